@@ -1,0 +1,772 @@
+//! The mechanism: a state machine that exchanges and merges views.
+//!
+//! It does no I/O, reads no clock and owns no ambient randomness: messages go in and out of its
+//! methods, the time is an argument, the RNG comes in through the constructor. The same seed and
+//! the same inputs give the same outputs, byte for byte. The libp2p behaviour drives it over
+//! substreams, the simulator by the million in one process.
+
+pub mod config;
+pub mod message;
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+use thiserror::Error;
+
+use crate::{
+    gossip::{
+        config::{Config, ConfigError, PartnerSelection},
+        message::{Exchange, ExchangeId, Failure, Request, Response},
+    },
+    overlay::{Merge, Overlay},
+    sampling::{PeerSampling, Sampler, Selection},
+    view::{Descriptor, Peer, View},
+};
+
+/// How many exchanges one node may have started and not finished. A guess, far above what
+/// [`Config::fanout`] asks for in practice.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// The peer sampling state machine of one node.
+///
+/// `P` is the peer type, `O` the overlay, `R` the random number generator.
+///
+/// # Contract
+///
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
+///
+/// *Inputs*. Time is a [`Duration`] since an instant that the caller chose once; it must not go
+/// backwards, and nothing happens by itself when it advances:
+///
+/// 1. Whenever `next_wake` is reached, and after every other input, call
+///    [`poll_timeout`](Self::poll_timeout) and then [`poll_round`](Self::poll_round), each until
+///    it returns `None`. Each [`Exchange`] returned is to be carried out.
+/// 2. Its outcome goes to [`handle_response`](Self::handle_response) or
+///    [`handle_failure`](Self::handle_failure), with the exchange's id. Neither within the
+///    time-out means that `poll_timeout` gives it up; what comes later is refused.
+/// 3. A request from another node goes to [`handle_request`](Self::handle_request), whose result
+///    is to be sent back. Any number may come while own exchanges are in flight.
+/// 4. An empty view starts nothing. [`init`](Self::init) fills it with known peers, or
+///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of whom only the
+///    identity is known: a seed.
+///
+/// No method blocks, panics on any input from the network, or allocates more than the input and
+/// the view size call for.
+#[derive(Debug)]
+pub struct Gossip<P: Peer, O, R> {
+    id: P::Id,
+    local: Option<P>,
+    config: Config,
+    overlay: O,
+    rng: R,
+    view: View<P>,
+    sampler: Sampler<P::Id>,
+    in_flight: Vec<InFlight<P::Id>>,
+    next_id: u64,
+    next_round: Duration,
+    /// Exchanges that the current round may still start.
+    budget: usize,
+    /// Failures of the current round that may still be made up for.
+    retries: usize,
+    /// The partners of the current round: none is tried twice.
+    tried: Vec<P::Id>,
+    /// Peers of the view whose last exchange broke.
+    suspects: Vec<P::Id>,
+    /// Exchanges in a row that brought nobody new to a view with room.
+    fruitless: u32,
+}
+
+/// An exchange that this node has started.
+#[derive(Debug, Clone)]
+struct InFlight<I> {
+    id: ExchangeId,
+    partner: I,
+    /// What the swapper will remove. Per exchange: others may run in between.
+    sent: Vec<I>,
+    pull: bool,
+    /// Whether a round started it, and may make up for it.
+    of_round: bool,
+    deadline: Duration,
+}
+
+/// What became of an exchange that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed<I> {
+    /// The exchange.
+    pub id: ExchangeId,
+    /// The peer it was with.
+    pub partner: I,
+    /// Whether the partner left the view for it.
+    pub removed: bool,
+}
+
+/// The outcome of an exchange that is not in flight: it was never started, has timed out, or its
+/// outcome is already known. Caused by the caller or by a late answer; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("an answer to nothing: this exchange is not in flight")]
+pub struct UnknownExchange;
+
+impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
+    /// A node called `id`, with an empty view. It does not advertise itself until
+    /// [`set_local`](Self::set_local).
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] when `config` or the settings of `overlay` are outside their bounds.
+    pub fn new(id: P::Id, config: Config, overlay: O, rng: R) -> Result<Self, ConfigError> {
+        config.check()?;
+        overlay.check(config.view_size())?;
+        Ok(Self {
+            id,
+            local: None,
+            view: View::with_capacity(config.view_size() + config.view_size() / 2),
+            config,
+            overlay,
+            rng,
+            sampler: Sampler::default(),
+            in_flight: Vec::new(),
+            next_id: 0,
+            next_round: Duration::ZERO,
+            budget: 0,
+            retries: 0,
+            tried: Vec::new(),
+            suspects: Vec::new(),
+            fruitless: 0,
+        })
+    }
+
+    /// The current view.
+    pub fn view(&self) -> &View<P> {
+        &self.view
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// This node as it advertises itself, if it does.
+    pub fn local(&self) -> Option<&P> {
+        self.local.as_ref()
+    }
+
+    /// How many exchanges this node has started and not finished.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// When [`poll_timeout`](Self::poll_timeout) or [`poll_round`](Self::poll_round) have work to
+    /// do next; `None` when only another input can give them any. May be in the past.
+    pub fn next_wake(&self) -> Option<Duration> {
+        let round = (!self.view.is_empty()).then_some(self.next_round);
+        let deadline = self.in_flight.iter().map(|e| e.deadline).min();
+        round.into_iter().chain(deadline).min()
+    }
+
+    /// Sets how this node advertises itself: the descriptor of age 0 in every buffer it sends.
+    /// `None`: it takes part, and others do not learn of it.
+    pub fn set_local(&mut self, local: Option<P>) {
+        self.local = local;
+    }
+
+    /// The paper's `init`: fills the view with known peers, at age 0, as far as there is room, and
+    /// returns how many came in. This node itself and peers already in the view are passed over.
+    pub fn init(&mut self, peers: impl IntoIterator<Item = P>) -> usize {
+        let before = self.view.len();
+        for peer in peers {
+            if self.view.len() >= self.config.view_size() {
+                break;
+            }
+            if *peer.id() != self.id {
+                self.view.append(&mut vec![Descriptor::fresh(peer)]);
+            }
+        }
+        self.view.len() - before
+    }
+
+    /// Removes a peer from the view: it said goodbye, or the application does not want it. It may
+    /// come back through others.
+    pub fn remove(&mut self, id: &P::Id) -> Option<P> {
+        let removed = self.view.remove(id)?;
+        self.view_changed();
+        Some(removed.peer)
+    }
+
+    /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
+    pub fn poll_timeout(&mut self, now: Duration) -> Option<Failed<P::Id>> {
+        let id = self.in_flight.iter().find(|e| e.deadline <= now)?.id;
+        self.handle_failure(id, Failure::Broken).ok()
+    }
+
+    /// Starts the exchanges that are due, one per call. To be called until `None`.
+    ///
+    /// A round starts when a period has passed since the last one, or earlier while the view has
+    /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. A failed one is
+    /// made up for by another partner, up to `retries` times a round.
+    pub fn poll_round(&mut self, now: Duration) -> Option<Exchange<P, P::Id>> {
+        if self.view.is_empty() {
+            return None;
+        }
+        if now >= self.next_round {
+            self.next_round = now + self.config.period();
+            self.budget = self.config.fanout();
+            self.retries = self.config.retries();
+            self.tried.clear();
+        }
+        if self.budget == 0 || self.in_flight.len() >= MAX_IN_FLIGHT {
+            return None;
+        }
+        self.budget -= 1;
+        let partner = self.select_partner()?;
+        self.tried.push(partner.clone());
+        Some(self.start(partner, true, now))
+    }
+
+    /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
+    /// that somebody else has connected. `None` when one with it is in flight already, when too
+    /// many are, or when it is this node itself.
+    pub fn exchange_with(&mut self, partner: P::Id, now: Duration) -> Option<Exchange<P, P::Id>> {
+        let known = self.in_flight.iter().any(|e| e.partner == partner);
+        if known || partner == self.id || self.in_flight.len() >= MAX_IN_FLIGHT {
+            return None;
+        }
+        Some(self.start(partner, false, now))
+    }
+
+    /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
+    /// partners sooner than the period brings them.
+    pub fn hasten(&mut self, now: Duration) {
+        self.next_round = self.next_round.min(now + self.config.eager_delay());
+    }
+
+    /// The passive thread: answers the request of another node and merges it.
+    ///
+    /// TOCS, passive, on a buffer received: "if pull: buffer ← ((me,0)); view.permute(); move
+    /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
+    /// view.select(c,H,S,buffer_p); view.increaseAge()".
+    pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
+        let (descriptors, sent) = if request.pull {
+            self.buffer(from)
+        } else {
+            Default::default()
+        };
+        self.merge(&sent, request.descriptors);
+        Response { descriptors }
+    }
+
+    /// The end of the active thread: merges the answer to an exchange that this node started.
+    ///
+    /// TOCS, active: "receive buffer_p; view.select(c,H,S,buffer_p); view.increaseAge()".
+    ///
+    /// Returns the partner. Descriptors in an answer that did not ask for any are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownExchange`] when the exchange is not in flight.
+    pub fn handle_response(
+        &mut self,
+        id: ExchangeId,
+        response: Response<P>,
+        now: Duration,
+    ) -> Result<P::Id, UnknownExchange> {
+        let exchange = self.finish(id)?;
+        self.overlay.exchange_ended(true);
+        self.suspects.retain(|suspect| *suspect != exchange.partner);
+        let before = self.view.len();
+        let received = if exchange.pull {
+            response.descriptors
+        } else {
+            Vec::new()
+        };
+        self.merge(&exchange.sent, received);
+        self.fruitless = match self.view.len() > before {
+            true => 0,
+            false => self.fruitless.saturating_add(1),
+        };
+        if self.view.len() < self.config.view_size() {
+            let pause = self
+                .config
+                .eager_delay()
+                .saturating_mul(1 << self.fruitless.min(20));
+            self.next_round = self.next_round.min(now.saturating_add(pause));
+        }
+        Ok(exchange.partner)
+    }
+
+    /// Ends an exchange that this node started and that came to nothing.
+    ///
+    /// Unless this node itself refused, the round may try another partner instead: the caller goes
+    /// on with [`poll_round`](Self::poll_round).
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownExchange`] when the exchange is not in flight.
+    pub fn handle_failure(
+        &mut self,
+        id: ExchangeId,
+        failure: Failure,
+    ) -> Result<Failed<P::Id>, UnknownExchange> {
+        let InFlight {
+            partner, of_round, ..
+        } = self.finish(id)?;
+        let dead = match failure {
+            Failure::Unreachable | Failure::Unsupported => true,
+            Failure::Broken => self.suspects.contains(&partner),
+            Failure::Refused => false,
+        };
+        if failure != Failure::Refused {
+            self.overlay.exchange_ended(false);
+            if of_round && self.retries > 0 {
+                self.retries -= 1;
+                self.budget += 1;
+            }
+        }
+        let removed = dead && self.remove(&partner).is_some();
+        if failure == Failure::Broken && !dead && self.view.contains(&partner) {
+            self.suspects.push(partner.clone());
+        }
+        Ok(Failed {
+            id,
+            partner,
+            removed,
+        })
+    }
+
+    /// TOCS, active: "p ← view.selectPeer()".
+    fn select_partner(&mut self) -> Option<P::Id> {
+        let eligible = self.view.iter().filter(|d| {
+            let id = d.peer.id();
+            !self.tried.contains(id) && self.in_flight.iter().all(|e| e.partner != *id)
+        });
+        let chosen = match self.config.selection() {
+            PartnerSelection::Head => eligible.min_by_key(|d| d.age),
+            // `rev`: among equals the first of the view, as `View::oldest`.
+            PartnerSelection::Tail => eligible.rev().max_by_key(|d| d.age),
+            PartnerSelection::Rand => {
+                let count = eligible.clone().count();
+                let at = self.rng.random_range(0..count.max(1));
+                eligible.clone().nth(at)
+            }
+        };
+        chosen.map(|d| d.peer.id().clone())
+    }
+
+    fn start(&mut self, partner: P::Id, of_round: bool, now: Duration) -> Exchange<P, P::Id> {
+        let propagation = self.config.propagation();
+        let (descriptors, sent) = if propagation.pushes() {
+            self.buffer(&partner)
+        } else {
+            Default::default()
+        };
+        let id = ExchangeId(self.next_id);
+        self.next_id += 1;
+        self.in_flight.push(InFlight {
+            id,
+            partner: partner.clone(),
+            sent,
+            pull: propagation.pulls(),
+            of_round,
+            deadline: now.saturating_add(self.config.exchange_timeout()),
+        });
+        Exchange {
+            id,
+            partner,
+            request: Request {
+                descriptors,
+                pull: propagation.pulls(),
+            },
+        }
+    }
+
+    fn finish(&mut self, id: ExchangeId) -> Result<InFlight<P::Id>, UnknownExchange> {
+        let at = self.in_flight.iter().position(|e| e.id == id);
+        at.map(|at| self.in_flight.remove(at))
+            .ok_or(UnknownExchange)
+    }
+
+    /// TOCS: "buffer ← ((me,0)); view.permute(); move oldest H items to end of view;
+    /// buffer.append(view.head(c/2-1))". Returns the buffer, and who of the view is in it.
+    fn buffer(&mut self, partner: &P::Id) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
+        let count = self.config.sent_entries();
+        self.overlay
+            .arrange(&mut self.view, partner, count, &mut self.rng);
+        let head = self.view.head(count);
+        let sent = head.iter().map(|d| d.peer.id().clone()).collect();
+        let mut buffer = Vec::with_capacity(count + 1);
+        buffer.extend(self.local.clone().map(Descriptor::fresh));
+        buffer.extend_from_slice(head);
+        (buffer, sent)
+    }
+
+    /// TOCS, both threads: "view.select(c,H,S,buffer_p); view.increaseAge()".
+    fn merge(&mut self, sent: &[P::Id], mut received: Vec<Descriptor<P>>) {
+        received.retain(|d| *d.peer.id() != self.id);
+        let merge = Merge {
+            view_size: self.config.view_size(),
+            sent,
+            received: &mut received,
+        };
+        self.overlay.merge(&mut self.view, merge, &mut self.rng);
+        debug_assert!(self.view.len() <= self.config.view_size());
+        self.view.increase_age();
+        self.view_changed();
+    }
+
+    fn view_changed(&mut self) {
+        self.sampler.retain(&self.view);
+        self.suspects.retain(|id| self.view.contains(id));
+    }
+}
+
+impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Gossip<P, O, R> {
+    type Peer = P;
+
+    fn view(&self) -> Vec<P> {
+        self.view.iter().map(|d| d.peer.clone()).collect()
+    }
+
+    fn view_len(&self) -> usize {
+        self.view.len()
+    }
+
+    fn select_peer(&mut self, selection: Selection) -> Option<P> {
+        self.sampler.select(&self.view, selection, &mut self.rng)
+    }
+
+    fn broadcast(&mut self, mut send: impl FnMut(P)) -> usize {
+        self.sampler.mark_all(&self.view);
+        for descriptor in &self.view {
+            send(descriptor.peer.clone());
+        }
+        self.view.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{gossip::config::Propagation, overlay::random::Random};
+
+    type Node = Gossip<u32, Random, StdRng>;
+
+    const ROUND: Duration = Duration::from_secs(10);
+
+    fn node(id: u32, config: Config) -> Node {
+        let overlay = Random::for_view_size(config.view_size());
+        let rng = StdRng::seed_from_u64(u64::from(id));
+        let mut node = Gossip::new(id, config, overlay, rng).expect("valid settings");
+        node.set_local(Some(id));
+        node
+    }
+
+    fn config() -> Config {
+        Config::default().with_view_size(10)
+    }
+
+    /// A node that knows 1..=10, at ages 10..=1.
+    fn full_node(config: Config) -> Node {
+        let mut node = node(0, config);
+        for peer in 1..=10 {
+            node.init([peer]);
+            node.view.increase_age();
+        }
+        node
+    }
+
+    fn empty() -> Response<u32> {
+        Response {
+            descriptors: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_exchange_teaches_both_sides_of_each_other() {
+        let (mut a, mut b) = (node(1, config()), node(2, config()));
+        let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
+        assert_eq!(exchange.request.descriptors, [Descriptor::fresh(1)]);
+        let response = b.handle_request(&1, exchange.request);
+        assert_eq!(response.descriptors, [Descriptor::fresh(2)]);
+        assert_eq!(
+            a.handle_response(exchange.id, response, Duration::ZERO),
+            Ok(2)
+        );
+        assert_eq!(a.view().as_slice(), [Descriptor { peer: 2, age: 1 }]);
+        assert_eq!(b.view().as_slice(), [Descriptor { peer: 1, age: 1 }]);
+    }
+
+    #[test]
+    fn push_sends_and_pull_asks() {
+        let push = config().with_propagation(Propagation::Push);
+        let pull = config().with_propagation(Propagation::Pull);
+
+        let (mut a, mut b) = (full_node(push), node(20, config()));
+        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        assert_eq!(exchange.request.descriptors.len(), 5);
+        let response = b.handle_request(&0, exchange.request);
+        assert_eq!(response, empty());
+        assert_eq!(b.view().len(), 5);
+        let unasked = Response {
+            descriptors: vec![Descriptor::fresh(99)],
+        };
+        a.handle_response(exchange.id, unasked, ROUND)
+            .expect("in flight");
+        assert!(!a.view().contains(&99), "an answer nobody asked for");
+
+        let mut a = full_node(pull);
+        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        assert!(exchange.request.descriptors.is_empty());
+        let response = b.handle_request(&0, exchange.request);
+        assert_eq!(response.descriptors[0], Descriptor::fresh(20));
+        a.handle_response(exchange.id, response, ROUND)
+            .expect("in flight");
+        assert!(a.view().contains(&20));
+    }
+
+    #[test]
+    fn a_node_that_does_not_advertise_takes_part_unseen() {
+        let (mut a, mut b) = (node(1, config()), node(2, config()));
+        a.set_local(None);
+        let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
+        let response = b.handle_request(&1, exchange.request);
+        a.handle_response(exchange.id, response, Duration::ZERO)
+            .expect("in flight");
+        assert!(a.view().contains(&2));
+        assert!(b.view().is_empty());
+    }
+
+    #[test]
+    fn descriptors_of_oneself_are_dropped() {
+        let mut a = node(1, config());
+        a.init([1]);
+        let request = Request {
+            descriptors: vec![Descriptor::fresh(1), Descriptor::fresh(3)],
+            pull: false,
+        };
+        a.handle_request(&3, request);
+        assert_eq!(a.view().len(), 1);
+        assert!(!a.view().contains(&1));
+    }
+
+    /// Inbound exchanges permute the view while an own exchange is in flight; what goes is still
+    /// what that exchange sent.
+    #[test]
+    fn the_swapper_remembers_what_each_exchange_sent() {
+        let rng = StdRng::seed_from_u64(9);
+        let mut a = Node::new(0, config(), Random::swapper(10), rng).expect("valid settings");
+        a.init(1..=10);
+        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        let sent: Vec<u32> = exchange
+            .request
+            .descriptors
+            .iter()
+            .map(|d| d.peer)
+            .collect();
+        assert_eq!(sent.len(), 4);
+        for _ in 0..5 {
+            let pull = Request {
+                descriptors: Vec::new(),
+                pull: true,
+            };
+            a.handle_request(&99, pull);
+        }
+        let response = Response {
+            descriptors: (20..24).map(Descriptor::fresh).collect(),
+        };
+        a.handle_response(exchange.id, response, ROUND)
+            .expect("in flight");
+        assert_eq!(a.view().len(), 10);
+        assert!(sent.iter().all(|id| !a.view().contains(id)), "{a:?}");
+    }
+
+    #[test]
+    fn partners_are_chosen_by_age_or_at_random() {
+        let choose = |selection| {
+            let mut a = full_node(config().with_selection(selection));
+            a.poll_round(Duration::ZERO).map(|e| e.partner)
+        };
+        assert_eq!(choose(PartnerSelection::Tail), Some(1));
+        assert_eq!(choose(PartnerSelection::Head), Some(10));
+
+        let mut counts = [0u32; 10];
+        for seed in 0..10_000 {
+            let config = config().with_selection(PartnerSelection::Rand);
+            let rng = StdRng::seed_from_u64(seed);
+            let mut a = Node::new(0, config, Random::blind(), rng).expect("valid settings");
+            a.init(1..=10);
+            let partner = a.poll_round(Duration::ZERO).expect("due").partner;
+            counts[partner as usize - 1] += 1;
+        }
+        // 1,000 expected, standard deviation 30.
+        assert!(
+            counts.iter().all(|n| (850..1_150).contains(n)),
+            "{counts:?}"
+        );
+    }
+
+    #[test]
+    fn a_round_makes_fanout_exchanges_with_different_partners() {
+        let mut a = full_node(config().with_fanout(3));
+        let partners: Vec<u32> = std::iter::from_fn(|| a.poll_round(ROUND))
+            .map(|e| e.partner)
+            .collect();
+        assert_eq!(partners, [1, 2, 3]);
+        assert!(a.poll_round(2 * ROUND - Duration::from_nanos(1)).is_none());
+        assert!(a.poll_round(2 * ROUND).is_some());
+    }
+
+    #[test]
+    fn the_unreachable_leave_at_once_and_others_are_tried() {
+        let mut a = full_node(config().with_retries(2));
+        let mut tried = Vec::new();
+        while let Some(exchange) = a.poll_round(ROUND) {
+            tried.push(exchange.partner);
+            let failed = a.handle_failure(exchange.id, Failure::Unreachable);
+            assert!(failed.expect("in flight").removed);
+        }
+        assert_eq!(tried, [1, 2, 3]);
+        assert_eq!(a.view().len(), 7);
+    }
+
+    #[test]
+    fn the_broken_leave_only_when_it_happens_twice_in_a_row() {
+        let mut a = full_node(config().with_retries(0));
+        let fail = |a: &mut Node, round: u32| {
+            let exchange = a.exchange_with(1, round * ROUND).expect("free");
+            let failed = a.handle_failure(exchange.id, Failure::Broken);
+            failed.expect("in flight").removed
+        };
+        assert!(!fail(&mut a, 1));
+        let exchange = a.exchange_with(1, ROUND).expect("free");
+        a.handle_response(exchange.id, empty(), ROUND)
+            .expect("in flight");
+        assert!(!fail(&mut a, 2));
+        assert!(fail(&mut a, 3));
+        assert!(!a.view().contains(&1));
+    }
+
+    #[test]
+    fn our_own_refusal_blames_nobody_and_tries_nobody_else() {
+        let mut a = full_node(config());
+        let exchange = a.poll_round(ROUND).expect("due");
+        let failed = a.handle_failure(exchange.id, Failure::Refused);
+        assert!(!failed.expect("in flight").removed);
+        assert_eq!(a.view().len(), 10);
+        assert!(a.poll_round(ROUND).is_none());
+    }
+
+    #[test]
+    fn silence_times_out_and_late_answers_are_refused() {
+        let mut a = full_node(config());
+        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        assert_eq!(a.next_wake(), Some(ROUND));
+        assert_eq!(a.poll_timeout(ROUND - Duration::from_nanos(1)), None);
+        let failed = a.poll_timeout(ROUND).expect("over");
+        assert_eq!((failed.id, failed.partner), (exchange.id, exchange.partner));
+        let view = a.view().clone();
+        assert_eq!(
+            a.handle_response(exchange.id, empty(), ROUND),
+            Err(UnknownExchange)
+        );
+        assert_eq!(
+            a.handle_failure(exchange.id, Failure::Broken),
+            Err(UnknownExchange)
+        );
+        assert_eq!(*a.view(), view);
+    }
+
+    #[test]
+    fn one_exchange_at_a_time_with_each_peer_and_none_with_oneself() {
+        let mut a = full_node(config());
+        let _first = a.exchange_with(1, ROUND).expect("free");
+        assert!(a.exchange_with(1, ROUND).is_none());
+        assert!(a.exchange_with(0, ROUND).is_none());
+        let others = 100..100 + MAX_IN_FLIGHT as u32;
+        let started = others.filter_map(|id| a.exchange_with(id, ROUND)).count();
+        assert_eq!(started, MAX_IN_FLIGHT - 1);
+    }
+
+    #[test]
+    fn rounds_follow_each_other_until_the_view_is_full() {
+        let mut a = node(0, config());
+        let eager = a.config().eager_delay();
+        a.init([1]);
+        let mut now = Duration::ZERO;
+        for newcomer in 2..=10 {
+            let exchange = a.poll_round(now).expect("due");
+            let response = Response {
+                descriptors: vec![Descriptor::fresh(newcomer)],
+            };
+            a.handle_response(exchange.id, response, now)
+                .expect("in flight");
+            assert!(a.poll_round(now).is_none());
+            now = a.next_wake().expect("a round");
+        }
+        assert_eq!(now, 8 * eager + ROUND);
+    }
+
+    #[test]
+    fn eager_rounds_fade_out_where_nobody_new_is_to_be_found() {
+        let mut a = node(0, config());
+        a.init([1]);
+        let mut now = Duration::ZERO;
+        let mut rounds = 0;
+        while now < 20 * ROUND {
+            let exchange = a.poll_round(now).expect("due");
+            a.handle_response(exchange.id, empty(), now)
+                .expect("in flight");
+            now = a.next_wake().expect("a round");
+            rounds += 1;
+        }
+        assert!((20..30).contains(&rounds), "{rounds}");
+    }
+
+    #[test]
+    fn hasten_brings_the_next_round_forward_once() {
+        let mut a = full_node(config());
+        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        a.handle_response(exchange.id, empty(), Duration::ZERO)
+            .expect("in flight");
+        assert_eq!(a.next_wake(), Some(ROUND));
+        a.hasten(Duration::ZERO);
+        assert_eq!(a.next_wake(), Some(a.config().eager_delay()));
+    }
+
+    #[test]
+    fn the_service_hands_out_newcomers_first() {
+        let mut a = full_node(config());
+        let mut all: Vec<u32> = (0..10)
+            .filter_map(|_| a.select_peer(Selection::Uniform))
+            .collect();
+        all.sort_unstable();
+        assert_eq!(all, (1..=10).collect::<Vec<_>>());
+        a.remove(&4);
+        a.init([44]);
+        assert_eq!(a.select_peer(Selection::Uniform), Some(44));
+
+        let mut sent = Vec::new();
+        assert_eq!(a.broadcast(|peer| sent.push(peer)), 10);
+        assert_eq!(sent, PeerSampling::view(&a));
+        assert_eq!(a.view_len(), 10);
+    }
+
+    #[test]
+    fn settings_out_of_bounds_are_refused() {
+        let make = |config, overlay| {
+            Gossip::<u32, _, _>::new(0, config, overlay, StdRng::seed_from_u64(0)).err()
+        };
+        assert!(matches!(
+            make(config().with_fanout(0), Random::blind()),
+            Some(ConfigError::OutOfBounds {
+                setting: "fanout",
+                ..
+            })
+        ));
+        assert!(matches!(
+            make(config(), Random::new(3, 3)),
+            Some(ConfigError::Overlay(_))
+        ));
+    }
+}

@@ -1,0 +1,96 @@
+//! Which peers survive a merge: the overlay decides what the network of views looks like.
+//!
+//! The mechanism ([`Gossip`](crate::gossip::Gossip)) sends and receives buffers and knows nothing
+//! of topology; the overlay arranges the view before a buffer is taken from it and cuts it back
+//! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
+//! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
+
+pub mod random;
+
+use std::{borrow::Cow, fmt};
+
+use rand::Rng;
+
+use crate::view::{Descriptor, Peer, View};
+
+/// The three decisions of an overlay. Every method is given the view, which
+/// [`Gossip`](crate::gossip::Gossip) owns, and the node's RNG; an implementation that draws from
+/// anything else loses determinism.
+pub trait Overlay<P: Peer> {
+    /// Whether these settings can work with views of `view_size` peers. Called once, before
+    /// anything else.
+    ///
+    /// # Errors
+    ///
+    /// An [`OverlayError`] that names the bound that is broken.
+    fn check(&self, view_size: usize) -> Result<(), OverlayError>;
+
+    /// Arranges the view so that its first `count` descriptors are those to send to `partner`.
+    fn arrange<R: Rng + ?Sized>(
+        &mut self,
+        view: &mut View<P>,
+        partner: &P::Id,
+        count: usize,
+        rng: &mut R,
+    );
+
+    /// Merges what an exchange brought into the view and cuts it back to the view size. The
+    /// implementation must leave at most `merge.view_size` descriptors, at most one per peer.
+    fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R);
+
+    /// Told how each exchange that this node started has ended: with an answer or without. For
+    /// overlays that adapt to it.
+    fn exchange_ended(&mut self, answered: bool) {
+        let _ = answered;
+    }
+}
+
+/// What an exchange brings to [`Overlay::merge`].
+#[derive(Debug)]
+pub struct Merge<'a, P: Peer> {
+    /// The view size c: how many descriptors may stay.
+    pub view_size: usize,
+    /// The peers that were sent to the other side in this exchange, in the order in which they
+    /// were sent, without the sender itself.
+    pub sent: &'a [P::Id],
+    /// What was received, without descriptors of this node itself. To be emptied; its storage is
+    /// used again.
+    pub received: &'a mut Vec<Descriptor<P>>,
+}
+
+/// Settings of an overlay that cannot work. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OverlayError {
+    /// Healer and swapper together exceed half of the view.
+    HealerSwapper {
+        /// The healer parameter H given.
+        healer: usize,
+        /// The swapper parameter S given.
+        swapper: usize,
+        /// The view size c given.
+        view_size: usize,
+    },
+    /// Any other reason, for overlays outside this crate.
+    Other(Cow<'static, str>),
+}
+
+impl fmt::Display for OverlayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HealerSwapper {
+                healer,
+                swapper,
+                view_size,
+            } => write!(
+                f,
+                "healer {healer} + swapper {swapper} must be at most half of the view size \
+                 {view_size}, that is {}",
+                view_size / 2
+            ),
+            Self::Other(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl std::error::Error for OverlayError {}

@@ -1,0 +1,389 @@
+//! The partial view: an ordered list of peer descriptors, and the list operations of the paper.
+//!
+//! The order carries information. What was sent in an exchange stands at the head, what was
+//! received is appended at the end, and the swapper removes from the head: a view that is rebuilt
+//! from a set at any point loses the published figures (see `ARCHITECTURE.md`).
+//!
+//! Names and line quotes are those of Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
+//! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007, Figure 1 ("TOCS" below).
+
+use std::{fmt, hash::Hash, slice};
+
+use rand::{Rng, RngExt, seq::SliceRandom};
+
+/// A peer as the view sees it: an identity, and whatever travels with it.
+///
+/// The simulator uses plain integers, the libp2p part signed records; a ranking overlay may carry
+/// coordinates. Two values are the same peer when their [`id`](Peer::id)s are equal.
+pub trait Peer: Clone {
+    /// What tells two peers apart.
+    type Id: Clone + Eq + Hash + fmt::Debug;
+
+    /// The identity of this peer.
+    fn id(&self) -> &Self::Id;
+
+    /// Takes over what `other`, another copy of the same peer, knows better: a record with a
+    /// higher sequence number, for example. The default keeps what is there.
+    fn refresh(&mut self, other: Self) {
+        let _ = other;
+    }
+}
+
+macro_rules! plain_peer {
+    ($($plain:ty),*) => {$(
+        impl Peer for $plain {
+            type Id = $plain;
+
+            #[inline]
+            fn id(&self) -> &$plain {
+                self
+            }
+        }
+    )*};
+}
+plain_peer!(u32, u64, usize, String);
+
+/// One entry of a view: a peer and its age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor<P> {
+    /// The peer.
+    pub peer: P,
+    /// How old the entry is, in hops and rounds: 0 when the peer itself sends it, one more at both
+    /// ends of every exchange that it lives through. Not a time. Stops at `u32::MAX`.
+    pub age: u32,
+}
+
+impl<P> Descriptor<P> {
+    /// A descriptor of `peer` as `peer` itself would send it: age 0.
+    pub fn fresh(peer: P) -> Self {
+        Self { peer, age: 0 }
+    }
+}
+
+/// An ordered list of descriptors, at most one per peer.
+///
+/// The view itself has no capacity: an [`Overlay`](crate::overlay::Overlay) grows it by
+/// [`append`](View::append) and cuts it back to the view size c within one merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View<P> {
+    entries: Vec<Descriptor<P>>,
+}
+
+impl<P> Default for View<P> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+}
+
+impl<P: Peer> View<P> {
+    /// An empty view with room for `capacity` descriptors before it allocates again.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            entries: Vec::with_capacity(capacity),
+        }
+    }
+
+    /// How many peers the view holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the view holds nobody.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The descriptors, in the view's order.
+    pub fn iter(&self) -> slice::Iter<'_, Descriptor<P>> {
+        self.entries.iter()
+    }
+
+    /// The descriptors as a slice, in the view's order.
+    pub fn as_slice(&self) -> &[Descriptor<P>] {
+        &self.entries
+    }
+
+    /// The descriptor of the peer with this identity, if it is in the view.
+    pub fn get(&self, id: &P::Id) -> Option<&Descriptor<P>> {
+        self.entries.iter().find(|d| d.peer.id() == id)
+    }
+
+    /// Whether the peer with this identity is in the view.
+    pub fn contains(&self, id: &P::Id) -> bool {
+        self.get(id).is_some()
+    }
+
+    /// The youngest descriptor; among equals the first.
+    pub fn youngest(&self) -> Option<&Descriptor<P>> {
+        self.entries.iter().min_by_key(|d| d.age)
+    }
+
+    /// The oldest descriptor; among equals the first.
+    pub fn oldest(&self) -> Option<&Descriptor<P>> {
+        position_of_oldest(&self.entries).map(|at| &self.entries[at])
+    }
+
+    /// Removes the peer with this identity and returns its descriptor. The order of the others
+    /// stays.
+    pub fn remove(&mut self, id: &P::Id) -> Option<Descriptor<P>> {
+        let at = self.entries.iter().position(|d| d.peer.id() == id)?;
+        Some(self.entries.remove(at))
+    }
+
+    /// Puts the view in random order.
+    ///
+    /// TOCS: "view.permute()"
+    pub fn permute<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+        self.entries.shuffle(rng);
+    }
+
+    /// Moves the `count` oldest descriptors to the end of the view, the oldest last.
+    ///
+    /// TOCS: "move oldest H items to the end of view"
+    pub fn move_oldest_to_end(&mut self, count: usize) {
+        let len = self.entries.len();
+        for moved in 0..count.min(len) {
+            let end = len - moved;
+            if let Some(oldest) = position_of_oldest(&self.entries[..end]) {
+                self.entries.swap(oldest, end - 1);
+            }
+        }
+    }
+
+    /// The first `count` descriptors, or all of them when there are fewer.
+    ///
+    /// TOCS: "view.head(c/2-1)"
+    pub fn head(&self, count: usize) -> &[Descriptor<P>] {
+        &self.entries[..count.min(self.entries.len())]
+    }
+
+    /// Brings the peers named in `sent` to the head of the view, in that order; the others follow
+    /// in theirs. Those no longer in the view are passed over.
+    ///
+    /// In the paper nothing happens between sending and receiving, so what was sent *is* the head.
+    /// Here inbound exchanges may come in between. When none did, this only compares.
+    pub fn move_to_head(&mut self, sent: &[P::Id]) {
+        let mut head = 0;
+        for id in sent {
+            let found = self.entries[head..].iter().position(|d| d.peer.id() == id);
+            if let Some(offset) = found {
+                self.entries[head..=head + offset].rotate_right(1);
+                head += 1;
+            }
+        }
+    }
+
+    /// Appends what was received to the end of the view, emptying `received` and keeping its
+    /// storage. A peer that is already there is refreshed **in place**: it keeps its position, and
+    /// the younger of the two ages.
+    ///
+    /// TOCS: "view.append(buffer_p)", "view.removeDuplicates()", which keeps the freshest.
+    pub fn append(&mut self, received: &mut Vec<Descriptor<P>>) {
+        for descriptor in received.drain(..) {
+            let known = self
+                .entries
+                .iter_mut()
+                .find(|d| d.peer.id() == descriptor.peer.id());
+            match known {
+                Some(known) => {
+                    known.age = known.age.min(descriptor.age);
+                    known.peer.refresh(descriptor.peer);
+                }
+                None => self.entries.push(descriptor),
+            }
+        }
+    }
+
+    /// Removes the `count` oldest descriptors; among equals those nearer to the head go first.
+    ///
+    /// TOCS: "view.removeOldItems(min(H, view.size-c))"
+    pub fn remove_old_items(&mut self, count: usize) {
+        for _ in 0..count {
+            match position_of_oldest(&self.entries) {
+                Some(oldest) => self.entries.remove(oldest),
+                None => return,
+            };
+        }
+    }
+
+    /// Removes the first `count` descriptors, or all of them when there are fewer.
+    ///
+    /// TOCS: "view.removeHead(min(S, view.size-c))"
+    pub fn remove_head(&mut self, count: usize) {
+        self.entries.drain(..count.min(self.entries.len()));
+    }
+
+    /// Removes `count` descriptors at random. The order of the others is not kept: the next
+    /// exchange permutes the view before it reads it.
+    ///
+    /// TOCS: "view.removeAtRandom(view.size-c)"
+    pub fn remove_at_random<R: Rng + ?Sized>(&mut self, count: usize, rng: &mut R) {
+        for _ in 0..count.min(self.entries.len()) {
+            let at = rng.random_range(0..self.entries.len());
+            self.entries.swap_remove(at);
+        }
+    }
+
+    /// Makes every descriptor older by one.
+    ///
+    /// TOCS: "view.increaseAge()"
+    pub fn increase_age(&mut self) {
+        for descriptor in &mut self.entries {
+            descriptor.age = descriptor.age.saturating_add(1);
+        }
+    }
+}
+
+impl<'a, P: Peer> IntoIterator for &'a View<P> {
+    type Item = &'a Descriptor<P>;
+    type IntoIter = slice::Iter<'a, Descriptor<P>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<P: Peer> FromIterator<Descriptor<P>> for View<P> {
+    /// A peer that comes twice is kept once, as [`View::append`] does.
+    fn from_iter<I: IntoIterator<Item = Descriptor<P>>>(descriptors: I) -> Self {
+        let mut view = Self::default();
+        view.append(&mut descriptors.into_iter().collect());
+        view
+    }
+}
+
+/// `Iterator::max_by_key` would give the last of several equals; the paper removes old items
+/// before what was just received, and that stands at the end.
+fn position_of_oldest<P>(entries: &[Descriptor<P>]) -> Option<usize> {
+    let mut oldest = 0;
+    for (at, descriptor) in entries.iter().enumerate() {
+        if descriptor.age > entries[oldest].age {
+            oldest = at;
+        }
+    }
+    (!entries.is_empty()).then_some(oldest)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    fn view(entries: &[(u32, u32)]) -> View<u32> {
+        entries
+            .iter()
+            .map(|&(peer, age)| Descriptor { peer, age })
+            .collect()
+    }
+
+    fn peers(view: &View<u32>) -> Vec<u32> {
+        view.iter().map(|d| d.peer).collect()
+    }
+
+    fn ages(view: &View<u32>) -> Vec<u32> {
+        view.iter().map(|d| d.age).collect()
+    }
+
+    #[test]
+    fn permute_keeps_the_set_and_changes_the_order() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut shuffled = view(&(0..30).map(|i| (i, i)).collect::<Vec<_>>());
+        shuffled.permute(&mut rng);
+        assert_ne!(peers(&shuffled), (0..30).collect::<Vec<_>>());
+        let mut sorted = peers(&shuffled);
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_oldest_move_to_the_end_oldest_last() {
+        let mut v = view(&[(1, 5), (2, 9), (3, 0), (4, 7)]);
+        v.move_oldest_to_end(2);
+        assert_eq!(peers(&v)[2..], [4, 2]);
+        v.move_oldest_to_end(100);
+        assert_eq!(peers(&v), [3, 1, 4, 2]);
+    }
+
+    #[test]
+    fn move_to_head_keeps_both_orders_and_passes_over_the_missing() {
+        let mut v = view(&[(1, 0), (2, 0), (3, 0), (4, 0), (5, 0)]);
+        v.move_to_head(&[4, 9, 2]);
+        assert_eq!(peers(&v), [4, 2, 1, 3, 5]);
+    }
+
+    #[test]
+    fn append_refreshes_duplicates_in_place() {
+        let mut v = view(&[(1, 5), (2, 1)]);
+        let mut received = vec![
+            Descriptor { peer: 3, age: 4 },
+            Descriptor { peer: 1, age: 2 },
+            Descriptor { peer: 2, age: 8 },
+            Descriptor { peer: 3, age: 1 },
+        ];
+        v.append(&mut received);
+        assert!(received.is_empty());
+        assert_eq!(peers(&v), [1, 2, 3]);
+        assert_eq!(ages(&v), [2, 1, 1]);
+    }
+
+    #[test]
+    fn old_items_go_from_the_head_first_among_equals() {
+        let mut v = view(&[(1, 3), (2, 7), (3, 7), (4, 0)]);
+        v.remove_old_items(1);
+        assert_eq!(peers(&v), [1, 3, 4]);
+        v.remove_old_items(2);
+        assert_eq!(peers(&v), [4]);
+        v.remove_old_items(9);
+        assert!(v.is_empty());
+    }
+
+    #[test]
+    fn head_is_read_and_removed_in_order() {
+        let mut v = view(&[(1, 0), (2, 0), (3, 0)]);
+        assert_eq!(v.head(2).iter().map(|d| d.peer).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(v.head(9).len(), 3);
+        v.remove_head(2);
+        assert_eq!(peers(&v), [3]);
+        v.remove_head(9);
+        assert!(v.is_empty());
+    }
+
+    #[test]
+    fn remove_at_random_removes_each_entry_equally_often() {
+        let mut rng = StdRng::seed_from_u64(7);
+        let mut removed = [0u32; 5];
+        for _ in 0..5_000 {
+            let mut v = view(&[(0, 0), (1, 0), (2, 0), (3, 0), (4, 0)]);
+            v.remove_at_random(2, &mut rng);
+            assert_eq!(v.len(), 3);
+            for peer in 0..5 {
+                removed[peer as usize] += u32::from(!v.contains(&peer));
+            }
+        }
+        // 2,000 expected, standard deviation 35.
+        assert!(
+            removed.iter().all(|n| (1_825..2_175).contains(n)),
+            "{removed:?}"
+        );
+    }
+
+    #[test]
+    fn ages_grow_and_stop_at_the_top() {
+        let mut v = view(&[(1, 0), (2, u32::MAX)]);
+        v.increase_age();
+        assert_eq!(ages(&v), [1, u32::MAX]);
+    }
+
+    #[test]
+    fn youngest_oldest_remove() {
+        let mut v = view(&[(1, 3), (2, 7), (3, 0)]);
+        assert_eq!(v.youngest().map(|d| d.peer), Some(3));
+        assert_eq!(v.oldest().map(|d| d.peer), Some(2));
+        assert_eq!(v.remove(&2).map(|d| d.age), Some(7));
+        assert_eq!(v.remove(&2), None);
+        assert_eq!(peers(&v), [1, 3]);
+    }
+}
