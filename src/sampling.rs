@@ -159,7 +159,11 @@ mod tests {
             drawn.sort_unstable();
             assert_eq!(drawn, (0..30).collect::<Vec<_>>(), "seed {seed}");
             assert!(sampler.select_new(&view, &mut rng).is_none());
-            assert!(sampler.select(&view, Selection::Uniform, &mut rng).is_some());
+            assert!(
+                sampler
+                    .select(&view, Selection::Uniform, &mut rng)
+                    .is_some()
+            );
         }
     }
 

@@ -33,15 +33,14 @@ impl Random {
         Self { healer, swapper }
     }
 
-    /// The default for views of `view_size` peers: H = c/10, S = c/2 − H, so H=3 and S=12 for
-    /// c=30.
+    /// The default for views of `view_size` peers: H = 1, S = c/2 − 1.
     ///
-    /// A guess between the paper's extremes that simulation supports: the in-degrees of a random
-    /// graph at rest, and dead peers forgotten in about 20 rounds (TOCS 2007, H=3).
+    /// Measured, N=10^4, c=30, tail, 3 retries: in-degree SD 5.0 where a random graph has 5.5 (H=0
+    /// 3.6, H=2 6.9, H=3 8.3), and after half of the nodes crash 0.25 % dead links by round 16 and
+    /// less than 0.005 % by round 20 (H=0 7 % and 1.6 %, H=2 and 3 none by round 20).
     pub const fn for_view_size(view_size: usize) -> Self {
         let half = view_size / 2;
-        let tenth = view_size / 10;
-        let healer = if tenth == 0 && half > 1 { 1 } else { tenth };
+        let healer = if half > 1 { 1 } else { 0 };
         Self::new(healer, half - healer)
     }
 
@@ -160,7 +159,12 @@ mod tests {
     fn the_healer_drops_the_oldest_wherever_they_come_from() {
         let mut overlay = Random::healer(10);
         let mut view = view(0..10);
-        merge(&mut overlay, &mut view, &[0, 1], &[(20, 9), (21, 0), (22, 8)]);
+        merge(
+            &mut overlay,
+            &mut view,
+            &[0, 1],
+            &[(20, 9), (21, 0), (22, 8)],
+        );
         assert_eq!(view.len(), 10);
         assert!(!view.contains(&20) && !view.contains(&22) && view.contains(&21));
         // The third to go is among equals the first of the view.
@@ -171,7 +175,12 @@ mod tests {
     fn blind_keeps_the_size_and_no_preference() {
         let mut overlay = Random::blind();
         let mut view = view(0..10);
-        merge(&mut overlay, &mut view, &[0, 1], &[(20, 9), (21, 0), (22, 8)]);
+        merge(
+            &mut overlay,
+            &mut view,
+            &[0, 1],
+            &[(20, 9), (21, 0), (22, 8)],
+        );
         assert_eq!(view.len(), 10);
     }
 
@@ -196,6 +205,6 @@ mod tests {
         for c in 2..200 {
             assert_eq!(check(Random::for_view_size(c), c), Ok(()), "c={c}");
         }
-        assert_eq!(Random::for_view_size(30), Random::new(3, 12));
+        assert_eq!(Random::for_view_size(30), Random::new(1, 14));
     }
 }
