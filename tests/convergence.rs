@@ -47,11 +47,12 @@ fn in_degrees_are_narrow_for_the_swapper_and_wide_for_the_healer() {
     assert!(blind > 1.5 * healer, "{sds}");
 }
 
+/// TOCS 2007, push only, healer: the largest in-degree stays near N.
 #[test]
 fn push_pull_undoes_a_star_and_push_does_not() {
     let sd = |propagation, from_star: bool| {
         let config = rand().with_propagation(propagation);
-        let mut rounds = Rounds::new(config, Random::for_view_size(C), 2);
+        let mut rounds = Rounds::new(config, Random::healer(C), 2);
         if from_star {
             rounds.star(500);
         } else {
@@ -65,7 +66,7 @@ fn push_pull_undoes_a_star_and_push_does_not() {
     let push = sd(Propagation::Push, true);
     let sds = format!("seed 2: converged {converged}, push-pull {push_pull}, push {push}");
     assert!(push_pull < 1.25 * converged, "{sds}");
-    assert!(push > 2.0 * converged, "{sds}");
+    assert!(push > 3.0 * converged, "{sds}");
 }
 
 #[test]
