@@ -47,9 +47,10 @@ fn in_degrees_are_narrow_for_the_swapper_and_wide_for_the_healer() {
     assert!(blind > 1.5 * healer, "{sds}");
 }
 
-/// TOCS 2007, push only, healer: the largest in-degree stays near N.
+/// TOCS 2007, N=10^4, push only: the largest in-degree stays near N for 300 rounds. At N=500 push
+/// needs some 100 rounds for what push-pull does in 30.
 #[test]
-fn push_pull_undoes_a_star_and_push_does_not() {
+fn push_pull_undoes_a_star_long_before_push_does() {
     let sd = |propagation, from_star: bool| {
         let config = rand().with_propagation(propagation);
         let mut rounds = Rounds::new(config, Random::healer(C), 2);
@@ -58,7 +59,7 @@ fn push_pull_undoes_a_star_and_push_does_not() {
         } else {
             rounds.random(500);
         }
-        (0..100).for_each(|_| rounds.round());
+        (0..30).for_each(|_| rounds.round());
         rounds.in_degree_sd()
     };
     let converged = sd(Propagation::PushPull, false);
