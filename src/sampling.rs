@@ -4,9 +4,9 @@
 //! view when the queue is empty. This module keeps that contract on top of any
 //! [`View`](crate::view::View), and adds the two ends of the view.
 
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, seq::SliceRandom};
 
-use crate::view::{Peer, View};
+use crate::view::{Descriptor, Peer, View};
 
 /// How [`PeerSampling::select_peer`] chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,6 +100,23 @@ impl<I: Clone + Eq> Sampler<I> {
         Some(peer)
     }
 
+    /// Hands out `count` different peers of `view`, or all of them when there are fewer: those not
+    /// handed out before first, in random order, then others, in random order.
+    pub fn select_many<P: Peer<Id = I>, R: Rng + ?Sized>(
+        &mut self,
+        view: &View<P>,
+        count: usize,
+        rng: &mut R,
+    ) -> Vec<P> {
+        let mut entries: Vec<&Descriptor<P>> = view.iter().collect();
+        entries.shuffle(rng);
+        entries.sort_by_key(|d| self.was_handed_out(d.peer.id()));
+        entries.truncate(count);
+        let peers: Vec<P> = entries.into_iter().map(|d| d.peer.clone()).collect();
+        peers.iter().for_each(|peer| self.mark(peer.id()));
+        peers
+    }
+
     /// Marks every peer of `view` as handed out.
     pub fn mark_all<P: Peer<Id = I>>(&mut self, view: &View<P>) {
         self.handed_out.clear();
@@ -138,7 +155,6 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::view::Descriptor;
 
     fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
         peers
@@ -238,6 +254,22 @@ mod tests {
             .filter_map(|_| sampler.select_new(&view, &mut rng))
             .collect();
         assert!(rest.contains(&3) && rest.contains(&4), "{rest:?}");
+    }
+
+    #[test]
+    fn many_are_different_and_new_ones_come_first() {
+        let mut rng = StdRng::seed_from_u64(6);
+        let mut sampler = Sampler::default();
+        let view = view(0..10);
+        let first = sampler.select_many(&view, 7, &mut rng);
+        let second = sampler.select_many(&view, 7, &mut rng);
+        assert_eq!((first.len(), second.len()), (7, 7));
+        assert!(second[..3].iter().all(|peer| !first.contains(peer)));
+        let mut different = second.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), 7);
+        assert_eq!(sampler.select_many(&view, 99, &mut rng).len(), 10);
     }
 
     #[test]

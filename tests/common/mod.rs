@@ -3,3 +3,5 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod rounds;
+#[cfg(feature = "swarm")]
+pub mod swarms;

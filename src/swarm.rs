@@ -1,0 +1,9 @@
+//! The libp2p part: the only place that knows libp2p, sockets and clocks.
+
+pub(crate) mod address;
+pub(crate) mod behaviour;
+pub(crate) mod config;
+pub(crate) mod handle;
+pub(crate) mod handler;
+pub(crate) mod record;
+pub(crate) mod wire;

@@ -1,0 +1,200 @@
+//! The swarm's connections, as far as exchanges care.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use libp2p_identity::PeerId;
+use libp2p_swarm::ConnectionId;
+
+/// Who opened a connection, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
+    /// neighbour.
+    Exchange,
+    /// Another behaviour of this swarm, or the application.
+    Sibling,
+    /// The peer.
+    Inbound,
+}
+
+/// Whether the peer at the other end speaks the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Support {
+    Unknown,
+    Yes,
+    No,
+}
+
+#[derive(Debug)]
+struct Connection {
+    id: ConnectionId,
+    origin: Origin,
+    support: Support,
+    /// Whether an exchange was made or tried on it.
+    used: bool,
+    /// When it was established.
+    since: Duration,
+}
+
+/// All established connections.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    // Ordered, so that what is picked does not depend on a hasher's seed.
+    peers: BTreeMap<PeerId, Vec<Connection>>,
+}
+
+impl Connections {
+    pub(super) fn add(&mut self, peer: PeerId, id: ConnectionId, origin: Origin, now: Duration) {
+        self.peers.entry(peer).or_default().push(Connection {
+            id,
+            origin,
+            support: Support::Unknown,
+            used: false,
+            since: now,
+        });
+    }
+
+    pub(super) fn remove(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connections) = self.peers.get_mut(peer) {
+            connections.retain(|connection| connection.id != id);
+            if connections.is_empty() {
+                self.peers.remove(peer);
+            }
+        }
+    }
+
+    pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.peers.contains_key(peer)
+    }
+
+    /// The connections to `peer`.
+    pub(super) fn of(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        connections.iter().map(|connection| connection.id)
+    }
+
+    /// The connection to make an exchange with `peer` on, if there is any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let mut connections = self.peers.get(peer)?.iter();
+        connections
+            .find(|connection| connection.support != Support::No)
+            .map(|connection| connection.id)
+    }
+
+    /// All peers with a connection on which an exchange was made or that is known to do.
+    pub(super) fn speaking(&self) -> impl Iterator<Item = (PeerId, ConnectionId)> {
+        self.peers.iter().filter_map(|(peer, connections)| {
+            let speaks = |c: &&Connection| c.support == Support::Yes;
+            connections.iter().find(speaks).map(|c| (*peer, c.id))
+        })
+    }
+
+    /// Whether this behaviour opened the connection, and so has to close it.
+    pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        self.find(peer, id)
+            .is_some_and(|connection| connection.origin == Origin::Exchange)
+    }
+
+    /// Notes that an exchange is made or tried on the connection.
+    pub(super) fn mark_used(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.used = true;
+        }
+    }
+
+    /// Notes whether the peer speaks the protocol.
+    pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.support = match speaks {
+                true => Support::Yes,
+                false => Support::No,
+            };
+        }
+    }
+
+    /// A connected peer with whom nobody has tried an exchange: somebody else has connected it.
+    ///
+    /// A peer that has connected to us is passed over for `patience`, since it is likely to have
+    /// done so to make an exchange itself; unless it is known to speak the protocol.
+    pub(super) fn untried(&self, now: Duration, patience: Duration) -> Option<PeerId> {
+        let mut untried = self.all_untried();
+        untried
+            .find(|(_, connections)| ready_at(connections, patience) <= now)
+            .map(|(peer, _)| peer)
+    }
+
+    /// When [`Self::untried`] has somebody next.
+    pub(super) fn next_untried(&self, patience: Duration) -> Option<Duration> {
+        let untried = self.all_untried();
+        untried.map(|(_, c)| ready_at(c, patience)).min()
+    }
+
+    fn all_untried(&self) -> impl Iterator<Item = (PeerId, &[Connection])> {
+        let untried = |c: &Connection| !c.used && c.support != Support::No;
+        let peers = self.peers.iter().map(|(peer, c)| (*peer, &c[..]));
+        peers.filter(move |(_, connections)| connections.iter().all(untried))
+    }
+
+    fn find(&self, peer: &PeerId, id: ConnectionId) -> Option<&Connection> {
+        self.peers.get(peer)?.iter().find(|c| c.id == id)
+    }
+
+    fn find_mut(&mut self, peer: &PeerId, id: ConnectionId) -> Option<&mut Connection> {
+        self.peers.get_mut(peer)?.iter_mut().find(|c| c.id == id)
+    }
+}
+
+fn ready_at(connections: &[Connection], patience: Duration) -> Duration {
+    let ready_at = connections.iter().map(|c| match (c.origin, c.support) {
+        (Origin::Inbound, Support::Unknown) => c.since.saturating_add(patience),
+        _ => c.since,
+    });
+    ready_at.min().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn connection(id: usize) -> ConnectionId {
+        ConnectionId::new_unchecked(id)
+    }
+
+    #[test]
+    fn peers_that_others_connected_are_found_once() {
+        let mut connections = Connections::default();
+        let (sibling, inbound) = (PeerId::random(), PeerId::random());
+        connections.add(sibling, connection(1), Origin::Sibling, Duration::ZERO);
+        connections.add(inbound, connection(2), Origin::Inbound, Duration::ZERO);
+        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), Some(sibling));
+        connections.mark_used(&sibling, connection(1));
+        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), None);
+        assert_eq!(connections.next_untried(PATIENCE), Some(PATIENCE));
+        assert_eq!(connections.untried(PATIENCE, PATIENCE), Some(inbound));
+        connections.mark_support(&inbound, connection(2), true);
+        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), Some(inbound));
+        connections.mark_support(&inbound, connection(2), false);
+        assert_eq!(connections.untried(PATIENCE, PATIENCE), None);
+        assert_eq!(connections.next_untried(PATIENCE), None);
+    }
+
+    #[test]
+    fn connections_come_and_go() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        assert!(!connections.is_connected(&peer));
+        connections.add(peer, connection(1), Origin::Exchange, Duration::ZERO);
+        connections.add(peer, connection(2), Origin::Inbound, Duration::ZERO);
+        assert_eq!(connections.of(&peer).count(), 2);
+        assert!(connections.is_for_exchange(&peer, connection(1)));
+        assert!(!connections.is_for_exchange(&peer, connection(2)));
+        connections.mark_support(&peer, connection(1), false);
+        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        connections.remove(&peer, connection(1));
+        connections.remove(&peer, connection(2));
+        assert!(!connections.is_connected(&peer));
+        assert_eq!(connections.usable(&peer), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! What the behaviour tells the application.
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use libp2p_swarm::{ConnectionId, DialError};
+use thiserror::Error;
+
+use crate::swarm::{
+    address::Scope,
+    handler::{InboundError, OutboundError},
+};
+
+/// An event of the [`Behaviour`](crate::Behaviour). None of them calls for an answer: the behaviour
+/// has done already what there is to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An exchange has ended well: both views are merged. The peer is *contacted*: libp2p has
+    /// authenticated it, and it answers.
+    Exchanged {
+        /// The peer.
+        peer: PeerId,
+        /// Who started it.
+        direction: Direction,
+        /// How many descriptors came from the peer, in descriptors.
+        received: usize,
+        /// How many peers the view holds now.
+        view_len: usize,
+    },
+    /// An exchange that this node started came to nothing.
+    ExchangeFailed {
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        error: ExchangeError,
+        /// Whether the peer left the view for it. If not, the view is as it was.
+        removed: bool,
+    },
+    /// An exchange that a peer started came to nothing. The connection stays.
+    InboundFailed {
+        /// The peer.
+        peer: PeerId,
+        /// The connection.
+        connection_id: ConnectionId,
+        /// Why.
+        error: InboundError,
+    },
+    /// A seed could not be used. Unless it is this node itself or no address at all, it is tried
+    /// again when the view is empty.
+    SeedFailed {
+        /// The seed, as it was given.
+        address: Multiaddr,
+        /// Why.
+        error: SeedError,
+    },
+    /// The peer is a neighbour from now on: both ends keep the connection.
+    NeighbourUp {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The peer is no longer a neighbour.
+    NeighbourDown {
+        /// The peer.
+        peer: PeerId,
+        /// Why.
+        reason: NeighbourDownReason,
+    },
+    /// This node takes part and nobody will hear of it: none of its addresses may be advertised.
+    /// Said once each time it becomes so.
+    NotAdvertising {
+        /// The scope that was set.
+        scope: Scope,
+        /// The addresses that are not within it, or, in the global scope, not confirmed.
+        addresses: Vec<Multiaddr>,
+    },
+    /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
+    /// peer that would hear it.
+    Left,
+}
+
+/// Who started an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The peer.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+/// Why an exchange that this node started came to nothing.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// The peer could not be reached under any address. It leaves the view.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// Another behaviour of this swarm refused the connection: limits, a block list. Caused by
+    /// this node; the view is as it was.
+    #[error("refused by this node: {0}")]
+    Refused(String),
+    /// The connection closed before the answer came.
+    #[error("the connection closed before the answer came")]
+    ConnectionClosed,
+    /// No answer within the exchange time-out, dialling included.
+    #[error("no answer within the exchange time-out")]
+    Timeout,
+    /// There was a connection, and the exchange on it failed.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+}
+
+/// Why a seed could not be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SeedError {
+    /// The seed is this node itself. It is forgotten.
+    #[error("the seed is this node itself")]
+    Ourselves,
+    /// The seed names no transport to dial: a bare `/p2p/<peer>`, for example. It is forgotten.
+    #[error("the seed is no address that could be dialled")]
+    NotAnAddress,
+    /// More seeds than a node keeps. This one is forgotten.
+    #[error("more than {max} seeds")]
+    TooMany {
+        /// How many are kept.
+        max: usize,
+    },
+    /// Another peer than the one named in the seed answers there.
+    #[error("another peer answers there: {0}")]
+    WrongPeer(PeerId),
+    /// Nobody could be reached there.
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    /// Nobody answered in time.
+    #[error("no answer within the exchange time-out")]
+    Timeout,
+    /// There is a peer, and the exchange with it failed.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+}
+
+impl From<&DialError> for SeedError {
+    fn from(error: &DialError) -> Self {
+        match error {
+            DialError::LocalPeerId { .. } => Self::Ourselves,
+            DialError::WrongPeerId { obtained, .. } => Self::WrongPeer(*obtained),
+            DialError::Denied { .. } | DialError::Aborted => {
+                Self::Exchange(ExchangeError::Refused(one_line(error)))
+            }
+            _ => Self::Unreachable(one_line(error)),
+        }
+    }
+}
+
+/// The text of a dial error, which libp2p spreads over several lines and indents.
+pub(super) fn one_line(error: &DialError) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Why a peer is no longer a neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NeighbourDownReason {
+    /// The last connection to it closed.
+    ConnectionClosed,
+    /// It keeps the connection no longer.
+    Dissolved,
+    /// It gave way to a peer that was short of neighbours.
+    Replaced,
+    /// It said goodbye.
+    Goodbye,
+    /// This node said goodbye.
+    Leaving,
+}

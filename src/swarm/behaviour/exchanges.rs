@@ -1,0 +1,220 @@
+//! What is under way: which exchange waits for which dial, and which answer belongs to which.
+
+use std::collections::{BTreeMap, HashMap};
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use libp2p_swarm::ConnectionId;
+
+use crate::{
+    gossip::message::{Exchange, ExchangeId, Request},
+    swarm::{handler::OutboundId, record::Record},
+};
+
+/// An exchange between its start and its outcome.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) partner: PeerId,
+    /// The seed it goes to, if it does.
+    pub(super) seed: Option<Multiaddr>,
+    /// The connection it runs on, once it does.
+    pub(super) connection: Option<ConnectionId>,
+    /// What to send, until it is sent.
+    request: Option<Request<Record>>,
+}
+
+/// What a dial of ours is for.
+#[derive(Debug)]
+pub(super) enum Dial {
+    Exchange(ExchangeId),
+    Seed(Multiaddr),
+}
+
+/// What a request on a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Exchange(ExchangeId),
+    /// To tell the peer something. Nothing depends on its answer.
+    Notice,
+}
+
+#[derive(Debug)]
+struct Sent {
+    connection: ConnectionId,
+    purpose: Purpose,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Exchanges {
+    running: BTreeMap<ExchangeId, Running>,
+    sent: BTreeMap<OutboundId, Sent>,
+    dials: HashMap<ConnectionId, Dial>,
+    next: u64,
+}
+
+impl Exchanges {
+    pub(super) fn start(&mut self, exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+        let running = Running {
+            partner: exchange.partner,
+            seed,
+            connection: None,
+            request: Some(exchange.request),
+        };
+        self.running.insert(exchange.id, running);
+    }
+
+    /// Ends an exchange; what is still to come of it is nobody's any more.
+    pub(super) fn finish(&mut self, id: ExchangeId) -> Option<Running> {
+        self.sent
+            .retain(|_, sent| sent.purpose != Purpose::Exchange(id));
+        self.running.remove(&id)
+    }
+
+    pub(super) fn partner(&self, id: ExchangeId) -> Option<PeerId> {
+        self.running.get(&id).map(|running| running.partner)
+    }
+
+    /// The exchanges with `peer` that wait for a connection.
+    pub(super) fn waiting_for(&self, peer: PeerId) -> Vec<ExchangeId> {
+        let waiting = self
+            .running
+            .iter()
+            .filter(|(_, r)| r.partner == peer && r.connection.is_none());
+        waiting.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether the exchange waits for a connection.
+    pub(super) fn is_waiting(&self, id: ExchangeId) -> bool {
+        let running = self.running.get(&id);
+        running.is_some_and(|running| running.connection.is_none())
+    }
+
+    /// Whether a dial of ours is under way for this exchange.
+    pub(super) fn is_dialling(&self, id: ExchangeId) -> bool {
+        let mut dials = self.dials.values();
+        dials.any(|dial| matches!(dial, Dial::Exchange(other) if *other == id))
+    }
+
+    /// The exchanges that run on a connection.
+    pub(super) fn running_on(&self, connection: ConnectionId) -> Vec<ExchangeId> {
+        let running = self.running.iter();
+        let on = running.filter(|(_, r)| r.connection == Some(connection));
+        on.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether a request of ours on the connection is still unanswered.
+    pub(super) fn is_busy(&self, connection: ConnectionId) -> bool {
+        let mut sent = self.sent.values();
+        sent.any(|sent| sent.connection == connection)
+    }
+
+    /// What to send in exchange `id`, on `connection`; `None` when it is sent already, or over.
+    pub(super) fn send(
+        &mut self,
+        id: ExchangeId,
+        connection: ConnectionId,
+    ) -> Option<(OutboundId, Request<Record>)> {
+        let running = self.running.get_mut(&id)?;
+        let request = running.request.take()?;
+        running.connection = Some(connection);
+        Some((self.note(connection, Purpose::Exchange(id)), request))
+    }
+
+    /// A request that is not an exchange.
+    pub(super) fn send_notice(&mut self, connection: ConnectionId) -> OutboundId {
+        self.note(connection, Purpose::Notice)
+    }
+
+    /// Whose answer this is; `None` when it comes too late.
+    pub(super) fn answered(&mut self, id: OutboundId) -> Option<Purpose> {
+        self.sent.remove(&id).map(|sent| sent.purpose)
+    }
+
+    /// Forgets what was sent on a connection that is gone. Exchanges on it have to be finished by
+    /// the caller.
+    pub(super) fn connection_closed(&mut self, connection: ConnectionId) {
+        self.sent.retain(|_, sent| sent.connection != connection);
+    }
+
+    /// Whether any notice is unanswered.
+    pub(super) fn has_notices(&self) -> bool {
+        let mut sent = self.sent.values();
+        sent.any(|sent| sent.purpose == Purpose::Notice)
+    }
+
+    pub(super) fn dialled(&mut self, connection: ConnectionId, dial: Dial) {
+        self.dials.insert(connection, dial);
+    }
+
+    pub(super) fn is_dial(&self, connection: ConnectionId) -> bool {
+        self.dials.contains_key(&connection)
+    }
+
+    /// A dial has ended, well or badly.
+    pub(super) fn dial_ended(&mut self, connection: ConnectionId) -> Option<Dial> {
+        self.dials.remove(&connection)
+    }
+
+    fn note(&mut self, connection: ConnectionId, purpose: Purpose) -> OutboundId {
+        let id = OutboundId(self.next);
+        self.next += 1;
+        let sent = Sent {
+            connection,
+            purpose,
+        };
+        self.sent.insert(id, sent);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(id: u64, partner: PeerId) -> Exchange<Record, PeerId> {
+        Exchange {
+            id: ExchangeId(id),
+            partner,
+            request: Request {
+                descriptors: Vec::new(),
+                pull: true,
+            },
+        }
+    }
+
+    #[test]
+    fn an_exchange_is_sent_once_and_its_answer_known_once() {
+        let mut exchanges = Exchanges::default();
+        let peer = PeerId::random();
+        let connection = ConnectionId::new_unchecked(1);
+        exchanges.start(exchange(7, peer), None);
+        assert_eq!(exchanges.waiting_for(peer), [ExchangeId(7)]);
+        let (outbound, _) = exchanges.send(ExchangeId(7), connection).expect("new");
+        assert!(exchanges.send(ExchangeId(7), connection).is_none());
+        assert!(exchanges.waiting_for(peer).is_empty());
+        assert!(exchanges.is_busy(connection));
+        assert_eq!(
+            exchanges.answered(outbound),
+            Some(Purpose::Exchange(ExchangeId(7)))
+        );
+        assert_eq!(exchanges.answered(outbound), None);
+        assert!(!exchanges.is_busy(connection));
+        assert_eq!(exchanges.running_on(connection), [ExchangeId(7)]);
+        assert!(exchanges.finish(ExchangeId(7)).is_some());
+        assert!(exchanges.finish(ExchangeId(7)).is_none());
+    }
+
+    #[test]
+    fn a_finished_exchange_makes_its_answer_late() {
+        let mut exchanges = Exchanges::default();
+        let connection = ConnectionId::new_unchecked(1);
+        exchanges.start(exchange(7, PeerId::random()), None);
+        let (outbound, _) = exchanges.send(ExchangeId(7), connection).expect("new");
+        let notice = exchanges.send_notice(connection);
+        exchanges.finish(ExchangeId(7));
+        assert_eq!(exchanges.answered(outbound), None);
+        assert!(exchanges.has_notices());
+        assert_eq!(exchanges.answered(notice), Some(Purpose::Notice));
+        assert!(!exchanges.has_notices());
+    }
+}

@@ -1,0 +1,253 @@
+//! The neighbours: a bounded number of exchange partners that stay connected on purpose.
+//!
+//! HyParView's lesson (DSN 2007): a small set of symmetric, kept-open connections, on top of a
+//! large shuffled view. Both ends agree inside an exchange: the request proposes, the response
+//! says yes or no. As in HyParView, a proposal has two priorities: a peer that is short of
+//! neighbours is taken in even if a present one has to give way, so newcomers find a place in a
+//! network where all places are taken.
+
+use libp2p_identity::PeerId;
+use rand::{Rng, RngExt};
+
+use crate::swarm::wire::Proposal;
+
+/// Who is a neighbour, and who was asked to be.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    bound: usize,
+    members: Vec<PeerId>,
+    /// Peers that were asked and have not answered: places held free for them.
+    asked: Vec<PeerId>,
+}
+
+/// The answer to a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is a neighbour already.
+    Kept,
+    /// It is a neighbour now; if there is another peer in it, that one had to give way.
+    Accepted(Option<PeerId>),
+    /// It is no neighbour, and was none.
+    Declined,
+    /// It was a neighbour and is none any more, because it proposed nothing.
+    Dissolved,
+}
+
+/// What came of a proposal of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Nothing changed.
+    Unchanged,
+    /// It is a neighbour now.
+    Up,
+    /// It was a neighbour and keeps the connection no longer.
+    Down,
+    /// It said yes, and meanwhile all places are taken: it has to be told.
+    TooLate,
+}
+
+impl Neighbours {
+    pub(super) fn new(bound: usize) -> Self {
+        Self {
+            bound,
+            members: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
+        self.members.contains(peer)
+    }
+
+    pub(super) fn members(&self) -> &[PeerId] {
+        &self.members
+    }
+
+    /// Whether this node has fewer than half of the neighbours that it wants.
+    pub(super) fn is_short(&self) -> bool {
+        self.members.len() < self.bound.div_ceil(2)
+    }
+
+    /// What to propose to `peer` in a request. A place is held for it until [`Self::settle`].
+    pub(super) fn propose(&mut self, peer: PeerId) -> Proposal {
+        let priority = match self.is_short() {
+            true => Proposal::Needed,
+            false => Proposal::Welcome,
+        };
+        if self.contains(&peer) {
+            return priority;
+        }
+        if !self.has_room_beside(&peer) {
+            return Proposal::None;
+        }
+        if !self.asked.contains(&peer) {
+            self.asked.push(peer);
+        }
+        priority
+    }
+
+    /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
+    pub(super) fn settle(&mut self, peer: PeerId, answer: Option<bool>) -> Settled {
+        let asked = self.asked.contains(&peer);
+        self.asked.retain(|other| *other != peer);
+        match (answer, self.contains(&peer)) {
+            (None, _) | (Some(true), true) | (Some(false), false) => Settled::Unchanged,
+            (Some(false), true) => {
+                self.remove(&peer);
+                Settled::Down
+            }
+            (Some(true), false) if asked && self.members.len() < self.bound => {
+                self.members.push(peer);
+                Settled::Up
+            }
+            (Some(true), false) => Settled::TooLate,
+        }
+    }
+
+    /// Answers what `peer` proposed in a request.
+    pub(super) fn answer<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        proposal: Proposal,
+        rng: &mut R,
+    ) -> Answer {
+        match (proposal, self.contains(&peer)) {
+            (Proposal::None, true) => {
+                self.remove(&peer);
+                Answer::Dissolved
+            }
+            (Proposal::None, false) => Answer::Declined,
+            (_, true) => Answer::Kept,
+            (_, false) if self.has_room_beside(&peer) => {
+                self.members.push(peer);
+                Answer::Accepted(None)
+            }
+            (Proposal::Needed, false) if !self.members.is_empty() => {
+                let at = rng.random_range(0..self.members.len());
+                let replaced = std::mem::replace(&mut self.members[at], peer);
+                Answer::Accepted(Some(replaced))
+            }
+            (_, false) => Answer::Declined,
+        }
+    }
+
+    /// Removes a neighbour; returns whether it was one.
+    pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
+        let before = self.members.len();
+        self.members.retain(|member| member != peer);
+        self.members.len() < before
+    }
+
+    /// Whether there is a place that is neither taken nor held for another than `peer`.
+    fn has_room_beside(&self, peer: &PeerId) -> bool {
+        let held = self.asked.iter().filter(|asked| *asked != peer).count();
+        self.members.len() + held < self.bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    fn peers(count: usize) -> Vec<PeerId> {
+        (0..count).map(|_| PeerId::random()).collect()
+    }
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(1)
+    }
+
+    #[test]
+    fn places_are_held_for_those_who_were_asked() {
+        let mut neighbours = Neighbours::new(2);
+        let p = peers(4);
+        assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
+        assert_eq!(neighbours.propose(p[1]), Proposal::Needed);
+        assert_eq!(neighbours.propose(p[2]), Proposal::None);
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            Answer::Declined
+        );
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::Up);
+        assert_eq!(neighbours.settle(p[1], None), Settled::Unchanged);
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            Answer::Accepted(None)
+        );
+        assert_eq!(neighbours.members(), [p[0], p[3]]);
+    }
+
+    #[test]
+    fn those_who_ask_each_other_at_once_agree() {
+        let mut neighbours = Neighbours::new(1);
+        let p = peers(1);
+        assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::Needed, &mut rng()),
+            Answer::Accepted(None)
+        );
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::Unchanged);
+        assert_eq!(neighbours.members(), p);
+    }
+
+    #[test]
+    fn a_peer_that_is_short_of_neighbours_is_taken_in() {
+        let mut neighbours = Neighbours::new(3);
+        let p = peers(5);
+        for peer in &p[..3] {
+            neighbours.answer(*peer, Proposal::Welcome, &mut rng());
+        }
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            Answer::Declined
+        );
+        let Answer::Accepted(Some(replaced)) =
+            neighbours.answer(p[4], Proposal::Needed, &mut rng())
+        else {
+            panic!("declined");
+        };
+        assert!(p[..3].contains(&replaced) && !neighbours.contains(&replaced));
+        assert!(neighbours.contains(&p[4]));
+        assert_eq!(neighbours.members().len(), 3);
+    }
+
+    #[test]
+    fn the_next_exchange_settles_a_disagreement() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(2);
+        neighbours.answer(p[0], Proposal::Welcome, &mut rng());
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::None, &mut rng()),
+            Answer::Dissolved
+        );
+        neighbours.answer(p[0], Proposal::Welcome, &mut rng());
+        assert_ne!(neighbours.propose(p[0]), Proposal::None);
+        assert_eq!(neighbours.settle(p[0], Some(false)), Settled::Down);
+        assert!(neighbours.members().is_empty());
+    }
+
+    #[test]
+    fn a_yes_without_a_place_or_a_question_is_too_late() {
+        let p = peers(3);
+        let mut neighbours = Neighbours::new(1);
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
+        neighbours.propose(p[0]);
+        neighbours.members.push(p[1]);
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
+        assert_eq!(neighbours.members(), [p[1]]);
+    }
+
+    #[test]
+    fn a_bound_of_zero_switches_them_off() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(0);
+        assert!(!neighbours.is_short());
+        assert_eq!(neighbours.propose(p[0]), Proposal::None);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::Needed, &mut rng()),
+            Answer::Declined
+        );
+    }
+}

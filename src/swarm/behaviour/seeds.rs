@@ -1,0 +1,240 @@
+//! The seeds: where a node starts, and where it goes back to when its view is empty.
+
+use std::time::Duration;
+
+use libp2p_core::{Multiaddr, multiaddr::Protocol};
+use libp2p_identity::PeerId;
+use rand::{Rng, RngExt, seq::IteratorRandom};
+
+use crate::swarm::{address::split_peer, behaviour::event::SeedError};
+
+/// How many seeds a node keeps. A guess; mDNS on a large LAN may find as many.
+const MAX_SEEDS: usize = 256;
+/// How many seeds are tried at the same time. A guess.
+const AT_ONCE: usize = 4;
+
+/// Seeds and where each stands. Every seed is contacted once, view or no view: that is what joins
+/// two networks that grew apart. After that, only when the view is empty.
+#[derive(Debug)]
+pub(super) struct Seeds {
+    seeds: Vec<Seed>,
+    first_pause: Duration,
+    longest_pause: Duration,
+    /// The pause after the next failure of all seeds.
+    pause: Duration,
+    /// When the seeds may be tried again, once the view is empty and all were tried.
+    retry_at: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Seed {
+    address: Multiaddr,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// To be tried.
+    Due,
+    /// Being tried, until this time.
+    Trying(Duration),
+    /// Tried; its turn comes again when the view is empty.
+    Tried,
+}
+
+impl Seeds {
+    pub(super) fn new((first_pause, longest_pause): (Duration, Duration)) -> Self {
+        Self {
+            seeds: Vec::new(),
+            first_pause,
+            longest_pause,
+            pause: first_pause,
+            retry_at: None,
+        }
+    }
+
+    /// Adds a seed; one that is known already changes nothing.
+    pub(super) fn add(&mut self, address: Multiaddr, local: PeerId) -> Result<(), SeedError> {
+        let (bare, peer) = split_peer(&address);
+        if peer == Some(local) {
+            return Err(SeedError::Ourselves);
+        }
+        // A relay's address ends in `/p2p-circuit` and names the relay in between.
+        let relayed = bare.iter().any(|p| matches!(p, Protocol::P2pCircuit));
+        let dialled = bare
+            .iter()
+            .next()
+            .is_some_and(|p| !matches!(p, Protocol::P2p(_)));
+        if !dialled && !relayed {
+            return Err(SeedError::NotAnAddress);
+        }
+        if self.seeds.iter().any(|seed| seed.address == address) {
+            return Ok(());
+        }
+        if self.seeds.len() >= MAX_SEEDS {
+            return Err(SeedError::TooMany { max: MAX_SEEDS });
+        }
+        self.seeds.push(Seed {
+            address,
+            state: State::Due,
+        });
+        Ok(())
+    }
+
+    /// Forgets a seed.
+    pub(super) fn remove(&mut self, address: &Multiaddr) {
+        self.seeds.retain(|seed| seed.address != *address);
+    }
+
+    /// The next seed to try, until `now + timeout`. To be called until `None`, whenever anything has
+    /// changed. `lonely`: the view is empty.
+    pub(super) fn poll<R: Rng + ?Sized>(
+        &mut self,
+        now: Duration,
+        timeout: Duration,
+        lonely: bool,
+        rng: &mut R,
+    ) -> Option<Multiaddr> {
+        if self.seeds.is_empty() || self.trying() >= AT_ONCE {
+            return None;
+        }
+        if !lonely {
+            self.pause = self.first_pause;
+            self.retry_at = None;
+        } else if self.seeds.iter().all(|seed| seed.state == State::Tried) {
+            match self.retry_at {
+                None => self.pause_from(now, rng),
+                Some(at) if at <= now => {
+                    self.retry_at = None;
+                    for seed in &mut self.seeds {
+                        seed.state = State::Due;
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        let due = self.seeds.iter_mut().filter(|s| s.state == State::Due);
+        let seed = due.choose(rng)?;
+        seed.state = State::Trying(now.saturating_add(timeout));
+        Some(seed.address.clone())
+    }
+
+    /// A seed whose time is over; it counts as tried. To be called until `None`.
+    pub(super) fn poll_timeout(&mut self, now: Duration) -> Option<Multiaddr> {
+        let late = |seed: &&mut Seed| matches!(seed.state, State::Trying(until) if until <= now);
+        let seed = self.seeds.iter_mut().find(late)?;
+        seed.state = State::Tried;
+        Some(seed.address.clone())
+    }
+
+    /// An attempt has ended, well or badly. Returns whether there was one.
+    pub(super) fn tried(&mut self, address: &Multiaddr) -> bool {
+        let trying = |s: &&mut Seed| s.address == *address && matches!(s.state, State::Trying(_));
+        let seed = self.seeds.iter_mut().find(trying);
+        seed.is_some_and(|seed| {
+            seed.state = State::Tried;
+            true
+        })
+    }
+
+    /// When [`Self::poll`] or [`Self::poll_timeout`] have work to do next by themselves.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        let deadlines = self.seeds.iter().filter_map(|seed| match seed.state {
+            State::Trying(until) => Some(until),
+            State::Due | State::Tried => None,
+        });
+        deadlines.chain(self.retry_at).min()
+    }
+
+    fn trying(&self) -> usize {
+        let trying = |seed: &&Seed| matches!(seed.state, State::Trying(_));
+        self.seeds.iter().filter(trying).count()
+    }
+
+    fn pause_from<R: Rng + ?Sized>(&mut self, now: Duration, rng: &mut R) {
+        let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
+        self.retry_at = Some(now.saturating_add(stretched));
+        self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn seeds(count: u64) -> Seeds {
+        let mut seeds = Seeds::new((SECOND, 60 * SECOND));
+        for port in 1..=count {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            seeds.add(address, PeerId::random()).expect("an address");
+        }
+        seeds
+    }
+
+    fn poll(seeds: &mut Seeds, now: Duration, lonely: bool) -> Vec<Multiaddr> {
+        let mut rng = StdRng::seed_from_u64(1);
+        std::iter::from_fn(|| seeds.poll(now, 10 * SECOND, lonely, &mut rng)).collect()
+    }
+
+    #[test]
+    fn every_seed_is_tried_once_a_few_at_a_time() {
+        let mut seeds = seeds(6);
+        let first = poll(&mut seeds, SECOND, false);
+        assert_eq!(first.len(), AT_ONCE);
+        assert!(seeds.tried(&first[0]));
+        assert!(!seeds.tried(&first[0]));
+        let second = poll(&mut seeds, SECOND, false);
+        assert_eq!(second.len(), 1);
+        assert!(!first.contains(&second[0]));
+        assert_eq!(seeds.next_wake(), Some(11 * SECOND));
+        let late = std::iter::from_fn(|| seeds.poll_timeout(11 * SECOND)).count();
+        assert_eq!(late, AT_ONCE);
+        assert_eq!(poll(&mut seeds, 11 * SECOND, false).len(), 1);
+    }
+
+    #[test]
+    fn a_lonely_node_comes_back_ever_more_seldom() {
+        let mut seeds = seeds(1);
+        let mut attempts = Vec::new();
+        for tick in 0..6_000 {
+            let now = tick * SECOND / 10;
+            for address in poll(&mut seeds, now, true) {
+                attempts.push(now);
+                assert!(seeds.tried(&address));
+            }
+        }
+        // 1, 2, 4, ... 32, 60, 60, ... give or take a half: 600 s hold some 15 of them.
+        assert!((10..22).contains(&attempts.len()), "{attempts:?}");
+        let last = attempts[attempts.len() - 1] - attempts[attempts.len() - 2];
+        assert!(last >= 30 * SECOND, "{attempts:?}");
+        assert!(poll(&mut seeds, 10_000 * SECOND, false).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_seed_is_named() {
+        let local = PeerId::random();
+        let mut seeds = Seeds::new((SECOND, SECOND));
+        let p2p = Protocol::P2p(PeerId::random());
+        let ours = Multiaddr::empty()
+            .with(Protocol::Memory(1))
+            .with(Protocol::P2p(local));
+        assert!(matches!(seeds.add(ours, local), Err(SeedError::Ourselves)));
+        for bad in [Multiaddr::empty(), Multiaddr::empty().with(p2p)] {
+            assert!(matches!(
+                seeds.add(bad, local),
+                Err(SeedError::NotAnAddress)
+            ));
+        }
+        for port in 0..MAX_SEEDS as u64 {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            assert!(seeds.add(address.clone(), local).is_ok());
+            assert!(seeds.add(address, local).is_ok(), "known already");
+        }
+        let full = seeds.add(Multiaddr::empty().with(Protocol::Memory(9_999)), local);
+        assert!(matches!(full, Err(SeedError::TooMany { max: MAX_SEEDS })));
+    }
+}

@@ -1,0 +1,329 @@
+//! The settings of the behaviour.
+
+use std::time::Duration;
+
+use libp2p_core::Multiaddr;
+use libp2p_swarm::StreamProtocol;
+use thiserror::Error;
+
+use crate::{
+    gossip::{
+        self,
+        config::{PartnerSelection, Propagation},
+    },
+    swarm::{address::Scope, wire::MAX_DESCRIPTORS},
+};
+
+/// The protocol's name, for networks without a name of their own.
+pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.0.0");
+
+/// Settings of the [`Behaviour`](crate::Behaviour). Checked as a whole when it is made.
+#[derive(Debug, Clone)]
+pub struct Config {
+    gossip: gossip::config::Config,
+    network: Option<String>,
+    scope: Scope,
+    seeds: Vec<Multiaddr>,
+    seed_backoff: (Duration, Duration),
+    neighbours: usize,
+    rng_seed: Option<u64>,
+}
+
+impl Default for Config {
+    /// [`Config::open_internet`].
+    fn default() -> Self {
+        Self::open_internet()
+    }
+}
+
+impl Config {
+    /// The largest view size c of the behaviour, in peers: half of it must fit into a message.
+    pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
+    /// The largest number of neighbours, in peers.
+    pub const MAX_NEIGHBOURS: usize = 128;
+    /// The longest name of a network, in bytes.
+    pub const MAX_NETWORK_NAME: usize = 64;
+
+    /// For the open internet: only global addresses are sent, kept and dialled, and a node
+    /// advertises only the external addresses that the swarm has confirmed.
+    pub fn open_internet() -> Self {
+        Self {
+            gossip: gossip::config::Config::default(),
+            network: None,
+            scope: Scope::Global,
+            seeds: Vec::new(),
+            seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
+            neighbours: 8,
+            rng_seed: None,
+        }
+    }
+
+    /// For a LAN or a VPN: private addresses as well, listen addresses among them.
+    pub fn private_network() -> Self {
+        Self::open_internet().with_scope(Scope::Private)
+    }
+
+    /// For one machine, or one process: loopback and `/memory` addresses as well, listen addresses
+    /// among them.
+    pub fn local() -> Self {
+        Self::open_internet().with_scope(Scope::Loopback)
+    }
+
+    /// The name of the network: 1 to 64 bytes without white space or control characters. It
+    /// becomes part of the protocol's name (`/<network>/peer-sampling/1.0.0`), so that networks
+    /// with different names never exchange peers. Default: none.
+    pub fn with_network(mut self, name: impl Into<String>) -> Self {
+        self.network = Some(name.into());
+        self
+    }
+
+    /// Which addresses are sent, kept and dialled. Default: [`Scope::Global`].
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The peers to start from, with or without `/p2p/<peer>` at the end. Default: none; more can
+    /// be added while the swarm runs, by [`Behaviour::add_seed`](crate::Behaviour::add_seed). What
+    /// is wrong with one of them comes as [`Event::SeedFailed`](crate::Event::SeedFailed).
+    pub fn with_seeds(mut self, seeds: impl IntoIterator<Item = Multiaddr>) -> Self {
+        self.seeds.extend(seeds);
+        self
+    }
+
+    /// The first and the longest pause between two attempts at the seeds while the view is empty;
+    /// the pause doubles in between, and each is stretched or shortened at random by up to half. At
+    /// least 1 ms, and the first not longer than the longest. Default: 1 s, 5 min (guesses).
+    pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.seed_backoff = (first, longest);
+        self
+    }
+
+    /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub
+    /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
+    /// proposed it. Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
+    /// some to spare (a guess).
+    pub fn with_neighbours(mut self, neighbours: usize) -> Self {
+        self.neighbours = neighbours;
+        self
+    }
+
+    /// The view size c, in peers; 2 to 128. Default: 30 (TOCS 2007).
+    pub fn with_view_size(mut self, view_size: usize) -> Self {
+        self.gossip = self.gossip.with_view_size(view_size);
+        self
+    }
+
+    /// The period T of the rounds; 1 ms to 24 h. Default: 10 s (a guess).
+    pub fn with_period(mut self, period: Duration) -> Self {
+        self.gossip = self.gossip.with_period(period);
+        self
+    }
+
+    /// After how long an exchange without an answer has failed, dialling included; 1 ms to 1 h.
+    /// Substreams that a peer opens are held to the same time. Default: 10 s (a guess).
+    pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
+        self.gossip = self.gossip.with_exchange_timeout(timeout);
+        self
+    }
+
+    /// How many exchanges a node starts in each round; 1 to c. Default: 1.
+    pub fn with_fanout(mut self, fanout: usize) -> Self {
+        self.gossip = self.gossip.with_fanout(fanout);
+        self
+    }
+
+    /// How many further partners are tried in a round when exchanges fail; 0 to c. Default: 3.
+    pub fn with_retries(mut self, retries: usize) -> Self {
+        self.gossip = self.gossip.with_retries(retries);
+        self
+    }
+
+    /// The pause between rounds while the view is not full; see
+    /// [`gossip::config::Config::with_eager_delay`]. Default: 100 ms.
+    pub fn with_eager_delay(mut self, delay: Duration) -> Self {
+        self.gossip = self.gossip.with_eager_delay(delay);
+        self
+    }
+
+    /// Push, pull or push-pull. Default: push-pull.
+    pub fn with_propagation(mut self, propagation: Propagation) -> Self {
+        self.gossip = self.gossip.with_propagation(propagation);
+        self
+    }
+
+    /// With whom exchanges are started: head, tail or rand. Default: tail.
+    pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
+        self.gossip = self.gossip.with_selection(selection);
+        self
+    }
+
+    /// Seeds the node's random numbers, for tests that are to be repeated. Default: from the
+    /// operating system. A node whose numbers can be foreseen is easy to attack.
+    pub fn with_rng_seed(mut self, seed: u64) -> Self {
+        self.rng_seed = Some(seed);
+        self
+    }
+
+    /// The settings of the mechanism.
+    pub fn gossip(&self) -> &gossip::config::Config {
+        &self.gossip
+    }
+
+    /// Which addresses are sent, kept and dialled.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// How many exchange partners stay connected on purpose.
+    pub fn neighbours(&self) -> usize {
+        self.neighbours
+    }
+
+    pub(crate) fn seeds(&self) -> &[Multiaddr] {
+        &self.seeds
+    }
+
+    pub(crate) fn seed_backoff(&self) -> (Duration, Duration) {
+        self.seed_backoff
+    }
+
+    pub(crate) fn rng_seed(&self) -> Option<u64> {
+        self.rng_seed
+    }
+
+    /// The protocol's name, with the network's name in it when there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Network`] when the network's name will not do.
+    pub fn protocol(&self) -> Result<StreamProtocol, ConfigError> {
+        let Some(network) = &self.network else {
+            return Ok(PROTOCOL_NAME);
+        };
+        let bad = |c: char| c.is_whitespace() || c.is_control();
+        if network.is_empty() || network.len() > Self::MAX_NETWORK_NAME || network.contains(bad) {
+            return Err(ConfigError::Network(network.clone()));
+        }
+        StreamProtocol::try_from_owned(format!("/{network}{PROTOCOL_NAME}"))
+            .map_err(|_| ConfigError::Network(network.clone()))
+    }
+
+    /// Whether these settings are within their bounds. Those of the overlay are checked with it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first bound that is broken.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.gossip.check()?;
+        self.protocol()?;
+        if self.gossip.view_size() > Self::MAX_VIEW_SIZE {
+            return Err(ConfigError::ViewSize(self.gossip.view_size()));
+        }
+        if self.neighbours > Self::MAX_NEIGHBOURS {
+            return Err(ConfigError::Neighbours(self.neighbours));
+        }
+        let (first, longest) = self.seed_backoff;
+        if first < Duration::from_millis(1) || first > longest {
+            return Err(ConfigError::SeedBackoff { first, longest });
+        }
+        Ok(())
+    }
+}
+
+/// Settings that cannot work. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting of the mechanism or of the overlay.
+    #[error(transparent)]
+    Gossip(#[from] gossip::config::ConfigError),
+    /// The view size is too large for a message.
+    #[error("view size is {0}, must be 2 to {max}", max = Config::MAX_VIEW_SIZE)]
+    ViewSize(usize),
+    /// Too many neighbours.
+    #[error("neighbours is {0}, must be 0 to {max}", max = Config::MAX_NEIGHBOURS)]
+    Neighbours(usize),
+    /// The network's name will not do.
+    #[error(
+        "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
+        max = Config::MAX_NETWORK_NAME
+    )]
+    Network(String),
+    /// An RSA key: its records are too large, and refused everywhere.
+    #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
+    RsaKey,
+    /// The pauses between attempts at the seeds will not do.
+    #[error("seed backoff is {first:?} to {longest:?}, must be at least 1ms and not fall")]
+    SeedBackoff {
+        /// The first pause.
+        first: Duration,
+        /// The longest pause.
+        longest: Duration,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_within_their_bounds() {
+        for config in [
+            Config::default(),
+            Config::open_internet(),
+            Config::private_network(),
+            Config::local(),
+        ] {
+            assert_eq!(config.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn each_bound_is_named() {
+        let cases = [
+            (
+                Config::local().with_view_size(129),
+                "view size is 129, must be 2 to 128",
+            ),
+            (
+                Config::local().with_view_size(1),
+                "view size is 1, must be 2 to 10000",
+            ),
+            (
+                Config::local().with_neighbours(129),
+                "neighbours is 129, must be 0 to 128",
+            ),
+            (
+                Config::local().with_network(""),
+                "network name \"\" must have 1 to 64 bytes and no white space or control characters",
+            ),
+            (
+                Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
+                "seed backoff is 2s to 1s, must be at least 1ms and not fall",
+            ),
+        ];
+        for (config, message) in cases {
+            assert_eq!(config.check().unwrap_err().to_string(), message);
+        }
+        for name in ["a b", "a\n", &"x".repeat(65)] {
+            assert!(matches!(
+                Config::local().with_network(name).check(),
+                Err(ConfigError::Network(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn the_network_is_part_of_the_protocol() {
+        let protocol = |config: Config| config.protocol().map(|p| p.to_string());
+        assert_eq!(
+            protocol(Config::local()).as_deref(),
+            Ok("/peer-sampling/1.0.0")
+        );
+        assert_eq!(
+            protocol(Config::local().with_network("testnet")).as_deref(),
+            Ok("/testnet/peer-sampling/1.0.0")
+        );
+    }
+}

@@ -1,0 +1,322 @@
+//! A handle for other tasks: reads the view and samples from it while the swarm runs elsewhere.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use futures::Stream;
+use libp2p_identity::PeerId;
+use rand::rngs::StdRng;
+
+use crate::{
+    sampling::{PeerSampling, Sampler, Selection},
+    swarm::record::Record,
+    view::View,
+};
+
+/// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or thread.
+///
+/// Cheap to clone. All clones, and the behaviour itself, share one sampling service: a peer that
+/// one of them was handed is not handed to another while there are peers left that nobody was
+/// handed. No call waits for the swarm. When the behaviour is gone, its last view stays.
+///
+/// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
+/// need not have talked to yet.
+#[derive(Clone)]
+pub struct Handle(Arc<Mutex<State>>);
+
+struct State {
+    view: View<Record>,
+    sampler: Sampler<PeerId>,
+    rng: StdRng,
+    streams: BTreeMap<u64, StreamState>,
+    next_stream: u64,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct StreamState {
+    sampler: Sampler<PeerId>,
+    waker: Option<Waker>,
+}
+
+impl Handle {
+    /// All peers of the view, in the view's order.
+    pub fn view(&self) -> Vec<Record> {
+        let state = self.lock();
+        state.view.iter().map(|d| d.peer.clone()).collect()
+    }
+
+    /// How many peers the view holds.
+    pub fn view_len(&self) -> usize {
+        self.lock().view.len()
+    }
+
+    /// Whether the peer is in the view.
+    pub fn contains(&self, peer: &PeerId) -> bool {
+        self.lock().view.contains(peer)
+    }
+
+    /// Hands out one peer; `None` only when the view is empty. See [`Selection`].
+    pub fn select_peer(&self, selection: Selection) -> Option<Record> {
+        let state = &mut *self.lock();
+        state.sampler.select(&state.view, selection, &mut state.rng)
+    }
+
+    /// Hands out `count` different peers, or the whole view when it has fewer: those not handed
+    /// out yet first, in random order.
+    pub fn sample(&self, count: usize) -> Vec<Record> {
+        let state = &mut *self.lock();
+        state
+            .sampler
+            .select_many(&state.view, count, &mut state.rng)
+    }
+
+    /// An endless stream of peers: each peer of the view once, in random order, and from then on
+    /// each peer once whenever it enters the view. Waits while there is none, and ends when the
+    /// behaviour is gone. Every stream sees all of them; what others were handed does not matter.
+    pub fn samples(&self) -> Samples {
+        let mut state = self.lock();
+        let id = state.next_stream;
+        state.next_stream += 1;
+        state.streams.insert(id, StreamState::default());
+        Samples {
+            handle: self.clone(),
+            id,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PeerSampling for Handle {
+    type Peer = Record;
+
+    fn view(&self) -> Vec<Record> {
+        Handle::view(self)
+    }
+
+    fn view_len(&self) -> usize {
+        Handle::view_len(self)
+    }
+
+    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
+        Handle::select_peer(self, selection)
+    }
+
+    fn broadcast(&mut self, send: impl FnMut(Record)) -> usize {
+        // Not under the lock: `send` may use the handle.
+        let peers: Vec<Record> = {
+            let state = &mut *self.lock();
+            state.sampler.mark_all(&state.view);
+            state.view.iter().map(|d| d.peer.clone()).collect()
+        };
+        let count = peers.len();
+        peers.into_iter().for_each(send);
+        count
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Handle")
+            .field("view", &state.view)
+            .field("closed", &state.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stream of [`Handle::samples`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Samples {
+    handle: Handle,
+    id: u64,
+}
+
+impl Stream for Samples {
+    type Item = Record;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
+        let state = &mut *self.handle.lock();
+        let Some(stream) = state.streams.get_mut(&self.id) else {
+            return Poll::Ready(None);
+        };
+        match stream.sampler.select_new(&state.view, &mut state.rng) {
+            Some(peer) if !state.closed => Poll::Ready(Some(peer)),
+            _ if state.closed => Poll::Ready(None),
+            _ => {
+                stream.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Samples {
+    fn drop(&mut self) {
+        self.handle.lock().streams.remove(&self.id);
+    }
+}
+
+impl fmt::Debug for Samples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Samples").finish_non_exhaustive()
+    }
+}
+
+/// The behaviour's end: makes handles and tells them of the view.
+#[derive(Debug)]
+pub(crate) struct Publisher(Handle);
+
+impl Publisher {
+    pub(crate) fn new(rng: StdRng) -> Self {
+        Self(Handle(Arc::new(Mutex::new(State {
+            view: View::default(),
+            sampler: Sampler::default(),
+            rng,
+            streams: BTreeMap::new(),
+            next_stream: 0,
+            closed: false,
+        }))))
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.0
+    }
+
+    /// Makes `view` the one that handles see.
+    pub(crate) fn publish(&self, view: &View<Record>) {
+        let state = &mut *self.0.lock();
+        state.view.clone_from(view);
+        state.sampler.retain(view);
+        for stream in state.streams.values_mut() {
+            stream.sampler.retain(view);
+            if let Some(waker) = stream.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let state = &mut *self.0.lock();
+        state.closed = true;
+        for stream in state.streams.values_mut() {
+            if let Some(waker) = stream.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+    use libp2p_identity::Keypair;
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::view::Descriptor;
+
+    fn records(count: usize) -> Vec<Record> {
+        (0..count)
+            .map(|_| {
+                let address = "/memory/1".parse().expect("a multiaddr");
+                Record::sign(&Keypair::generate_ed25519(), 1, &[address]).expect("signing works")
+            })
+            .collect()
+    }
+
+    fn view(records: &[Record]) -> View<Record> {
+        records.iter().cloned().map(Descriptor::fresh).collect()
+    }
+
+    fn publisher() -> Publisher {
+        Publisher::new(StdRng::seed_from_u64(1))
+    }
+
+    #[test]
+    fn clones_share_one_service() {
+        let publisher = publisher();
+        let records = records(10);
+        publisher.publish(&view(&records));
+        let (a, b) = (publisher.handle().clone(), publisher.handle().clone());
+        let mut drawn: Vec<PeerId> = (0..5)
+            .filter_map(|_| a.select_peer(Selection::Uniform))
+            .chain(b.sample(5))
+            .map(|record| record.peer_id())
+            .collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 10);
+        assert_eq!(a.sample(99).len(), 10);
+        assert_eq!(a.view(), records);
+        assert_eq!(b.view_len(), 10);
+    }
+
+    #[test]
+    fn broadcast_reaches_the_view_once_and_may_use_the_handle() {
+        let publisher = publisher();
+        publisher.publish(&view(&records(3)));
+        let mut handle = publisher.handle().clone();
+        let other = handle.clone();
+        let mut lens = Vec::new();
+        assert_eq!(handle.broadcast(|_| lens.push(other.view_len())), 3);
+        assert_eq!(lens, [3, 3, 3]);
+    }
+
+    #[test]
+    fn a_stream_yields_each_peer_once_waits_for_newcomers_and_ends() {
+        let publisher = publisher();
+        let records = records(4);
+        let mut samples = publisher.handle().samples();
+        assert!(samples.next().now_or_never().is_none(), "nobody yet");
+
+        publisher.publish(&view(&records[..3]));
+        let mut seen: Vec<PeerId> = (0..3)
+            .filter_map(|_| samples.next().now_or_never().flatten())
+            .map(|record| record.peer_id())
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 3);
+        assert!(samples.next().now_or_never().is_none(), "all seen");
+
+        publisher.publish(&view(&records[1..]));
+        let newcomer = samples.next().now_or_never().flatten();
+        assert_eq!(newcomer, Some(records[3].clone()));
+
+        drop(publisher);
+        assert_eq!(samples.next().now_or_never(), Some(None));
+    }
+
+    #[test]
+    fn a_waiting_stream_is_woken() {
+        let publisher = publisher();
+        let samples = publisher.handle().samples();
+        let waiting = std::thread::spawn(move || {
+            futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
+        });
+        let records = records(2);
+        publisher.publish(&view(&records[..1]));
+        publisher.publish(&view(&records));
+        let seen = waiting.join().expect("no panic");
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_dropped_stream_leaves_nothing_behind() {
+        let publisher = publisher();
+        drop(publisher.handle().samples());
+        assert!(publisher.handle().lock().streams.is_empty());
+    }
+}

@@ -1,0 +1,532 @@
+//! Signed peer records: who somebody is and where, in their own words.
+//!
+//! The form is the one of go-libp2p and js-libp2p (RFC 0002, RFC 0003). A signature proves who
+//! made a record, not that its addresses are theirs: only a connection proves that.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use hashlink::LruCache;
+use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr, signed_envelope};
+use libp2p_identity::{DecodingError, Keypair, ParseError, PeerId, PublicKey, SigningError};
+use prost::Message;
+use thiserror::Error;
+use web_time::SystemTime;
+
+use crate::{
+    swarm::{
+        address::{Scope, split_peer},
+        wire::generated as pb,
+    },
+    view::Peer,
+};
+
+/// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.
+const DOMAIN: &str = "libp2p-peer-record";
+const PAYLOAD_TYPE: &[u8] = &[0x03, 0x01];
+
+/// The largest record, in bytes with its envelope. With eight QUIC addresses a record of an Ed25519
+/// key takes 277 bytes (measured); DNS names take more.
+pub const MAX_RECORD_BYTES: usize = 1024;
+/// The most addresses in a record.
+pub const MAX_ADDRESSES: usize = 8;
+/// How many verified records are remembered, so as not to verify them again: some 300 kB. A guess:
+/// several views' worth.
+const REMEMBERED: usize = 512;
+
+/// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
+/// on as it is. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    peer_id: PeerId,
+    seq: u64,
+    addresses: Vec<Multiaddr>,
+    envelope: Vec<u8>,
+}
+
+impl Record {
+    /// Whose record it is: the signer.
+    pub fn peer_id(&self) -> PeerId {
+        self.0.peer_id
+    }
+
+    /// The record's sequence number: of two records of one peer, the one with the higher number is
+    /// newer. Not a clock.
+    pub fn seq(&self) -> u64 {
+        self.0.seq
+    }
+
+    /// The addresses that are within this node's [`Scope`], without `/p2p` at their end. Never
+    /// empty in a view.
+    pub fn addresses(&self) -> &[Multiaddr] {
+        &self.0.addresses
+    }
+
+    /// The signed envelope, as it travels: RFC 0002 protobuf.
+    pub fn envelope(&self) -> &[u8] {
+        &self.0.envelope
+    }
+
+    /// Signs a record. `addresses` beyond [`MAX_ADDRESSES`] are left out, and so is what would take
+    /// the record beyond [`MAX_RECORD_BYTES`].
+    pub(crate) fn sign(
+        keypair: &Keypair,
+        seq: u64,
+        addresses: &[Multiaddr],
+    ) -> Result<Self, SigningError> {
+        let peer_id = keypair.public().to_peer_id();
+        let mut addresses = addresses[..addresses.len().min(MAX_ADDRESSES)].to_vec();
+        loop {
+            let payload = pb::PeerRecord {
+                peer_id: peer_id.to_bytes(),
+                seq,
+                addresses: addresses
+                    .iter()
+                    .map(|address| pb::AddressInfo {
+                        multiaddr: address.to_vec(),
+                    })
+                    .collect(),
+            };
+            let envelope = SignedEnvelope::new(
+                keypair,
+                DOMAIN.into(),
+                PAYLOAD_TYPE.into(),
+                payload.encode_to_vec(),
+            )?
+            .into_protobuf_encoding();
+            if envelope.len() > MAX_RECORD_BYTES && addresses.pop().is_some() {
+                continue;
+            }
+            return Ok(Self(Arc::new(Inner {
+                peer_id,
+                seq,
+                addresses,
+                envelope,
+            })));
+        }
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("peer_id", &self.0.peer_id)
+            .field("seq", &self.0.seq)
+            .field("addresses", &self.0.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Peer for Record {
+    type Id = PeerId;
+
+    fn id(&self) -> &PeerId {
+        &self.0.peer_id
+    }
+
+    /// The sequence number of a peer's record only ever grows.
+    fn refresh(&mut self, other: Self) {
+        if other.seq() > self.seq() {
+            *self = other;
+        }
+    }
+}
+
+/// A sequence number for a new record: nanoseconds since 1970, as go-libp2p counts, and more than
+/// `last` in any case.
+pub(crate) fn next_seq(last: u64) -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "records carry the time they were made"
+    )]
+    let now = SystemTime::now();
+    let nanos = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    u64::try_from(nanos)
+        .unwrap_or(u64::MAX)
+        .max(last.saturating_add(1))
+}
+
+/// Why a record was refused. Caused by whoever sent it; nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The envelope is too large. Nothing of it was read.
+    #[error("record of {bytes} bytes, at most {MAX_RECORD_BYTES} are allowed")]
+    TooLarge {
+        /// Its size, in bytes.
+        bytes: usize,
+    },
+    /// The envelope or the record inside is not protobuf.
+    #[error("record is not protobuf: {0}")]
+    NotProtobuf(#[from] prost::DecodeError),
+    /// The envelope holds something else than a peer record.
+    #[error("envelope of another payload type than a peer record's")]
+    PayloadType,
+    /// The signing key is of a type that this protocol does not allow: RSA, or an unknown one.
+    #[error("key type {0} is not allowed in a record")]
+    KeyType(i32),
+    /// The signing key cannot be read.
+    #[error("record's key: {0}")]
+    Key(#[source] DecodingError),
+    /// The peer id inside is none.
+    #[error("record's peer id: {0}")]
+    PeerId(#[source] ParseError),
+    /// The record is about another peer than its signer.
+    #[error("record about {subject}, signed by {signer}")]
+    Signer {
+        /// Whom the record is about.
+        subject: PeerId,
+        /// Whose key signed it.
+        signer: PeerId,
+    },
+    /// The signature is wrong.
+    #[error("record's signature is wrong")]
+    Signature,
+    /// Too many addresses.
+    #[error("record with {count} addresses, at most {MAX_ADDRESSES} are allowed")]
+    TooManyAddresses {
+        /// How many there are.
+        count: usize,
+    },
+    /// One of the addresses is not a multiaddr.
+    #[error("record's address: {0}")]
+    Address(#[source] multiaddr::Error),
+    /// One of the addresses ends in another peer's id.
+    #[error("record's address {0} is another peer's")]
+    AddressOfAnother(Multiaddr),
+}
+
+/// Checks records, and remembers those that passed. Shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    scope: Scope,
+    remembered: Mutex<LruCache<PeerId, Record>>,
+}
+
+impl Verifier {
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            remembered: Mutex::new(LruCache::new(REMEMBERED)),
+        }
+    }
+
+    /// The record in `envelope`; `None` when there is nothing wrong with it and it is of no use
+    /// here: no address is within the scope, or this build lacks the code for its key type.
+    ///
+    /// The signature, the only check that costs anything, comes last, and not for a record that
+    /// has passed before.
+    pub(crate) fn check(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
+        if envelope.len() > MAX_RECORD_BYTES {
+            return Err(RecordError::TooLarge {
+                bytes: envelope.len(),
+            });
+        }
+        let opened = pb::Envelope::decode(&envelope[..])?;
+        if opened.payload_type != PAYLOAD_TYPE {
+            return Err(RecordError::PayloadType);
+        }
+        let Some(key) = public_key(opened.public_key.unwrap_or_default())? else {
+            return Ok(None);
+        };
+        let record = pb::PeerRecord::decode(&opened.payload[..])?;
+        let subject = PeerId::from_bytes(&record.peer_id).map_err(RecordError::PeerId)?;
+        let signer = key.to_peer_id();
+        if subject != signer {
+            return Err(RecordError::Signer { subject, signer });
+        }
+        if record.addresses.len() > MAX_ADDRESSES {
+            return Err(RecordError::TooManyAddresses {
+                count: record.addresses.len(),
+            });
+        }
+        let mut addresses = Vec::with_capacity(record.addresses.len());
+        for info in record.addresses {
+            let address = Multiaddr::try_from(info.multiaddr).map_err(RecordError::Address)?;
+            let (bare, peer) = split_peer(&address);
+            if peer.is_some_and(|peer| peer != signer) {
+                return Err(RecordError::AddressOfAnother(address));
+            }
+            if self.scope.admits(&bare) {
+                addresses.push(bare);
+            }
+        }
+        if addresses.is_empty() {
+            return Ok(None);
+        }
+        if let Some(known) = self.remembered().get(&signer) {
+            if known.envelope() == envelope {
+                return Ok(Some(known.clone()));
+            }
+        }
+        verify(&envelope)?;
+        let record = Record(Arc::new(Inner {
+            peer_id: signer,
+            seq: record.seq,
+            addresses,
+            envelope,
+        }));
+        self.remembered().insert(signer, record.clone());
+        Ok(Some(record))
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, LruCache<PeerId, Record>> {
+        // A cache is as good after a panic elsewhere as before.
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `None` for a key that is allowed and that this build of libp2p-identity cannot read.
+fn public_key(key: pb::PublicKey) -> Result<Option<PublicKey>, RecordError> {
+    match pb::KeyType::try_from(key.r#type) {
+        Ok(pb::KeyType::Ed25519 | pb::KeyType::Secp256k1 | pb::KeyType::Ecdsa) => {}
+        Ok(pb::KeyType::Rsa) | Err(_) => return Err(RecordError::KeyType(key.r#type)),
+    }
+    match PublicKey::try_decode_protobuf(&key.encode_to_vec()) {
+        Ok(key) => Ok(Some(key)),
+        // The error has no kind to match on; a test below holds the wording.
+        Err(error) if error.to_string().contains("is not enabled") => Ok(None),
+        Err(error) => Err(RecordError::Key(error)),
+    }
+}
+
+fn verify(envelope: &[u8]) -> Result<(), RecordError> {
+    use signed_envelope::DecodingError;
+
+    let envelope =
+        SignedEnvelope::from_protobuf_encoding(envelope).map_err(|error| match error {
+            DecodingError::InvalidPublicKey(error) => RecordError::Key(error),
+            // The same bytes have just been decoded.
+            _ => RecordError::Signature,
+        })?;
+    envelope
+        .payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE)
+        .map_err(|_| RecordError::Signature)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p_core::PeerRecord;
+
+    use super::*;
+
+    fn address(text: &str) -> Multiaddr {
+        text.parse().expect("a multiaddr")
+    }
+
+    fn home() -> Vec<Multiaddr> {
+        vec![address("/ip4/127.0.0.1/tcp/1337")]
+    }
+
+    fn signed(keypair: &Keypair, record: &pb::PeerRecord) -> Vec<u8> {
+        SignedEnvelope::new(
+            keypair,
+            DOMAIN.into(),
+            PAYLOAD_TYPE.into(),
+            record.encode_to_vec(),
+        )
+        .expect("signing works")
+        .into_protobuf_encoding()
+    }
+
+    fn unsigned(keypair: &Keypair, addresses: &[Multiaddr]) -> pb::PeerRecord {
+        pb::PeerRecord {
+            peer_id: keypair.public().to_peer_id().to_bytes(),
+            seq: 1,
+            addresses: addresses
+                .iter()
+                .map(|a| pb::AddressInfo {
+                    multiaddr: a.to_vec(),
+                })
+                .collect(),
+        }
+    }
+
+    fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
+        Verifier::new(Scope::Loopback).check(envelope)
+    }
+
+    #[test]
+    fn records_are_those_of_the_other_implementations() {
+        let keypair = Keypair::generate_ed25519();
+        let record = Record::sign(&keypair, 7, &home()).expect("signing works");
+        let envelope = SignedEnvelope::from_protobuf_encoding(record.envelope())
+            .expect("an envelope as libp2p-core reads it");
+        let theirs = PeerRecord::from_signed_envelope_interop(envelope)
+            .expect("a record as go and js read it");
+        assert_eq!(theirs.peer_id(), record.peer_id());
+        assert_eq!(theirs.seq(), 7);
+        assert_eq!(theirs.addresses(), record.addresses());
+
+        let theirs = PeerRecord::new_interop(&keypair, home()).expect("signing works");
+        let envelope = theirs.to_signed_envelope().into_protobuf_encoding();
+        let ours = check(envelope).expect("valid").expect("usable");
+        assert_eq!(ours.peer_id(), theirs.peer_id());
+        assert_eq!(ours.seq(), theirs.seq());
+        assert_eq!(ours.addresses(), theirs.addresses());
+    }
+
+    #[test]
+    fn each_fault_has_its_name() {
+        let keypair = Keypair::generate_ed25519();
+        let good = Record::sign(&keypair, 1, &home()).expect("signing works");
+        let edit = |edit: &dyn Fn(&mut pb::Envelope)| {
+            let mut envelope = pb::Envelope::decode(good.envelope()).expect("just made");
+            edit(&mut envelope);
+            check(envelope.encode_to_vec())
+        };
+
+        assert!(matches!(
+            check(vec![0; MAX_RECORD_BYTES + 1]),
+            Err(RecordError::TooLarge { bytes: 1025 })
+        ));
+        assert!(matches!(
+            check(vec![0xff; 9]),
+            Err(RecordError::NotProtobuf(_))
+        ));
+        assert!(matches!(
+            edit(&|e| e.payload_type.push(0)),
+            Err(RecordError::PayloadType)
+        ));
+        assert!(matches!(
+            edit(&|e| e.public_key.as_mut().expect("there").r#type = 0),
+            Err(RecordError::KeyType(0))
+        ));
+        assert!(matches!(
+            edit(&|e| e.public_key.as_mut().expect("there").r#type = 99),
+            Err(RecordError::KeyType(99))
+        ));
+        assert!(matches!(
+            edit(&|e| e.public_key = None),
+            Err(RecordError::KeyType(0))
+        ));
+        assert!(matches!(
+            edit(&|e| e.public_key.as_mut().expect("there").data.truncate(3)),
+            Err(RecordError::Key(_))
+        ));
+        assert!(matches!(
+            edit(&|e| e.signature[5] ^= 1),
+            Err(RecordError::Signature)
+        ));
+        assert!(matches!(
+            edit(&|e| e.payload.truncate(20)),
+            Err(RecordError::NotProtobuf(_))
+        ));
+
+        let mut no_peer = unsigned(&keypair, &home());
+        no_peer.peer_id = vec![1, 2, 3];
+        assert!(matches!(
+            check(signed(&keypair, &no_peer)),
+            Err(RecordError::PeerId(_))
+        ));
+        let other = Keypair::generate_ed25519();
+        assert!(matches!(
+            check(signed(&keypair, &unsigned(&other, &home()))),
+            Err(RecordError::Signer { subject, .. }) if subject == other.public().to_peer_id()
+        ));
+        assert!(matches!(
+            check(signed(
+                &keypair,
+                &unsigned(&keypair, &vec![home()[0].clone(); 9])
+            )),
+            Err(RecordError::TooManyAddresses { count: 9 })
+        ));
+        let mut no_address = unsigned(&keypair, &home());
+        no_address.addresses[0].multiaddr = vec![0xff, 0xff, 0xff];
+        assert!(matches!(
+            check(signed(&keypair, &no_address)),
+            Err(RecordError::Address(_))
+        ));
+        let theirs = home()[0]
+            .clone()
+            .with(multiaddr::Protocol::P2p(PeerId::random()));
+        assert!(matches!(
+            check(signed(&keypair, &unsigned(&keypair, &[theirs]))),
+            Err(RecordError::AddressOfAnother(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_out_of_scope_is_left_out_and_no_fault() {
+        let keypair = Keypair::generate_ed25519();
+        let addresses = [
+            address("/ip4/127.0.0.1/tcp/1"),
+            address("/ip4/10.0.0.1/tcp/1"),
+            address("/ip4/1.2.3.4/tcp/1"),
+        ];
+        let envelope = signed(&keypair, &unsigned(&keypair, &addresses));
+        let kept = |scope| {
+            let record = Verifier::new(scope).check(envelope.clone()).expect("valid");
+            record.expect("usable").addresses().to_vec()
+        };
+        assert_eq!(kept(Scope::Global), addresses[2..]);
+        assert_eq!(kept(Scope::Private), addresses[1..]);
+        assert_eq!(kept(Scope::Loopback), addresses);
+
+        let envelope = signed(&keypair, &unsigned(&keypair, &addresses[..1]));
+        let record = Verifier::new(Scope::Global).check(envelope);
+        assert!(record.expect("valid").is_none());
+    }
+
+    /// Built with Ed25519 only, as the tests are, the crate passes over other keys.
+    #[test]
+    fn a_key_that_this_build_cannot_read_is_no_fault() {
+        let key = pb::PublicKey {
+            r#type: pb::KeyType::Ecdsa.into(),
+            data: vec![0; 33],
+        };
+        assert!(matches!(public_key(key), Ok(None)));
+    }
+
+    #[test]
+    fn a_record_is_verified_once() {
+        let verifier = Verifier::new(Scope::Loopback);
+        let keypair = Keypair::generate_ed25519();
+        let record = Record::sign(&keypair, 1, &home()).expect("signing works");
+        let first = verifier.check(record.envelope().to_vec());
+        let first = first.expect("valid").expect("usable");
+        let second = verifier.check(record.envelope().to_vec());
+        let second = second.expect("valid").expect("usable");
+        assert!(Arc::ptr_eq(&first.0, &second.0));
+
+        // The same peer and number, other bytes: no way around the signature.
+        let mut forged = pb::Envelope::decode(record.envelope()).expect("just made");
+        forged.signature[0] ^= 1;
+        assert!(matches!(
+            verifier.check(forged.encode_to_vec()),
+            Err(RecordError::Signature)
+        ));
+    }
+
+    #[test]
+    fn newer_records_replace_older_ones_and_never_the_reverse() {
+        let keypair = Keypair::generate_ed25519();
+        let record = |seq| Record::sign(&keypair, seq, &home()).expect("signing works");
+        let mut kept = record(5);
+        kept.refresh(record(4));
+        assert_eq!(kept.seq(), 5);
+        kept.refresh(record(6));
+        assert_eq!(kept.seq(), 6);
+        assert!(next_seq(0) > 1_700_000_000_000_000_000);
+        assert_eq!(next_seq(u64::MAX - 1), u64::MAX);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_record_is_left_out() {
+        let keypair = Keypair::generate_ed25519();
+        let long = format!("/dns4/{}/tcp/1", "a".repeat(250));
+        let record = Record::sign(&keypair, 1, &vec![address(&long); 12]).expect("signing works");
+        assert_eq!(record.addresses().len(), 3);
+        assert!(record.envelope().len() <= MAX_RECORD_BYTES);
+    }
+}

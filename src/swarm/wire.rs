@@ -1,0 +1,543 @@
+//! Messages and bytes: what `proto/peer_sampling.proto` says, with its bounds enforced.
+
+#[rustfmt::skip]
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub(crate) mod generated;
+
+use std::io;
+
+use asynchronous_codec::{Decoder, Encoder, Framed};
+use bytes::BytesMut;
+use futures::{AsyncRead, AsyncWrite, SinkExt, TryStreamExt};
+use prost::Message;
+use thiserror::Error;
+
+use crate::{
+    gossip::message::{Request as GossipRequest, Response as GossipResponse},
+    swarm::{
+        record::{MAX_RECORD_BYTES, Record, RecordError, Verifier},
+        wire::generated as pb,
+    },
+    view::Descriptor,
+};
+
+/// The most descriptors in a message: half of the largest view.
+pub const MAX_DESCRIPTORS: usize = 64;
+/// The largest message, in bytes without its length: as many of the largest records as are allowed,
+/// with 16 bytes around each.
+pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
+
+/// The field number of `descriptors` in both messages.
+const DESCRIPTORS_FIELD: u32 = 1;
+
+/// What the sender of a request proposes for the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proposal {
+    /// It does not keep the connection.
+    None,
+    /// It keeps it, if the other side does.
+    Welcome,
+    /// The same, and it is short of neighbours.
+    Needed,
+}
+
+/// The first message of an exchange.
+#[derive(Debug, Clone)]
+pub enum Request {
+    Exchange {
+        gossip: GossipRequest<Record>,
+        neighbour: Proposal,
+    },
+    Goodbye,
+}
+
+impl Request {
+    /// A request that exchanges nothing and only says that the sender does not keep the connection.
+    pub(crate) fn dissolve() -> Self {
+        Self::Exchange {
+            gossip: GossipRequest {
+                descriptors: Vec::new(),
+                pull: false,
+            },
+            neighbour: Proposal::None,
+        }
+    }
+
+    pub(crate) fn into_protobuf(self) -> pb::Request {
+        match self {
+            Self::Goodbye => pb::Request {
+                goodbye: true,
+                ..Default::default()
+            },
+            Self::Exchange { gossip, neighbour } => pb::Request {
+                descriptors: descriptors_to_protobuf(gossip.descriptors),
+                pull: gossip.pull,
+                neighbour: match neighbour {
+                    Proposal::None => pb::Neighbour::None,
+                    Proposal::Welcome => pb::Neighbour::Welcome,
+                    Proposal::Needed => pb::Neighbour::Needed,
+                }
+                .into(),
+                goodbye: false,
+            },
+        }
+    }
+
+    fn from_protobuf(request: pb::Request, verifier: &Verifier) -> Result<Self, MessageError> {
+        if request.goodbye {
+            return Ok(Self::Goodbye);
+        }
+        Ok(Self::Exchange {
+            gossip: GossipRequest {
+                descriptors: descriptors_from_protobuf(request.descriptors, verifier)?,
+                pull: request.pull,
+            },
+            neighbour: match pb::Neighbour::try_from(request.neighbour) {
+                Ok(pb::Neighbour::Welcome) => Proposal::Welcome,
+                Ok(pb::Neighbour::Needed) => Proposal::Needed,
+                // Something that a later version may propose, and that we do not.
+                Ok(pb::Neighbour::None) | Err(_) => Proposal::None,
+            },
+        })
+    }
+}
+
+/// The second and last message of an exchange.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub(crate) gossip: GossipResponse<Record>,
+    pub(crate) neighbour: bool,
+}
+
+impl Response {
+    /// An answer that only says that the request has arrived.
+    pub(crate) fn empty() -> Self {
+        Self {
+            gossip: GossipResponse {
+                descriptors: Vec::new(),
+            },
+            neighbour: false,
+        }
+    }
+
+    fn into_protobuf(self) -> pb::Response {
+        pb::Response {
+            descriptors: descriptors_to_protobuf(self.gossip.descriptors),
+            neighbour: self.neighbour,
+        }
+    }
+
+    fn from_protobuf(response: pb::Response, verifier: &Verifier) -> Result<Self, MessageError> {
+        Ok(Self {
+            gossip: GossipResponse {
+                descriptors: descriptors_from_protobuf(response.descriptors, verifier)?,
+            },
+            neighbour: response.neighbour,
+        })
+    }
+}
+
+fn descriptors_to_protobuf(descriptors: Vec<Descriptor<Record>>) -> Vec<pb::Descriptor> {
+    descriptors
+        .into_iter()
+        .map(|descriptor| pb::Descriptor {
+            signed_peer_record: descriptor.peer.envelope().to_vec(),
+            age: descriptor.age,
+        })
+        .collect()
+}
+
+/// One bad record spoils the message: an honest sender has checked what it passes on.
+fn descriptors_from_protobuf(
+    descriptors: Vec<pb::Descriptor>,
+    verifier: &Verifier,
+) -> Result<Vec<Descriptor<Record>>, MessageError> {
+    let mut checked = Vec::with_capacity(descriptors.len());
+    for (index, descriptor) in descriptors.into_iter().enumerate() {
+        let record = verifier
+            .check(descriptor.signed_peer_record)
+            .map_err(|error| MessageError::Record { index, error })?;
+        checked.extend(record.map(|peer| Descriptor {
+            peer,
+            age: descriptor.age,
+        }));
+    }
+    Ok(checked)
+}
+
+/// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on the
+/// other side; the view was not changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// The message announces more bytes than are allowed. No more of it was read.
+    #[error("message of {bytes} bytes, at most {MAX_MESSAGE_BYTES} are allowed")]
+    TooLong {
+        /// The length announced, in bytes.
+        bytes: u64,
+    },
+    /// The stream ended before the message did, or before it began.
+    #[error("the stream ended before the message did")]
+    CutOff,
+    /// The bytes are not protobuf, or their length is not a varint.
+    #[error("not protobuf: {0}")]
+    NotProtobuf(#[source] io::Error),
+    /// More descriptors than are allowed. None was looked at.
+    #[error("message with {count} descriptors, at most {MAX_DESCRIPTORS} are allowed")]
+    TooManyDescriptors {
+        /// How many there are.
+        count: usize,
+    },
+    /// One of the records breaks a rule.
+    #[error("descriptor {index}: {error}")]
+    Record {
+        /// Which descriptor, from 0.
+        index: usize,
+        /// What is wrong with its record.
+        #[source]
+        error: RecordError,
+    },
+    /// The stream broke: either side, or the network.
+    #[error("the stream broke: {0}")]
+    Stream(#[from] io::Error),
+}
+
+/// A stream on which `Out` is sent and `In` received, each behind its length.
+type MessageStream<S, Out, In> = Framed<S, Codec<Out, In>>;
+
+/// The starting side of an exchange: send, close, read.
+pub(crate) async fn send_request<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: pb::Request,
+    verifier: &Verifier,
+) -> Result<Response, MessageError> {
+    let mut stream: MessageStream<S, pb::Request, pb::Response> =
+        Framed::new(stream, Codec::default());
+    stream.send(request).await?;
+    stream.close().await?;
+    let response = stream.try_next().await?.ok_or(MessageError::CutOff)?;
+    Response::from_protobuf(response, verifier)
+}
+
+/// The answering side, first half.
+pub(crate) async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    verifier: &Verifier,
+) -> Result<(Request, Reply<S>), MessageError> {
+    let mut stream = Framed::new(stream, Codec::default());
+    let request = stream.try_next().await?.ok_or(MessageError::CutOff)?;
+    Ok((Request::from_protobuf(request, verifier)?, Reply(stream)))
+}
+
+/// A stream whose request was read and not answered yet.
+pub(crate) struct Reply<S>(MessageStream<S, pb::Response, pb::Request>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Reply<S> {
+    /// The answering side, second half.
+    pub(crate) async fn send(mut self, response: Response) -> Result<(), MessageError> {
+        self.0.send(response.into_protobuf()).await?;
+        // The answer is on its way. A peer that has it all may close the connection at once.
+        let _ = self.0.close().await;
+        Ok(())
+    }
+}
+
+/// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
+struct Codec<Out, In>(prost_codec::Codec<Out, In>);
+
+impl<Out, In> Default for Codec<Out, In> {
+    fn default() -> Self {
+        Self(prost_codec::Codec::new(MAX_MESSAGE_BYTES))
+    }
+}
+
+impl<Out: Message, In> Encoder for Codec<Out, In> {
+    type Item<'a> = Out;
+    type Error = MessageError;
+
+    fn encode(&mut self, message: Out, dst: &mut BytesMut) -> Result<(), MessageError> {
+        Ok(self.0.encode(message, dst).map_err(io::Error::from)?)
+    }
+}
+
+impl<Out, In: Message + Default> Decoder for Codec<Out, In> {
+    type Item = In;
+    type Error = MessageError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<In>, MessageError> {
+        let Some((length, prefix)) = message_length(src)? else {
+            return Ok(None);
+        };
+        if length > MAX_MESSAGE_BYTES as u64 {
+            return Err(MessageError::TooLong { bytes: length });
+        }
+        // At most `MAX_MESSAGE_BYTES` now, so it fits.
+        let end = prefix + length as usize;
+        if src.len() < end {
+            return Ok(None);
+        }
+        let count = count_descriptors(&src[prefix..end]).map_err(MessageError::NotProtobuf)?;
+        if count > MAX_DESCRIPTORS {
+            return Err(MessageError::TooManyDescriptors { count });
+        }
+        self.0
+            .decode(src)
+            .map_err(|error| MessageError::NotProtobuf(error.into()))
+    }
+
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<In>, MessageError> {
+        match self.decode(src)? {
+            None if !src.is_empty() => Err(MessageError::CutOff),
+            decoded => Ok(decoded),
+        }
+    }
+}
+
+/// The length at the start of `src` and how many bytes it takes; `None` when it is not all there.
+fn message_length(src: &[u8]) -> Result<Option<(u64, usize)>, MessageError> {
+    // A varint of 64 bits takes at most ten bytes, and its last byte is the first below 0x80.
+    let complete = src.iter().take(10).any(|byte| *byte < 0x80) || src.len() >= 10;
+    if !complete {
+        return Ok(None);
+    }
+    let mut rest = src;
+    let length = prost::encoding::decode_varint(&mut rest).map_err(|error| {
+        MessageError::NotProtobuf(io::Error::new(io::ErrorKind::InvalidData, error))
+    })?;
+    Ok(Some((length, src.len() - rest.len())))
+}
+
+fn count_descriptors(mut message: &[u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while !message.is_empty() {
+        let (field, wire_type) = prost_codec::decode_field_tag(&mut message)?;
+        count += usize::from(field == DESCRIPTORS_FIELD);
+        prost_codec::consume_message(wire_type, field, &mut message)?;
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{executor::block_on, io::Cursor};
+    use libp2p_identity::Keypair;
+
+    use super::*;
+    use crate::swarm::address::Scope;
+
+    fn descriptor(age: u32) -> Descriptor<Record> {
+        let keypair = Keypair::generate_ed25519();
+        let address = "/ip4/127.0.0.1/udp/1/quic-v1".parse().expect("a multiaddr");
+        let peer = Record::sign(&keypair, 1, &[address]).expect("signing works");
+        Descriptor { peer, age }
+    }
+
+    fn verifier() -> Verifier {
+        Verifier::new(Scope::Loopback)
+    }
+
+    fn framed(message: &impl Message) -> Vec<u8> {
+        message.encode_length_delimited_to_vec()
+    }
+
+    /// What the answering side makes of these bytes.
+    fn receive(bytes: Vec<u8>) -> Result<Request, MessageError> {
+        let (request, _) = block_on(receive_request(Cursor::new(bytes), &verifier()))?;
+        Ok(request)
+    }
+
+    /// What the starting side makes of these bytes.
+    fn response(bytes: Vec<u8>) -> Result<Response, MessageError> {
+        let mut codec = Codec::<pb::Request, pb::Response>::default();
+        let mut src = BytesMut::from(&bytes[..]);
+        let decoded = codec.decode_eof(&mut src)?.ok_or(MessageError::CutOff)?;
+        Response::from_protobuf(decoded, &verifier())
+    }
+
+    #[test]
+    fn messages_survive_the_wire() {
+        let descriptors: Vec<_> = (0..15).map(descriptor).collect();
+        for proposal in [Proposal::None, Proposal::Welcome, Proposal::Needed] {
+            let request = Request::Exchange {
+                gossip: GossipRequest {
+                    descriptors: descriptors.clone(),
+                    pull: true,
+                },
+                neighbour: proposal,
+            };
+            let received = receive(framed(&request.into_protobuf())).expect("valid");
+            let Request::Exchange { gossip, neighbour } = received else {
+                panic!("an exchange became {received:?}");
+            };
+            assert_eq!(gossip.descriptors, descriptors);
+            assert!(gossip.pull);
+            assert_eq!(neighbour, proposal);
+        }
+        let goodbye = receive(framed(&Request::Goodbye.into_protobuf())).expect("valid");
+        assert!(matches!(goodbye, Request::Goodbye));
+
+        let sent = Response {
+            gossip: GossipResponse {
+                descriptors: descriptors.clone(),
+            },
+            neighbour: true,
+        };
+        let received = response(framed(&sent.into_protobuf())).expect("valid");
+        assert_eq!(received.gossip.descriptors, descriptors);
+        assert!(received.neighbour);
+    }
+
+    /// What each of the two messages of an exchange costs, c=30: 15 descriptors with one QUIC address.
+    #[test]
+    fn a_message_of_the_default_view_takes_some_two_and_a_half_kilobytes() {
+        let request = Request::Exchange {
+            gossip: GossipRequest {
+                descriptors: (0..15).map(descriptor).collect(),
+                pull: true,
+            },
+            neighbour: Proposal::Welcome,
+        };
+        let bytes = framed(&request.into_protobuf()).len();
+        assert!((2_300..2_800).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn each_malformed_message_has_its_name() {
+        let mut too_long = Vec::new();
+        prost::encoding::encode_varint(MAX_MESSAGE_BYTES as u64 + 1, &mut too_long);
+        assert!(matches!(
+            receive(too_long),
+            Err(MessageError::TooLong { bytes }) if bytes == MAX_MESSAGE_BYTES as u64 + 1
+        ));
+        let endless = vec![0xff; 30];
+        assert!(matches!(
+            receive(endless),
+            Err(MessageError::NotProtobuf(_))
+        ));
+
+        let whole = framed(&Request::dissolve().into_protobuf());
+        assert!(receive(whole).is_ok());
+        let whole = framed(&pb::Request {
+            descriptors: vec![pb::Descriptor::default()],
+            ..Default::default()
+        });
+        for length in 0..whole.len() {
+            assert!(
+                matches!(receive(whole[..length].to_vec()), Err(MessageError::CutOff)),
+                "{length}"
+            );
+        }
+
+        let mut not_protobuf = vec![5];
+        not_protobuf.extend([0xff; 5]);
+        assert!(matches!(
+            receive(not_protobuf),
+            Err(MessageError::NotProtobuf(_))
+        ));
+
+        let many = pb::Request {
+            descriptors: vec![pb::Descriptor::default(); MAX_DESCRIPTORS + 1],
+            ..Default::default()
+        };
+        assert!(matches!(
+            receive(framed(&many)),
+            Err(MessageError::TooManyDescriptors { count: 65 })
+        ));
+
+        let mut spoiled = Request::Exchange {
+            gossip: GossipRequest {
+                descriptors: vec![descriptor(0), descriptor(1)],
+                pull: true,
+            },
+            neighbour: Proposal::None,
+        }
+        .into_protobuf();
+        *spoiled.descriptors[1]
+            .signed_peer_record
+            .last_mut()
+            .expect("a signature") ^= 1;
+        assert!(matches!(
+            receive(framed(&spoiled)),
+            Err(MessageError::Record {
+                index: 1,
+                error: RecordError::Signature
+            })
+        ));
+    }
+
+    #[test]
+    fn the_largest_message_allowed_can_be_received() {
+        let descriptors = vec![
+            pb::Descriptor {
+                signed_peer_record: vec![0; MAX_RECORD_BYTES],
+                age: u32::MAX,
+            };
+            MAX_DESCRIPTORS
+        ];
+        let message = pb::Request {
+            descriptors,
+            pull: true,
+            neighbour: pb::Neighbour::Needed.into(),
+            goodbye: false,
+        };
+        assert!(message.encoded_len() <= MAX_MESSAGE_BYTES);
+        // Refused for what is in it, not for its size.
+        assert!(matches!(
+            receive(framed(&message)),
+            Err(MessageError::Record { index: 0, .. })
+        ));
+    }
+
+    #[test]
+    fn what_a_later_version_proposes_is_no_fault() {
+        let request = pb::Request {
+            neighbour: 77,
+            ..Default::default()
+        };
+        assert!(matches!(
+            receive(framed(&request)),
+            Ok(Request::Exchange {
+                neighbour: Proposal::None,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_stream_that_only_takes_ends_in_cut_off() {
+        struct Sink;
+        impl AsyncRead for Sink {
+            fn poll_read(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+                _: &mut [u8],
+            ) -> std::task::Poll<io::Result<usize>> {
+                std::task::Poll::Ready(Ok(0))
+            }
+        }
+        impl AsyncWrite for Sink {
+            fn poll_write(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+                bytes: &[u8],
+            ) -> std::task::Poll<io::Result<usize>> {
+                std::task::Poll::Ready(Ok(bytes.len()))
+            }
+            fn poll_flush(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
+            }
+            fn poll_close(
+                self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<io::Result<()>> {
+                std::task::Poll::Ready(Ok(()))
+            }
+        }
+        let request = Request::dissolve().into_protobuf();
+        let result = block_on(send_request(Sink, request, &verifier()));
+        assert!(matches!(result, Err(MessageError::CutOff)));
+    }
+}
