@@ -1,5 +1,7 @@
 //! WIP
 
+#![warn(missing_docs, unreachable_pub)]
+
 pub mod gossip;
 pub mod overlay;
 pub mod sampling;

@@ -1,0 +1,229 @@
+//! A chat that survives its seed: gossipsub finds no peers by itself, peer sampling does.
+//!
+//! Start one node, paste the line it prints into a second terminal, and a third; then stop the
+//! first. `--demo 20` tells the whole story in one process.
+
+mod chat {
+    pub mod demo;
+    pub mod node;
+}
+
+use std::{
+    io::{BufRead, IsTerminal, stdin, stdout},
+    process::ExitCode,
+    time::Duration,
+};
+
+use chat::{
+    demo,
+    node::{Incoming, Node, Options, printable},
+};
+use clap::{Parser, error::ErrorKind};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId,
+    multiaddr::Protocol,
+    swarm::{Swarm, SwarmEvent},
+};
+use libp2p_peer_sampling::{Event, PeerSampling};
+use tokio::sync::mpsc;
+
+/// Chat with everybody on the same network of nodes. Lines typed are sent; /view, /sample K and
+/// /peers show what this node knows; /quit says goodbye.
+#[derive(Debug, Parser)]
+#[command(name = "chat")]
+struct Args {
+    /// The name that others see [default: the end of the peer id]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Where to listen; may be given several times [default: TCP and QUIC, all interfaces, any
+    /// port]
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<Multiaddr>,
+
+    /// The time between two exchanges, in milliseconds [default: 10000; in the demo 500]
+    #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    period: Option<u64>,
+
+    /// Do not look for seeds on the local network
+    #[arg(long)]
+    no_mdns: bool,
+
+    /// Start a seed and N more nodes in this process, stop the seed, and see a message reach
+    /// everybody
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=200))]
+    demo: Option<u16>,
+
+    /// A node to start from, with or without /p2p
+    #[arg(value_name = "SEED")]
+    seeds: Vec<Multiaddr>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return usage(&one_line(&error.to_string())),
+    };
+    let period = args.period.map(Duration::from_millis);
+    if let Some(count) = args.demo {
+        if !(args.seeds.is_empty() && args.listen.is_empty() && args.name.is_none()) {
+            return usage("error: --demo takes no name, no seeds and no listen addresses");
+        }
+        return match demo::run(count.into(), period).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let options = Options {
+        listen: match args.listen.is_empty() {
+            true => Options::all_interfaces(),
+            false => args.listen,
+        },
+        seeds: args.seeds,
+        period,
+        mdns: !args.no_mdns,
+        view_size: None,
+    };
+    let mut swarm = match chat::node::start(options) {
+        Ok(swarm) => swarm,
+        Err(error) => return usage(&format!("error: {error}")),
+    };
+    let name = args.name.unwrap_or_else(|| short(swarm.local_peer_id()));
+    run(&mut swarm, &name).await;
+    ExitCode::SUCCESS
+}
+
+fn usage(line: &str) -> ExitCode {
+    eprintln!("{line}");
+    ExitCode::from(2)
+}
+
+/// The part of clap's message that says what is wrong.
+fn one_line(message: &str) -> String {
+    let reason = message.lines().take_while(|line| !line.is_empty());
+    let words = reason.flat_map(str::split_whitespace);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn short(peer: &PeerId) -> String {
+    let id = peer.to_string();
+    id[id.len() - 6..].to_owned()
+}
+
+async fn run(swarm: &mut Swarm<Node>, name: &str) {
+    let mut lines = read_lines();
+    let mut invited = false;
+    loop {
+        tokio::select! {
+            event = swarm.select_next_some() => match event {
+                SwarmEvent::NewListenAddr { address, .. } => {
+                    let address = address.with(Protocol::P2p(*swarm.local_peer_id()));
+                    println!("listening on {address}");
+                    if stdout().is_terminal() && !invited && is_handy(&address) {
+                        invited = true;
+                        println!("to join, paste into another terminal:");
+                        println!("  cargo run --example chat -- {address}");
+                    }
+                }
+                SwarmEvent::Behaviour(event) => {
+                    if let Some(Event::Left) = on_event(swarm, event) {
+                        return;
+                    }
+                }
+                SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
+                    eprintln!("no longer listening on {addresses:?}: {error}");
+                }
+                _ => {}
+            },
+            // After the end of input this branch rests, and the node goes on.
+            Some(line) = lines.recv() => match line.trim() {
+                "" => {}
+                "/quit" => swarm.behaviour_mut().sampling.leave(),
+                command if command.starts_with('/') => show(swarm, command),
+                text => {
+                    if let Err(error) = swarm.behaviour_mut().say(name, text) {
+                        eprintln!("not sent: {error}");
+                    }
+                }
+            },
+            _ = tokio::signal::ctrl_c() => swarm.behaviour_mut().sampling.leave(),
+        }
+    }
+}
+
+/// The address that works in another terminal of the same machine.
+fn is_handy(address: &Multiaddr) -> bool {
+    let mut protocols = address.iter();
+    let loopback = matches!(protocols.next(), Some(Protocol::Ip4(ip)) if ip.is_loopback());
+    loopback && matches!(protocols.next(), Some(Protocol::Tcp(_)))
+}
+
+/// Prints what there is to print, and returns what peer sampling says.
+fn on_event(swarm: &mut Swarm<Node>, event: chat::node::NodeEvent) -> Option<Event> {
+    match swarm.behaviour_mut().on_event(event) {
+        Incoming::Text(text) => println!("{text}"),
+        Incoming::Sampling(Event::SeedFailed { address, error }) => {
+            eprintln!("seed {address}: {error}");
+        }
+        Incoming::Sampling(event) => return Some(event),
+        Incoming::Nothing => {}
+    }
+    None
+}
+
+/// Answers `/view`, `/sample K` and `/peers`.
+fn show(swarm: &mut Swarm<Node>, command: &str) {
+    let sampling = &mut swarm.behaviour_mut().sampling;
+    let records = match command.split_whitespace().collect::<Vec<_>>()[..] {
+        ["/view"] => sampling.view(),
+        ["/sample"] => sampling.handle().sample(1),
+        ["/sample", count] => match count.parse() {
+            Ok(count) => sampling.handle().sample(count),
+            Err(_) => return eprintln!("/sample K: {} is not a number", printable(count)),
+        },
+        ["/peers"] => {
+            let neighbours = sampling.neighbours().to_vec();
+            for peer in swarm.connected_peers() {
+                let kind = match neighbours.contains(peer) {
+                    true => "neighbour",
+                    false => "connected",
+                };
+                println!("{kind} {peer}");
+            }
+            return;
+        }
+        _ => return eprintln!("commands: /view, /sample K, /peers, /quit"),
+    };
+    for record in &records {
+        let addresses: Vec<_> = record.addresses().iter().map(ToString::to_string).collect();
+        println!("{} {}", record.peer_id(), addresses.join(" "));
+    }
+    println!("{} peers", records.len());
+}
+
+/// Lines from standard input. A thread of its own: reading a terminal cannot be cancelled.
+fn read_lines() -> mpsc::UnboundedReceiver<String> {
+    let (lines_tx, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let lines = stdin().lock().lines().map_while(Result::ok);
+        for line in lines {
+            if lines_tx.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
