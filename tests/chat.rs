@@ -133,7 +133,6 @@ impl Chat {
         let full = format!("{peers} peers");
         let found = timeout(PATIENCE, async {
             loop {
-                let before = self.output.all().len();
                 self.say("/view").await;
                 let answer = self
                     .output
@@ -144,8 +143,7 @@ impl Chat {
                 if answer == full {
                     return;
                 }
-                // The answer found may be the one before; either way, look again a little later.
-                let _ = before;
+                // Perhaps the answer to the question before: ask again a little later.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });

@@ -3,16 +3,26 @@
 
 mod common;
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
 
 use common::{
     rounds::{Rounds, in_degree_sd},
-    swarms::{Sampling, config, eventually},
+    swarms::{Node, Sampling, config, eventually, eventually_async, swarm},
 };
-use libp2p::PeerId;
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts,
+};
 use libp2p_peer_sampling::{
-    Config, Direction, Event, NeighbourDownReason, Random, Selection, gossip::config::Propagation,
+    Behaviour, Config, Direction, Event, NeighbourDownReason, Random, Scope, SeedError, Selection,
+    gossip::config::Propagation,
 };
+
+/// A period that no test lives to see: what happens, happens without waiting for it.
+const NEVER: Duration = Duration::from_secs(60 * 60);
 
 /// `count` nodes that know the first.
 fn star(count: usize, config: impl Fn() -> Config) -> Vec<Sampling> {
@@ -22,23 +32,414 @@ fn star(count: usize, config: impl Fn() -> Config) -> Vec<Sampling> {
     std::iter::once(first).chain(others).collect()
 }
 
-async fn stop(nodes: Vec<Sampling>) {
+async fn stop(nodes: impl IntoIterator<Item = Sampling>) {
     for node in nodes {
         node.node.stop().await;
     }
 }
 
-#[tokio::test]
-async fn three_nodes_meet_through_one() {
-    let nodes = star(3, config);
-    eventually("all views hold the two others", || {
-        nodes.iter().all(|node| node.handle.view_len() == 2)
+async fn views_hold(nodes: &[Sampling], peers: usize) {
+    eventually(&format!("every view holds {peers} peers"), || {
+        nodes.iter().all(|node| node.handle.view_len() == peers)
     })
     .await;
-    for node in &nodes {
-        assert!(!node.view().contains(&node.node.peer_id));
-        let different: HashSet<PeerId> = node.view().into_iter().collect();
-        assert_eq!(different.len(), 2);
+}
+
+/// No node in its own view, no peer twice.
+fn assert_sound(nodes: &[Sampling]) {
+    for node in nodes {
+        let view = node.view();
+        assert!(!view.contains(&node.node.peer_id), "itself in its own view");
+        let different: BTreeSet<PeerId> = view.iter().copied().collect();
+        assert_eq!(different.len(), view.len(), "a peer twice in a view");
     }
+}
+
+fn snapshot_sd(nodes: &[Sampling]) -> f64 {
+    let number: BTreeMap<PeerId, usize> = nodes
+        .iter()
+        .enumerate()
+        .map(|(number, node)| (node.node.peer_id, number))
+        .collect();
+    let links = nodes.iter().flat_map(|node| node.view());
+    in_degree_sd(nodes.len(), links.map(|peer| number[&peer]))
+}
+
+/// How many exchanges the nodes have started and ended well since they were last asked.
+fn exchanges(nodes: &mut [Sampling]) -> usize {
+    let mut count = 0;
+    for node in nodes {
+        while let Ok(event) = node.node.events.try_recv() {
+            count += usize::from(matches!(
+                event,
+                Event::Exchanged {
+                    direction: Direction::Outbound,
+                    ..
+                }
+            ));
+        }
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
+    const N: usize = 50;
+    const C: usize = 20;
+    const SNAPSHOTS: usize = 10;
+
+    let mut model = Rounds::new(
+        Config::local().gossip().clone().with_view_size(C),
+        Random::for_view_size(C),
+        1,
+    );
+    model.random(N as u32);
+    (0..50).for_each(|_| model.round());
+    let mut expected = 0.0;
+    for _ in 0..10 * SNAPSHOTS {
+        (0..3).for_each(|_| model.round());
+        expected += model.in_degree_sd() / (10 * SNAPSHOTS) as f64;
+    }
+
+    let mut nodes = star(N, || config().with_view_size(C));
+    views_hold(&nodes, C).await;
+    // Rounds are counted by what happened, not by the clock.
+    let mut done = 0;
+    eventually("twenty rounds of every node", || {
+        done += exchanges(&mut nodes);
+        done >= 20 * N
+    })
+    .await;
+    let mut sds = Vec::new();
+    for _ in 0..SNAPSHOTS {
+        let mut done = 0;
+        eventually("three more rounds", || {
+            done += exchanges(&mut nodes);
+            done >= 3 * N
+        })
+        .await;
+        assert_sound(&nodes);
+        sds.push(snapshot_sd(&nodes));
+    }
+    views_hold(&nodes, C).await;
+    let mean = sds.iter().sum::<f64>() / sds.len() as f64;
+    println!("in-degree SD {mean:.2}, of the model {expected:.2}");
+    assert!(
+        (mean / expected - 1.0).abs() < 0.25,
+        "in-degree SD {mean}, of the model {expected}; {sds:?}"
+    );
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_a_hundred_others_does_not_wait_for_the_period() {
+    let nodes = star(100, || config().with_period(NEVER));
+    views_hold(&nodes, 30).await;
+    let seed = nodes[99].node.address.clone();
+    let joined = Instant::now();
+    let newcomer = Sampling::start(Config::local().with_period(NEVER).with_seeds([seed]));
+    eventually("its view is full", || newcomer.handle.view_len() == 30).await;
+    println!("full after {:?}", joined.elapsed());
+    stop(nodes.into_iter().chain([newcomer])).await;
+}
+
+#[tokio::test]
+async fn push_only_spreads_through_a_star() {
+    let nodes = star(10, || config().with_propagation(Propagation::Push));
+    views_hold(&nodes, 9).await;
+    assert_sound(&nodes);
+    stop(nodes).await;
+}
+
+/// Who only pulls is known only to those who pull from it: a ring, in which everyone is.
+#[tokio::test]
+async fn pull_only_spreads_around_a_ring() {
+    let nodes: Vec<Sampling> = (0..10)
+        .map(|_| Sampling::start(config().with_propagation(Propagation::Pull)))
+        .collect();
+    for (number, node) in nodes.iter().enumerate() {
+        let next = nodes[(number + 1) % nodes.len()].node.address.clone();
+        let added = node.node.ask(|swarm| swarm.behaviour_mut().add_seed(next));
+        added.await.expect("a seed");
+    }
+    views_hold(&nodes, 9).await;
+    assert_sound(&nodes);
+    stop(nodes).await;
+}
+
+#[tokio::test]
+async fn seeds_need_not_name_their_peer() {
+    let a = Sampling::start(config());
+    let mut bare = a.node.address.clone();
+    assert!(matches!(bare.pop(), Some(Protocol::P2p(_))));
+    let b = Sampling::start(config().with_seeds([bare]));
+    let nodes = [a, b];
+    views_hold(&nodes, 1).await;
+    stop(nodes).await;
+}
+
+#[tokio::test]
+async fn a_seed_that_comes_up_late_is_found() {
+    let keypair = Keypair::generate_ed25519();
+    // Far from what the other nodes count up.
+    let bare = Multiaddr::from(Protocol::Memory(1 << 40));
+    let address = bare
+        .clone()
+        .with(Protocol::P2p(keypair.public().to_peer_id()));
+    let backoff = (Duration::from_millis(20), Duration::from_millis(200));
+    let mut early = Sampling::start(
+        config()
+            .with_seeds([address])
+            .with_seed_backoff(backoff.0, backoff.1),
+    );
+    for _ in 0..3 {
+        let reason = early
+            .event("a failed seed", |event| match event {
+                Event::SeedFailed { error, .. } => Some(error),
+                _ => None,
+            })
+            .await;
+        assert!(matches!(reason, SeedError::Unreachable(_)), "{reason:?}");
+    }
+
+    let (mut late, _) = swarm(keypair, NEVER, |keypair| {
+        Behaviour::new(keypair, config()).expect("valid settings")
+    });
+    late.listen_on(bare.clone()).expect("it is free");
+    let late = Node::spawn(late, bare);
+    eventually("the seed is found", || early.handle.view_len() == 1).await;
+    late.stop().await;
+    stop([early]).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_somebody_else_connects_is_exchanged_with() {
+    let nodes = [Sampling::start(config()), Sampling::start(config())];
+    let opts = DialOpts::from(nodes[1].node.address.clone());
+    let dialled = nodes[0].node.ask(|swarm| swarm.dial(opts));
+    dialled.await.expect("it can be dialled");
+    views_hold(&nodes, 1).await;
+    stop(nodes).await;
+}
+
+#[tokio::test]
+async fn peers_of_the_view_can_be_dialled_by_their_id_alone() {
+    // No neighbours, and each exchange connection is closed: nobody is connected for long.
+    let nodes = star(3, || config().with_neighbours(0).with_period(NEVER));
+    views_hold(&nodes, 2).await;
+    let other = nodes[2].node.peer_id;
+    let dialled = nodes[1].node.ask(move |swarm| swarm.dial(other));
+    // Connected already is as good.
+    if let Err(error) = dialled.await {
+        let condition = matches!(error, libp2p::swarm::DialError::DialPeerConditionFalse(_));
+        assert!(condition, "{error}");
+    }
+    eventually_async("it is connected", async || {
+        let ask = nodes[1].node.ask(move |swarm| swarm.is_connected(&other));
+        ask.await
+    })
+    .await;
+    stop(nodes).await;
+}
+
+/// Neighbours are symmetric and bounded, and nothing else stays connected: not because the idle
+/// time-out says so (it is far away), but because whoever dialled for an exchange closes.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_neighbours_stay_connected() {
+    const BOUND: usize = 3;
+    let settings = || config().with_neighbours(BOUND).with_period(NEVER);
+    let start = |settings: Config| {
+        let (swarm, address) = swarm(Keypair::generate_ed25519(), NEVER, |keypair| {
+            Behaviour::new(keypair, settings).expect("valid settings")
+        });
+        let handle = swarm.behaviour().handle();
+        let node = Node::spawn(swarm, address);
+        Sampling { node, handle }
+    };
+    let first = start(settings());
+    let seed = first.node.address.clone();
+    let mut nodes = vec![first];
+    nodes.extend((1..12).map(|_| start(settings().with_seeds([seed.clone()]))));
+    views_hold(&nodes, 11).await;
+
+    eventually_async(
+        "neighbours are symmetric, and all that is connected",
+        async || {
+            let mut neighbours = BTreeMap::new();
+            let mut connected = BTreeMap::new();
+            for node in &nodes {
+                let ask = node.node.ask(|swarm| {
+                    let connected: BTreeSet<PeerId> = swarm.connected_peers().copied().collect();
+                    let neighbours = swarm.behaviour().neighbours();
+                    let neighbours: BTreeSet<PeerId> = neighbours.iter().copied().collect();
+                    (neighbours, connected)
+                });
+                let (mine, all) = ask.await;
+                assert!(mine.len() <= BOUND, "{mine:?}");
+                neighbours.insert(node.node.peer_id, mine);
+                connected.insert(node.node.peer_id, all);
+            }
+            let symmetric = neighbours.iter().all(|(peer, theirs)| {
+                !theirs.is_empty() && theirs.iter().all(|other| neighbours[other].contains(peer))
+            });
+            symmetric && neighbours == connected
+        },
+    )
+    .await;
+    stop(nodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_finds_a_neighbour_where_all_places_are_taken() {
+    let nodes = star(4, || config().with_neighbours(3));
+    for node in &nodes {
+        eventually_async("all its places are taken", async || {
+            let ask = node.node.ask(|swarm| swarm.behaviour().neighbours().len());
+            ask.await == 3
+        })
+        .await;
+    }
+    let seed = nodes[0].node.address.clone();
+    let mut newcomer = Sampling::start(config().with_neighbours(3).with_seeds([seed]));
+    let is_up = |event| matches!(event, Event::NeighbourUp { .. }).then_some(());
+    newcomer.event("a neighbour", is_up).await;
+    stop(nodes.into_iter().chain([newcomer])).await;
+}
+
+#[tokio::test]
+async fn goodbye_is_heard_and_a_crash_is_noticed() {
+    let down = |peer| {
+        move |event| match event {
+            Event::NeighbourDown { peer: p, reason } if p == peer => Some(reason),
+            _ => None,
+        }
+    };
+    let up = |peer| {
+        move |event| matches!(event, Event::NeighbourUp { peer: p } if p == peer).then_some(())
+    };
+    let mut nodes = star(3, config);
+    views_hold(&nodes, 2).await;
+    let mut first = nodes.remove(0);
+    for node in &nodes {
+        let peer = node.node.peer_id;
+        first.event("neighbour up", up(peer)).await;
+    }
+
+    let mut polite = nodes.remove(0);
+    let peer = polite.node.peer_id;
+    polite.node.ask(|swarm| swarm.behaviour_mut().leave()).await;
+    let left = |event| matches!(event, Event::Left).then_some(());
+    polite.event("left", left).await;
+    let reason = first.event("its neighbour down", down(peer)).await;
+    assert_eq!(reason, NeighbourDownReason::Goodbye);
+
+    let rude = nodes.remove(0);
+    let peer = rude.node.peer_id;
+    rude.node.stop().await;
+    let reason = first.event("its neighbour down", down(peer)).await;
+    assert_eq!(reason, NeighbourDownReason::ConnectionClosed);
+    eventually("the dead are forgotten", || first.handle.view_len() == 0).await;
+    stop([first, polite]).await;
+}
+
+#[tokio::test]
+async fn networks_with_different_names_do_not_mix() {
+    let a = Sampling::start(config().with_network("a"));
+    let seed = a.node.address.clone();
+    let mut b = Sampling::start(config().with_network("b").with_seeds([seed]));
+    let error = b
+        .event("a failed seed", |event| match event {
+            Event::SeedFailed { error, .. } => Some(error.to_string()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(error, "the peer does not speak the protocol");
+    assert_eq!((a.handle.view_len(), b.handle.view_len()), (0, 0));
+    stop([a, b]).await;
+}
+
+/// In the global scope a memory address is nothing to tell others.
+#[tokio::test]
+async fn a_node_without_an_address_says_so_and_takes_part_unseen() {
+    let first = Sampling::start(config());
+    let seed = first.node.address.clone();
+    let global = Config::default()
+        .with_period(Duration::from_millis(200))
+        .with_seeds([seed]);
+    let mut hidden = Sampling::start(global);
+    let (scope, addresses) = hidden
+        .event("not advertising", |event| match event {
+            Event::NotAdvertising { scope, addresses } => Some((scope, addresses)),
+            _ => None,
+        })
+        .await;
+    assert_eq!(scope, Scope::Global);
+    assert_eq!(addresses.len(), 1);
+    let record = hidden
+        .node
+        .ask(|swarm| swarm.behaviour().local_record().cloned());
+    assert!(record.await.is_none());
+    // It exchanges, and neither side has anything to keep.
+    let exchanged = |event| {
+        matches!(
+            event,
+            Event::Exchanged {
+                direction: Direction::Outbound,
+                ..
+            }
+        )
+        .then_some(())
+    };
+    hidden.event("an exchange", exchanged).await;
+    assert!(first.view().is_empty());
+
+    // An external address that the swarm confirms makes it known.
+    let external = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
+    hidden
+        .node
+        .ask(move |swarm| swarm.add_external_address(external))
+        .await;
+    eventually("it is known", || first.handle.view_len() == 1).await;
+    assert!(first.handle.contains(&hidden.node.peer_id));
+    stop([first, hidden]).await;
+}
+
+#[tokio::test]
+async fn handles_sample_from_another_task_and_streams_end_with_the_swarm() {
+    let nodes = star(5, config);
+    let mut samples = nodes[0].handle.samples();
+    let reader = tokio::spawn(async move {
+        let mut seen = BTreeSet::new();
+        while let Some(record) = samples.next().await {
+            seen.insert(record.peer_id());
+        }
+        seen
+    });
+    views_hold(&nodes, 4).await;
+    let handle = nodes[1].handle.clone();
+    let sampled: BTreeSet<PeerId> = (0..4)
+        .filter_map(|_| handle.select_peer(Selection::Uniform))
+        .map(|record| record.peer_id())
+        .collect();
+    assert_eq!(sampled.len(), 4, "without replacement");
+    stop(nodes).await;
+    let seen = reader.await.expect("no panic");
+    assert_eq!(seen.len(), 4);
+    assert_eq!(handle.view_len(), 4, "the last view stays");
+}
+
+#[tokio::test]
+async fn a_peer_can_be_removed() {
+    let nodes = star(2, || config().with_period(NEVER));
+    views_hold(&nodes, 1).await;
+    let other = nodes[1].node.peer_id;
+    let remove = nodes[0]
+        .node
+        .ask(move |swarm| swarm.behaviour_mut().remove(&other));
+    assert!(remove.await);
+    let neighbours = nodes[0]
+        .node
+        .ask(|swarm| swarm.behaviour().neighbours().len());
+    assert_eq!(neighbours.await, 0);
     stop(nodes).await;
 }

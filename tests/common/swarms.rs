@@ -183,8 +183,13 @@ impl Sampling {
 /// Waits until `condition` holds, looking again every few milliseconds, and panics with `what` when
 /// it takes too long.
 pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    eventually_async(what, async || condition()).await;
+}
+
+/// [`eventually`], for conditions that a running swarm has to be asked about.
+pub async fn eventually_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let holds = timeout(PATIENCE, async {
-        while !condition() {
+        while !condition().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
