@@ -3,13 +3,15 @@
 
 pub(crate) mod event;
 
+mod actions;
 mod connections;
 mod exchanges;
+mod links;
+mod local;
 mod neighbours;
 mod seeds;
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::Arc,
     task::{Context, Poll},
@@ -21,10 +23,9 @@ use futures_timer::Delay;
 use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::{
-    CloseConnection, ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour,
-    NotifyHandler, StreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, DialError, FromSwarm, NetworkBehaviour, StreamProtocol,
+    THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
-    dial_opts::{DialOpts, PeerCondition},
 };
 use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
@@ -37,19 +38,20 @@ use crate::{
     overlay::{Overlay, random::Random},
     sampling::{PeerSampling, Selection},
     swarm::{
-        address::{LocalAddresses, split_peer},
+        address::split_peer,
         behaviour::{
-            connections::{Connections, Origin},
+            connections::Origin,
             event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError, one_line},
-            exchanges::{Dial, Exchanges, Purpose},
-            neighbours::{Answer, Neighbours, Settled},
+            exchanges::{Dial, Purpose},
+            links::Links,
+            local::LocalRecord,
             seeds::Seeds,
         },
         config::{Config, ConfigError},
         handle::{Handle, Publisher},
         handler::{Command, Handler, InboundId, OutboundError, OutboundId, ToBehaviour},
-        record::{MAX_ADDRESSES, Record, Verifier, next_seq},
-        wire::{Proposal, Request, Response},
+        record::{Record, Verifier},
+        wire::{Request, Response},
     },
 };
 
@@ -58,12 +60,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long addresses may take to come in before this node says that it has none to advertise. A
-/// guess: listeners report theirs one by one.
-const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(1);
-
-type Action = ToSwarm<Event, Command>;
-
 /// Gossip peer sampling as a [`NetworkBehaviour`].
 ///
 /// # Contract
@@ -84,27 +80,19 @@ type Action = ToSwarm<Event, Command>;
 ///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = Random> {
-    local_peer_id: PeerId,
-    keypair: Keypair,
     config: Config,
     protocol: StreamProtocol,
     verifier: Arc<Verifier>,
     gossip: Gossip<Record, O, StdRng>,
-    rng: StdRng,
     publisher: Publisher,
+    local: LocalRecord,
+    links: Links,
+    seeds: Seeds,
+    leaving: Option<Leaving>,
+    rng: StdRng,
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
-    addresses: LocalAddresses,
-    last_seq: u64,
-    /// When to say that there is nothing to advertise, if there still is not.
-    not_advertising_at: Option<Duration>,
-    connections: Connections,
-    exchanges: Exchanges,
-    neighbours: Neighbours,
-    seeds: Seeds,
-    leaving: Option<Leaving>,
-    actions: VecDeque<Action>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,9 +145,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local_peer_id = keypair.public().to_peer_id();
         let gossip = Gossip::new(
-            local_peer_id,
+            keypair.public().to_peer_id(),
             config.gossip().clone(),
             overlay,
             StdRng::from_rng(&mut rng),
@@ -170,30 +157,26 @@ impl<O: Overlay<Record>> Behaviour<O> {
         )]
         let start = Instant::now();
         let mut behaviour = Self {
-            local_peer_id,
-            keypair: keypair.clone(),
             protocol: config.protocol()?,
             verifier: Arc::new(Verifier::new(config.scope())),
             gossip,
             publisher: Publisher::new(StdRng::from_rng(&mut rng)),
+            local: LocalRecord::new(keypair.clone(), config.scope()),
+            links: Links::new(config.neighbours()),
+            seeds: Seeds::new(config.seed_backoff()),
+            leaving: None,
             rng,
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
-            addresses: LocalAddresses::default(),
-            last_seq: 0,
-            not_advertising_at: None,
-            connections: Connections::default(),
-            exchanges: Exchanges::default(),
-            neighbours: Neighbours::new(config.neighbours()),
-            seeds: Seeds::new(config.seed_backoff()),
-            leaving: None,
-            actions: VecDeque::new(),
             config,
         };
         for address in behaviour.config.seeds().to_vec() {
             if let Err(error) = behaviour.add_seed(address.clone()) {
-                behaviour.emit(Event::SeedFailed { address, error });
+                behaviour
+                    .links
+                    .actions
+                    .emit(Event::SeedFailed { address, error });
             }
         }
         Ok(behaviour)
@@ -216,7 +199,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// The neighbours: peers that both ends keep connected.
     pub fn neighbours(&self) -> &[PeerId] {
-        self.neighbours.members()
+        self.links.neighbours()
     }
 
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
@@ -227,15 +210,16 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// A [`SeedError`] when the address is this node's own or cannot be dialled, or there are too
     /// many. Nothing was changed.
     pub fn add_seed(&mut self, address: Multiaddr) -> Result<(), SeedError> {
-        self.seeds.add(address, self.local_peer_id)
+        self.seeds.add(address, self.local.peer_id())
     }
 
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.
     /// Other nodes may bring it back.
     pub fn remove(&mut self, peer: &PeerId) -> bool {
-        if self.neighbours.contains(peer) {
-            self.notify(*peer, Request::dissolve());
-            self.neighbour_down(*peer, NeighbourDownReason::Dissolved);
+        if self.links.is_neighbour(peer) {
+            self.links.dissolve(*peer);
+            self.links
+                .remove_neighbour(*peer, NeighbourDownReason::Dissolved);
         }
         let removed = self.gossip.remove(peer).is_some();
         self.publish();
@@ -249,30 +233,12 @@ impl<O: Overlay<Record>> Behaviour<O> {
         if self.leaving.is_some() {
             return;
         }
-        let speaking: Vec<_> = self.connections.speaking().collect();
-        for (peer, connection) in speaking {
-            self.notify_on(peer, connection, Request::Goodbye);
-        }
-        for peer in self.neighbours.members().to_vec() {
-            self.neighbour_down(peer, NeighbourDownReason::Leaving);
-        }
+        self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(self.now() + LEAVE_TIMEOUT));
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
-    }
-
-    fn emit(&mut self, event: Event) {
-        self.actions.push_back(ToSwarm::GenerateEvent(event));
-    }
-
-    fn command(&mut self, peer_id: PeerId, connection: ConnectionId, command: Command) {
-        self.actions.push_back(ToSwarm::NotifyHandler {
-            peer_id,
-            handler: NotifyHandler::One(connection),
-            event: command,
-        });
     }
 
     fn publish(&self) {
@@ -284,7 +250,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
             self.protocol.clone(),
             self.verifier.clone(),
             self.config.gossip().exchange_timeout(),
-            for_exchange || self.neighbours.contains(peer),
+            for_exchange || self.links.is_neighbour(peer),
         )
     }
 
@@ -295,9 +261,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
         match self.leaving {
             Some(Leaving::Left) => return,
             Some(Leaving::Until(end)) => {
-                if now >= end || !self.exchanges.has_notices() {
+                if now >= end || !self.links.exchanges.has_notices() {
                     self.leaving = Some(Leaving::Left);
-                    self.emit(Event::Left);
+                    self.links.actions.emit(Event::Left);
                 }
                 return;
             }
@@ -311,7 +277,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
-            self.emit(Event::SeedFailed { address, error });
+            self.links
+                .actions
+                .emit(Event::SeedFailed { address, error });
         }
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.config.gossip().exchange_timeout();
@@ -321,16 +289,15 @@ impl<O: Overlay<Record>> Behaviour<O> {
             lonely = self.gossip.view().is_empty();
         }
         if self.has_room() {
-            while let Some(peer) = self.connections.untried(now, PATIENCE) {
+            while let Some(peer) = self.links.connections.untried(now, PATIENCE) {
                 self.contact_connected(peer, now);
             }
         }
-        if self.not_advertising_at.is_some_and(|at| at <= now) {
-            self.not_advertising_at = None;
-            self.emit(Event::NotAdvertising {
-                scope: self.config.scope(),
-                addresses: self.addresses.all(),
-            });
+        if let Some(event) = self.local.poll(now) {
+            self.links.actions.emit(event);
+        }
+        if self.links.is_newly_short() {
+            self.gossip.hasten(now);
         }
     }
 
@@ -341,12 +308,12 @@ impl<O: Overlay<Record>> Behaviour<O> {
             None => {
                 let untried = self
                     .has_room()
-                    .then(|| self.connections.next_untried(PATIENCE));
+                    .then(|| self.links.connections.next_untried(PATIENCE));
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
                     untried.flatten(),
-                    self.not_advertising_at,
+                    self.local.next_wake(),
                 ]
                 .into_iter()
                 .flatten()
@@ -360,8 +327,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
-        let (bare, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.connections.usable(peer).is_some());
+        let (_, peer) = split_peer(&address);
+        let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => self.carry_out(exchange, Some(address)),
@@ -370,16 +337,10 @@ impl<O: Overlay<Record>> Behaviour<O> {
             }
             return;
         }
-        let opts = match peer {
-            Some(peer) => DialOpts::peer_id(peer)
-                .condition(PeerCondition::Always)
-                .addresses(vec![bare])
-                .build(),
-            None => DialOpts::unknown_peer_id().address(bare).build(),
-        };
-        self.exchanges
-            .dialled(opts.connection_id(), Dial::Seed(address));
-        self.actions.push_back(ToSwarm::Dial { opts });
+        let connection = self.links.actions.dial_address(&address);
+        self.links
+            .exchanges
+            .dialled(connection, Dial::Seed(address));
     }
 
     /// Somebody else has connected the peer: perhaps it speaks the protocol.
@@ -391,9 +352,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
         match exchange {
             Some(exchange) => self.carry_out(exchange, None),
             None => {
-                let connections: Vec<_> = self.connections.of(&peer).collect();
+                let connections: Vec<_> = self.links.connections.of(&peer).collect();
                 for connection in connections {
-                    self.connections.mark_used(&peer, connection);
+                    self.links.connections.mark_used(&peer, connection);
                 }
             }
         }
@@ -403,33 +364,17 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     fn carry_out(&mut self, exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
         let (id, partner) = (exchange.id, exchange.partner);
-        self.exchanges.start(exchange, seed);
-        match self.connections.usable(&partner) {
-            Some(connection) => self.send_exchange(id, partner, connection),
-            None if self.connections.is_connected(&partner) => {
+        self.links.exchanges.start(exchange, seed);
+        match self.links.connections.usable(&partner) {
+            Some(connection) => self.links.send_exchange(id, partner, connection),
+            None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into());
             }
-            None => self.dial(id, partner),
+            None => {
+                let connection = self.links.actions.dial_peer(partner);
+                self.links.exchanges.dialled(connection, Dial::Exchange(id));
+            }
         }
-    }
-
-    /// Dials by peer id alone: `handle_pending_outbound_connection` knows the addresses, here and in
-    /// the other behaviours.
-    fn dial(&mut self, id: ExchangeId, partner: PeerId) {
-        let opts = DialOpts::peer_id(partner).build();
-        self.exchanges
-            .dialled(opts.connection_id(), Dial::Exchange(id));
-        self.actions.push_back(ToSwarm::Dial { opts });
-    }
-
-    fn send_exchange(&mut self, id: ExchangeId, partner: PeerId, connection: ConnectionId) {
-        let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
-            return;
-        };
-        let neighbour = self.neighbours.propose(partner);
-        self.connections.mark_used(&partner, connection);
-        let request = Request::Exchange { gossip, neighbour };
-        self.command(partner, connection, Command::Request(outbound, request));
     }
 
     fn on_outcome(
@@ -440,21 +385,23 @@ impl<O: Overlay<Record>> Behaviour<O> {
         result: Result<Response, OutboundError>,
     ) {
         if let Err(OutboundError::Unsupported) = result {
-            self.connections.mark_support(&peer, connection, false);
+            self.links
+                .connections
+                .mark_support(&peer, connection, false);
         }
-        match (self.exchanges.answered(outbound), result) {
+        match (self.links.exchanges.answered(outbound), result) {
             (Some(Purpose::Exchange(id)), Ok(response)) => {
                 self.exchange_succeeded(id, peer, connection, response);
             }
             (Some(Purpose::Exchange(id)), Err(error)) => self.exchange_failed(id, error.into()),
-            (Some(Purpose::Notice), _) => self.release(peer, connection),
+            (Some(Purpose::Notice), _) => self.links.release(peer, connection),
             (None, result) => {
                 tracing::debug!(%peer, ?result, "An answer to an exchange that was given up");
                 // It believes to be a neighbour, and is none: the place held for it is gone.
                 if result.is_ok_and(|response| response.neighbour)
-                    && !self.neighbours.contains(&peer)
+                    && !self.links.is_neighbour(&peer)
                 {
-                    self.notify(peer, Request::dissolve());
+                    self.links.dissolve(peer);
                 }
             }
         }
@@ -469,21 +416,26 @@ impl<O: Overlay<Record>> Behaviour<O> {
     ) {
         let Response { gossip, neighbour } = response;
         let received = gossip.descriptors.len();
-        self.connections.mark_support(&peer, connection, true);
-        if let Some(seed) = self.exchanges.finish(id).and_then(|running| running.seed) {
+        self.links.connections.mark_support(&peer, connection, true);
+        if let Some(seed) = self
+            .links
+            .exchanges
+            .finish(id)
+            .and_then(|running| running.seed)
+        {
             self.seeds.tried(&seed);
         }
         // Known, or `answered` would not have known it.
         if self.gossip.handle_response(id, gossip, self.now()).is_ok() {
-            self.emit(Event::Exchanged {
+            self.links.actions.emit(Event::Exchanged {
                 peer,
                 direction: Direction::Outbound,
                 received,
                 view_len: self.gossip.view().len(),
             });
         }
-        self.settle_neighbour(peer, Some(neighbour));
-        self.release(peer, connection);
+        self.links.settle(peer, Some(neighbour));
+        self.links.release(peer, connection);
         self.publish();
     }
 
@@ -496,7 +448,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     fn exchange_timed_out(&mut self, mut failed: Failed<PeerId>) {
         // Nobody has opened the door in all that time: that is no exchange that broke.
-        let waiting = self.exchanges.is_waiting(failed.id);
+        let waiting = self.links.exchanges.is_waiting(failed.id);
         if waiting && self.gossip.remove(&failed.partner).is_some() {
             failed.removed = true;
         }
@@ -504,23 +456,25 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
-        let running = self.exchanges.finish(failed.id);
+        let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
         match running.as_ref().and_then(|running| running.seed.clone()) {
             Some(address) => {
                 self.seeds.tried(&address);
                 let error = SeedError::Exchange(error);
-                self.emit(Event::SeedFailed { address, error });
+                self.links
+                    .actions
+                    .emit(Event::SeedFailed { address, error });
             }
-            None => self.emit(Event::ExchangeFailed {
+            None => self.links.actions.emit(Event::ExchangeFailed {
                 peer,
                 error,
                 removed,
             }),
         }
         if let Some(connection) = running.and_then(|running| running.connection) {
-            self.settle_neighbour(peer, None);
-            self.release(peer, connection);
+            self.links.settle(peer, None);
+            self.links.release(peer, connection);
         }
         self.publish();
     }
@@ -534,13 +488,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
         id: InboundId,
         request: Request,
     ) {
-        self.connections.mark_used(&peer, connection);
-        self.connections.mark_support(&peer, connection, true);
+        self.links.connections.mark_used(&peer, connection);
+        self.links.connections.mark_support(&peer, connection, true);
         let response = match request {
             _ if self.leaving.is_some() => Response::empty(),
             Request::Goodbye => {
                 self.gossip.remove(&peer);
-                self.neighbour_down(peer, NeighbourDownReason::Goodbye);
+                self.links
+                    .remove_neighbour(peer, NeighbourDownReason::Goodbye);
                 Response::empty()
             }
             Request::Exchange { gossip, neighbour } => {
@@ -552,165 +507,70 @@ impl<O: Overlay<Record>> Behaviour<O> {
                     false => self.gossip.handle_request(&peer, gossip),
                 };
                 if !notice {
-                    self.emit(Event::Exchanged {
+                    self.links.actions.emit(Event::Exchanged {
                         peer,
                         direction: Direction::Inbound,
                         received,
                         view_len: self.gossip.view().len(),
                     });
                 }
-                let neighbour = self.answer_proposal(peer, neighbour);
+                let neighbour = self.links.answer(peer, neighbour, &mut self.rng);
                 Response { gossip, neighbour }
             }
         };
-        self.command(peer, connection, Command::Respond(id, response));
+        self.links
+            .actions
+            .command(peer, connection, Command::Respond(id, response));
         self.publish();
-    }
-
-    // ---- Neighbours ----
-
-    fn answer_proposal(&mut self, peer: PeerId, proposal: Proposal) -> bool {
-        match self.neighbours.answer(peer, proposal, &mut self.rng) {
-            Answer::Kept => true,
-            Answer::Declined => false,
-            Answer::Accepted(replaced) => {
-                if let Some(replaced) = replaced {
-                    self.notify(replaced, Request::dissolve());
-                    self.after_neighbour_down(replaced, NeighbourDownReason::Replaced);
-                }
-                self.neighbour_up(peer);
-                true
-            }
-            Answer::Dissolved => {
-                self.after_neighbour_down(peer, NeighbourDownReason::Dissolved);
-                false
-            }
-        }
-    }
-
-    fn settle_neighbour(&mut self, peer: PeerId, answer: Option<bool>) {
-        match self.neighbours.settle(peer, answer) {
-            Settled::Unchanged => {}
-            Settled::Up => self.neighbour_up(peer),
-            Settled::Down => self.after_neighbour_down(peer, NeighbourDownReason::Dissolved),
-            Settled::TooLate => self.notify(peer, Request::dissolve()),
-        }
-    }
-
-    fn neighbour_up(&mut self, peer: PeerId) {
-        self.keep_alive(peer, true);
-        self.emit(Event::NeighbourUp { peer });
-        self.hasten_if_short();
-    }
-
-    fn neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
-        if self.neighbours.remove(&peer) {
-            self.after_neighbour_down(peer, reason);
-        }
-    }
-
-    fn after_neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
-        self.keep_alive(peer, false);
-        self.emit(Event::NeighbourDown { peer, reason });
-        let connections: Vec<_> = self.connections.of(&peer).collect();
-        for connection in connections {
-            self.release(peer, connection);
-        }
-        self.hasten_if_short();
-    }
-
-    fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        let connections: Vec<_> = self.connections.of(&peer).collect();
-        for connection in connections {
-            self.command(peer, connection, Command::KeepAlive(keep_alive));
-        }
-    }
-
-    /// A node short of neighbours does not wait a whole period for the next chance. Each hastened
-    /// round follows a neighbour won or lost, so this comes to rest by itself.
-    fn hasten_if_short(&mut self) {
-        if self.neighbours.is_short() {
-            self.gossip.hasten(self.now());
-        }
-    }
-
-    /// Tells `peer` something, if it is connected.
-    fn notify(&mut self, peer: PeerId, request: Request) {
-        if let Some(connection) = self.connections.usable(&peer) {
-            self.notify_on(peer, connection, request);
-        }
-    }
-
-    fn notify_on(&mut self, peer: PeerId, connection: ConnectionId, request: Request) {
-        let outbound = self.exchanges.send_notice(connection);
-        self.command(peer, connection, Command::Request(outbound, request));
-    }
-
-    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour.
-    fn release(&mut self, peer: PeerId, connection: ConnectionId) {
-        let ours = self.connections.is_for_exchange(&peer, connection);
-        if ours && !self.neighbours.contains(&peer) {
-            self.command(peer, connection, Command::KeepAlive(false));
-            self.command(peer, connection, Command::NotifyIdle);
-        }
-    }
-
-    fn on_idle(&mut self, peer_id: PeerId, connection: ConnectionId) {
-        if !self.neighbours.contains(&peer_id) && !self.exchanges.is_busy(connection) {
-            self.actions.push_back(ToSwarm::CloseConnection {
-                peer_id,
-                connection: CloseConnection::One(connection),
-            });
-        }
     }
 
     // ---- The swarm ----
 
     fn on_connection_established(&mut self, event: ConnectionEstablished) {
         let (peer, connection, now) = (event.peer_id, event.connection_id, self.now());
-        let dial = self.exchanges.dial_ended(connection);
+        let dial = self.links.exchanges.dial_ended(connection);
         let origin = match (&dial, event.endpoint.is_dialer()) {
             (Some(_), _) => Origin::Exchange,
             (None, true) => Origin::Sibling,
             (None, false) => Origin::Inbound,
         };
-        self.connections.add(peer, connection, origin, now);
-        for id in self.exchanges.waiting_for(peer) {
-            self.send_exchange(id, peer, connection);
+        self.links.connections.add(peer, connection, origin, now);
+        for id in self.links.exchanges.waiting_for(peer) {
+            self.links.send_exchange(id, peer, connection);
         }
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => {
-                    self.exchanges.start(exchange.clone(), Some(address));
-                    self.send_exchange(exchange.id, peer, connection);
+                    self.links.exchanges.start(exchange.clone(), Some(address));
+                    self.links.send_exchange(exchange.id, peer, connection);
                     false
                 }
                 // One with the same peer is under way: as good.
                 None => self.seeds.tried(&address),
             },
-            Some(Dial::Exchange(_)) => !self.exchanges.is_busy(connection),
+            Some(Dial::Exchange(_)) => !self.links.exchanges.is_busy(connection),
             None => false,
         };
         if unused {
-            self.release(peer, connection);
+            self.links.release(peer, connection);
         }
     }
 
     fn on_connection_closed(&mut self, event: ConnectionClosed) {
         let (peer, connection) = (event.peer_id, event.connection_id);
-        self.connections.remove(&peer, connection);
-        self.exchanges.connection_closed(connection);
-        for id in self.exchanges.running_on(connection) {
+        self.links.connections.remove(&peer, connection);
+        self.links.exchanges.connection_closed(connection);
+        for id in self.links.exchanges.running_on(connection) {
             self.exchange_failed(id, ExchangeError::ConnectionClosed);
         }
-        if !self.connections.is_connected(&peer) {
-            self.neighbour_down(peer, NeighbourDownReason::ConnectionClosed);
+        if !self.links.connections.is_connected(&peer) {
+            self.links
+                .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
         }
     }
 
     fn on_dial_failure(&mut self, event: DialFailure) {
-        match self.exchanges.dial_ended(event.connection_id) {
+        match self.links.exchanges.dial_ended(event.connection_id) {
             Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error),
             Some(Dial::Seed(address)) => {
                 let error = SeedError::from(event.error);
@@ -719,13 +579,17 @@ impl<O: Overlay<Record>> Behaviour<O> {
                 } else {
                     self.seeds.tried(&address);
                 }
-                self.emit(Event::SeedFailed { address, error });
+                self.links
+                    .actions
+                    .emit(Event::SeedFailed { address, error });
             }
             // Somebody else's dial: an exchange may have waited for it.
             None => {
-                let waiting = event.peer_id.map(|peer| self.exchanges.waiting_for(peer));
+                let waiting = event
+                    .peer_id
+                    .map(|peer| self.links.exchanges.waiting_for(peer));
                 for id in waiting.unwrap_or_default() {
-                    if !self.exchanges.is_dialling(id) {
+                    if !self.links.exchanges.is_dialling(id) {
                         self.exchange_dial_failed(id, event.error);
                     }
                 }
@@ -734,17 +598,17 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError) {
-        if !self.exchanges.is_waiting(id) {
+        if !self.links.exchanges.is_waiting(id) {
             return; // It found another connection.
         }
         match error {
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
-                let partner = self.exchanges.partner(id);
-                let connection =
-                    partner.and_then(|partner| Some((partner, self.connections.usable(&partner)?)));
+                let partner = self.links.exchanges.partner(id);
+                let connection = partner
+                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
                 if let Some((partner, connection)) = connection {
-                    self.send_exchange(id, partner, connection);
+                    self.links.send_exchange(id, partner, connection);
                 }
             }
             DialError::Denied { .. } | DialError::Aborted => {
@@ -755,26 +619,6 @@ impl<O: Overlay<Record>> Behaviour<O> {
             | DialError::WrongPeerId { .. }
             | DialError::Transport(_) => {
                 self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)));
-            }
-        }
-    }
-
-    /// Renews this node's own record when its addresses have changed.
-    fn on_addresses_changed(&mut self) {
-        let addresses = self
-            .addresses
-            .advertised(self.config.scope(), MAX_ADDRESSES);
-        let advertised = self.gossip.local().map_or(&[][..], Record::addresses);
-        if addresses.is_empty() {
-            let none = self.addresses.all().is_empty();
-            self.not_advertising_at = (!none).then(|| self.now() + ADDRESSES_TIMEOUT);
-            self.gossip.set_local(None);
-        } else if addresses != advertised {
-            self.not_advertising_at = None;
-            self.last_seq = next_seq(self.last_seq);
-            match Record::sign(&self.keypair, self.last_seq, &addresses) {
-                Ok(record) => self.gossip.set_local(Some(record)),
-                Err(error) => tracing::warn!(%error, "Cannot sign the local record"),
             }
         }
     }
@@ -829,13 +673,13 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let for_exchange = self.exchanges.is_dial(connection);
+        let for_exchange = self.links.exchanges.is_dial(connection);
         Ok(self.new_handler(&peer, for_exchange))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
-        if self.addresses.on_swarm_event(&event) {
-            self.on_addresses_changed();
+        if let Some(record) = self.local.on_swarm_event(&event, self.now()) {
+            self.gossip.set_local(record);
         }
         match event {
             FromSwarm::ConnectionEstablished(event) => self.on_connection_established(event),
@@ -856,13 +700,17 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 self.on_request(peer, connection_id, id, request);
             }
             ToBehaviour::Outcome(id, result) => self.on_outcome(peer, connection_id, id, result),
-            ToBehaviour::InboundFailed(error) => self.emit(Event::InboundFailed {
+            ToBehaviour::InboundFailed(error) => self.links.actions.emit(Event::InboundFailed {
                 peer,
                 connection_id,
                 error,
             }),
-            ToBehaviour::Supported => self.connections.mark_support(&peer, connection_id, true),
-            ToBehaviour::Idle => self.on_idle(peer, connection_id),
+            ToBehaviour::Supported => {
+                self.links
+                    .connections
+                    .mark_support(&peer, connection_id, true)
+            }
+            ToBehaviour::Idle => self.links.on_idle(peer, connection_id),
         }
     }
 
@@ -872,12 +720,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
-            if let Some(action) = self.actions.pop_front() {
+            if let Some(action) = self.links.actions.pop() {
                 return Poll::Ready(action);
             }
             let now = self.now();
             self.advance(now);
-            if !self.actions.is_empty() {
+            if !self.links.actions.is_empty() {
                 continue;
             }
             let wake = self.next_wake();
@@ -918,10 +766,9 @@ impl<O: Overlay<Record>> PeerSampling for Behaviour<O> {
 impl<O> fmt::Debug for Behaviour<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Behaviour")
-            .field("local_peer_id", &self.local_peer_id)
+            .field("local_peer_id", &self.local.peer_id())
             .field("protocol", &self.protocol)
-            .field("exchanges", &self.exchanges)
-            .field("neighbours", &self.neighbours)
+            .field("links", &self.links)
             .field("leaving", &self.leaving)
             .finish_non_exhaustive()
     }

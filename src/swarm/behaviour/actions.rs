@@ -1,0 +1,69 @@
+//! What the swarm is to do next, in order.
+
+use std::collections::VecDeque;
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use libp2p_swarm::{
+    CloseConnection, ConnectionId, NotifyHandler, ToSwarm,
+    dial_opts::{DialOpts, PeerCondition},
+};
+
+use crate::swarm::{address::split_peer, behaviour::event::Event, handler::Command};
+
+/// A queue towards the swarm. Drained at every poll; each input adds a few at most.
+#[derive(Debug, Default)]
+pub(super) struct Actions(VecDeque<ToSwarm<Event, Command>>);
+
+impl Actions {
+    pub(super) fn pop(&mut self) -> Option<ToSwarm<Event, Command>> {
+        self.0.pop_front()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn emit(&mut self, event: Event) {
+        self.0.push_back(ToSwarm::GenerateEvent(event));
+    }
+
+    pub(super) fn command(&mut self, peer_id: PeerId, connection: ConnectionId, event: Command) {
+        self.0.push_back(ToSwarm::NotifyHandler {
+            peer_id,
+            handler: NotifyHandler::One(connection),
+            event,
+        });
+    }
+
+    pub(super) fn close(&mut self, peer_id: PeerId, connection: ConnectionId) {
+        self.0.push_back(ToSwarm::CloseConnection {
+            peer_id,
+            connection: CloseConnection::One(connection),
+        });
+    }
+
+    /// Dials by peer id alone: `handle_pending_outbound_connection` knows the addresses, here and
+    /// in the other behaviours.
+    pub(super) fn dial_peer(&mut self, peer: PeerId) -> ConnectionId {
+        self.dial(DialOpts::peer_id(peer).build())
+    }
+
+    /// Dials an address, with or without `/p2p/<peer>`, whether the peer is connected or not.
+    pub(super) fn dial_address(&mut self, address: &Multiaddr) -> ConnectionId {
+        let (bare, peer) = split_peer(address);
+        self.dial(match peer {
+            Some(peer) => DialOpts::peer_id(peer)
+                .condition(PeerCondition::Always)
+                .addresses(vec![bare])
+                .build(),
+            None => DialOpts::unknown_peer_id().address(bare).build(),
+        })
+    }
+
+    fn dial(&mut self, opts: DialOpts) -> ConnectionId {
+        let connection = opts.connection_id();
+        self.0.push_back(ToSwarm::Dial { opts });
+        connection
+    }
+}

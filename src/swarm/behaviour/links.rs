@@ -1,0 +1,180 @@
+//! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
+
+use libp2p_identity::PeerId;
+use libp2p_swarm::ConnectionId;
+use rand::Rng;
+
+use crate::{
+    gossip::message::ExchangeId,
+    swarm::{
+        behaviour::{
+            actions::Actions,
+            connections::Connections,
+            event::{Event, NeighbourDownReason},
+            exchanges::Exchanges,
+            neighbours::{Answer, Neighbours, Settled},
+        },
+        handler::Command,
+        wire::{Proposal, Request},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Links {
+    pub(super) actions: Actions,
+    pub(super) connections: Connections,
+    pub(super) exchanges: Exchanges,
+    neighbours: Neighbours,
+    /// Whether neighbours came or went since [`Self::is_newly_short`] was last asked.
+    neighbours_changed: bool,
+}
+
+impl Links {
+    pub(super) fn new(neighbours: usize) -> Self {
+        Self {
+            actions: Actions::default(),
+            connections: Connections::default(),
+            exchanges: Exchanges::default(),
+            neighbours: Neighbours::new(neighbours),
+            neighbours_changed: false,
+        }
+    }
+
+    pub(super) fn neighbours(&self) -> &[PeerId] {
+        self.neighbours.members()
+    }
+
+    pub(super) fn is_neighbour(&self, peer: &PeerId) -> bool {
+        self.neighbours.contains(peer)
+    }
+
+    /// Whether neighbours came or went and there are too few of them: then the next chance should
+    /// not wait a whole period. Each change answers yes once, so haste comes to rest by itself.
+    pub(super) fn is_newly_short(&mut self) -> bool {
+        std::mem::take(&mut self.neighbours_changed) && self.neighbours.is_short()
+    }
+
+    /// Sends the request of exchange `id`, unless it was sent already.
+    pub(super) fn send_exchange(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        connection: ConnectionId,
+    ) {
+        let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
+            return;
+        };
+        let neighbour = self.neighbours.propose(partner);
+        self.connections.mark_used(&partner, connection);
+        let request = Request::Exchange { gossip, neighbour };
+        self.actions
+            .command(partner, connection, Command::Request(outbound, request));
+    }
+
+    /// Tells `peer` that it is no neighbour, if it is connected.
+    pub(super) fn dissolve(&mut self, peer: PeerId) {
+        if let Some(connection) = self.connections.usable(&peer) {
+            self.notify(peer, connection, Request::dissolve());
+        }
+    }
+
+    /// Says goodbye to every connected peer that speaks the protocol.
+    pub(super) fn say_goodbye(&mut self) {
+        let speaking: Vec<_> = self.connections.speaking().collect();
+        for (peer, connection) in speaking {
+            self.notify(peer, connection, Request::Goodbye);
+        }
+        for peer in self.neighbours.members().to_vec() {
+            self.remove_neighbour(peer, NeighbourDownReason::Leaving);
+        }
+    }
+
+    /// Answers what `peer` proposed in a request.
+    pub(super) fn answer<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        proposal: Proposal,
+        rng: &mut R,
+    ) -> bool {
+        match self.neighbours.answer(peer, proposal, rng) {
+            Answer::Kept => true,
+            Answer::Declined => false,
+            Answer::Accepted(replaced) => {
+                if let Some(replaced) = replaced {
+                    self.dissolve(replaced);
+                    self.neighbour_down(replaced, NeighbourDownReason::Replaced);
+                }
+                self.neighbour_up(peer);
+                true
+            }
+            Answer::Dissolved => {
+                self.neighbour_down(peer, NeighbourDownReason::Dissolved);
+                false
+            }
+        }
+    }
+
+    /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
+    pub(super) fn settle(&mut self, peer: PeerId, answer: Option<bool>) {
+        match self.neighbours.settle(peer, answer) {
+            Settled::Unchanged => {}
+            Settled::Up => self.neighbour_up(peer),
+            Settled::Down => self.neighbour_down(peer, NeighbourDownReason::Dissolved),
+            Settled::TooLate => self.dissolve(peer),
+        }
+    }
+
+    /// Removes a neighbour, if it is one.
+    pub(super) fn remove_neighbour(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        if self.neighbours.remove(&peer) {
+            self.neighbour_down(peer, reason);
+        }
+    }
+
+    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
+    /// way on it; unless the peer is a neighbour.
+    pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
+        let ours = self.connections.is_for_exchange(&peer, connection);
+        if ours && !self.neighbours.contains(&peer) {
+            self.actions
+                .command(peer, connection, Command::KeepAlive(false));
+            self.actions.command(peer, connection, Command::NotifyIdle);
+        }
+    }
+
+    /// Nothing is under way on a connection that was released.
+    pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
+        if !self.neighbours.contains(&peer) && !self.exchanges.is_busy(connection) {
+            self.actions.close(peer, connection);
+        }
+    }
+
+    fn neighbour_up(&mut self, peer: PeerId) {
+        self.keep_alive(peer, true);
+        self.actions.emit(Event::NeighbourUp { peer });
+        self.neighbours_changed = true;
+    }
+
+    fn neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        self.keep_alive(peer, false);
+        self.actions.emit(Event::NeighbourDown { peer, reason });
+        let connections: Vec<_> = self.connections.of(&peer).collect();
+        for connection in connections {
+            self.release(peer, connection);
+        }
+        self.neighbours_changed = true;
+    }
+
+    fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
+        for connection in self.connections.of(&peer) {
+            let command = Command::KeepAlive(keep_alive);
+            self.actions.command(peer, connection, command);
+        }
+    }
+
+    fn notify(&mut self, peer: PeerId, connection: ConnectionId, request: Request) {
+        let outbound = self.exchanges.send_notice(connection);
+        self.actions
+            .command(peer, connection, Command::Request(outbound, request));
+    }
+}
