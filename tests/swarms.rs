@@ -1,18 +1,12 @@
 //! Real swarms in one process.
-#![cfg(feature = "swarm")]
 
 mod common;
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-use common::{
-    rounds::{Rounds, in_degree_sd},
-    swarms::{Sampling, config, eventually},
-};
+use common::swarms::{Sampling, config, eventually};
 use libp2p::PeerId;
-use libp2p_peer_sampling::{
-    Config, Direction, Event, NeighbourDownReason, Random, Selection, gossip::config::Propagation,
-};
+use libp2p_peer_sampling::Config;
 
 /// `count` nodes that know the first.
 fn star(count: usize, config: impl Fn() -> Config) -> Vec<Sampling> {
