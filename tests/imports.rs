@@ -1,8 +1,8 @@
-//! Every file of `src/` stands on a floor and imports only from lower floors, so no import cycle can
-//! come about.
+//! Every file of `src/` stands on a floor and imports only from lower floors, so there can be no
+//! import cycle.
 //!
-//! An import is a path that begins with `crate::`, in a `use` or anywhere else, outside tests. Other
-//! ways to name a file of this crate are refused, so none goes unseen.
+//! An import is a path that begins with `crate::`, in a `use` or anywhere else, outside tests.
+//! Other ways to name a file of this crate are refused, so none goes unseen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
