@@ -2,7 +2,7 @@
 //!
 //! The paper's `getPeer` is a queue of view entries not handed out yet, and a random entry of the
 //! view when the queue is empty. This module keeps that contract on top of any
-//! [`View`](crate::view::View), and adds the two ends of the view.
+//! [`View`], and adds the two ends of the view.
 
 use rand::{Rng, RngExt, seq::SliceRandom};
 

@@ -1,5 +1,4 @@
 //! Real swarms in one process.
-#![cfg(feature = "swarm")]
 
 mod common;
 

@@ -317,10 +317,10 @@ impl ConnectionHandler for Handler {
             }
             ConnectionEvent::RemoteProtocolsChange(change) => {
                 use libp2p_swarm::handler::ProtocolsChange::Added;
-                if let Added(mut added) = change {
-                    if added.any(|protocol| *protocol == self.protocol) {
-                        self.events.push_back(ToBehaviour::Supported);
-                    }
+                if let Added(mut added) = change
+                    && added.any(|protocol| *protocol == self.protocol)
+                {
+                    self.events.push_back(ToBehaviour::Supported);
                 }
             }
             _ => {}

@@ -261,10 +261,10 @@ impl Verifier {
         if addresses.is_empty() {
             return Ok(None);
         }
-        if let Some(known) = self.remembered().get(&signer) {
-            if known.envelope() == envelope {
-                return Ok(Some(known.clone()));
-            }
+        if let Some(known) = self.remembered().get(&signer)
+            && known.envelope() == envelope
+        {
+            return Ok(Some(known.clone()));
         }
         verify(&envelope)?;
         let record = Record(Arc::new(Inner {

@@ -1,6 +1,6 @@
 //! What is under way: which exchange waits for which dial, and which answer belongs to which.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -48,7 +48,7 @@ struct Sent {
 pub(super) struct Exchanges {
     running: BTreeMap<ExchangeId, Running>,
     sent: BTreeMap<OutboundId, Sent>,
-    dials: HashMap<ConnectionId, Dial>,
+    dials: BTreeMap<ConnectionId, Dial>,
     next: u64,
 }
 
