@@ -139,8 +139,12 @@ async fn run(swarm: &mut Swarm<Node>, name: &str) {
                     }
                 }
                 SwarmEvent::Behaviour(event) => {
-                    if let Some(Event::Left) = on_event(swarm, event) {
-                        return;
+                    match on_event(swarm, event) {
+                        Some(Event::Left) => return,
+                        Some(Event::SeedFailed { address, error }) => {
+                            eprintln!("seed {address}: {error}");
+                        }
+                        _ => {}
                     }
                 }
                 SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
@@ -175,10 +179,7 @@ fn is_handy(address: &Multiaddr) -> bool {
 fn on_event(swarm: &mut Swarm<Node>, event: chat::node::NodeEvent) -> Option<Event> {
     match swarm.behaviour_mut().on_event(event) {
         Incoming::Text(text) => println!("{text}"),
-        Incoming::Sampling(Event::SeedFailed { address, error }) => {
-            eprintln!("seed {address}: {error}");
-        }
-        Incoming::Sampling(event) => return Some(event),
+        Incoming::Sampling(event) => return Some(*event),
         Incoming::Nothing => {}
     }
     None

@@ -1,5 +1,4 @@
 //! The chat example as people run it: real processes, real sockets on loopback.
-#![cfg(feature = "swarm")]
 
 use std::{
     env,

@@ -38,8 +38,12 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/event", 7),
     ("swarm/behaviour/exchanges", 7),
     ("swarm/behaviour/neighbours", 7),
+    ("swarm/behaviour/actions", 8),
+    ("swarm/behaviour/local", 8),
     ("swarm/behaviour/seeds", 8),
-    ("swarm/behaviour", 9),
+    ("swarm/behaviour/links", 9),
+    ("swarm/behaviour/driver", 10),
+    ("swarm/behaviour", 11),
 ];
 
 /// The floor of files that only declare modules: there is nothing in them to import.

@@ -4,7 +4,7 @@ mod common;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{
@@ -19,6 +19,7 @@ use libp2p_peer_sampling::{
     Behaviour, Config, Direction, Event, NeighbourDownReason, Random, Scope, SeedError, Selection,
     gossip::config::Propagation,
 };
+use tokio::time::Instant;
 
 /// A period that no test lives to see: what happens, happens without waiting for it.
 const NEVER: Duration = Duration::from_secs(60 * 60);

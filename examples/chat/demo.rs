@@ -1,10 +1,7 @@
 //! The story in one process: nodes that know one seed find each other, the seed stops, and a
 //! message still reaches everybody.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::StreamExt;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::Swarm, swarm::SwarmEvent};
@@ -12,7 +9,7 @@ use libp2p_peer_sampling::Handle;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::node::{self, Incoming, Node, Options};
@@ -95,7 +92,7 @@ async fn tell(
             tokio::time::sleep(period * (MIXING / 2)).await;
         }
         let (least, most) = in_degrees(nodes);
-        println!("{round:2} rounds later, each node is in {least} to {most} views");
+        println!("after {round:2} more rounds each node is in {least} to {most} views");
     }
 
     let neighbours = format!(
@@ -199,11 +196,11 @@ async fn drive(
     loop {
         tokio::select! {
             event = swarm.select_next_some() => {
-                if let SwarmEvent::Behaviour(event) = event {
-                    if let Incoming::Text(text) = swarm.behaviour_mut().on_event(event) {
-                        // The story may be over already.
-                        let _ = heard.send(Heard { by, text });
-                    }
+                if let SwarmEvent::Behaviour(event) = event
+                    && let Incoming::Text(text) = swarm.behaviour_mut().on_event(event)
+                {
+                    // The story may be over already.
+                    let _ = heard.send(Heard { by, text });
                 }
             }
             Some(line) = lines.recv() => {

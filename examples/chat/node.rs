@@ -111,7 +111,7 @@ pub enum Incoming {
     /// Somebody said something.
     Text(String),
     /// Peer sampling has something to say.
-    Sampling(Event),
+    Sampling(Box<Event>),
     Nothing,
 }
 
@@ -136,7 +136,7 @@ impl Node {
                 }
                 Incoming::Nothing
             }
-            NodeEvent::Sampling(event) => Incoming::Sampling(event),
+            NodeEvent::Sampling(event) => Incoming::Sampling(Box::new(event)),
             _ => Incoming::Nothing,
         }
     }
