@@ -209,7 +209,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             return None;
         }
         if now >= self.next_round {
-            self.next_round = now + self.config.period();
+            self.next_round = now.saturating_add(self.config.period());
             self.budget = self.config.fanout();
             self.retries = self.config.retries();
             self.tried.clear();
@@ -237,7 +237,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
     /// partners sooner than the period brings them.
     pub fn hasten(&mut self, now: Duration) {
-        self.next_round = self.next_round.min(now + self.config.eager_delay());
+        self.next_round = self
+            .next_round
+            .min(now.saturating_add(self.config.eager_delay()));
     }
 
     /// The passive thread: answers the request of another node and merges it.

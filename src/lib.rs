@@ -1,5 +1,85 @@
-//! WIP
-
+//! **Gossip peer sampling for libp2p**: every node keeps a small, always fresh, uniformly random
+//! view of a network of any size, at a constant cost.
+//!
+//! # How it works
+//!
+//! Each node keeps a *view*: some 30 *descriptors*, each a peer's signed record and an *age*. Once
+//! per *round* it
+//!
+//! 1. picks a partner from its view, by default the one with the oldest descriptor,
+//! 2. sends it half of the view, and its own record at age 0,
+//! 3. gets half of the partner's view back,
+//! 4. merges what it got into its view, and cuts the view back to its size: the *overlay* decides
+//!    who stays;
+//!
+//! and the partner does the same with what it was sent. That is all. Views that are shuffled like
+//! this become and stay random samples of the whole network, dead peers age and drop out, newcomers
+//! are known to as many as everybody else within a few rounds, and no node, the one through which
+//! all joined included, is special (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
+//! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007).
+//!
+//! # In a swarm
+//!
+//! Compose a [`Behaviour`] into the swarm, give it [seeds][Config::with_seeds], and poll the swarm.
+//! A few exchange partners stay connected as *neighbours*, which is what gossipsub needs; any other
+//! behaviour can dial the peers of the view by their `PeerId` alone; other tasks read and sample the
+//! view through a [`Handle`]. The README has a first example, `examples/chat.rs` a whole program.
+//!
+//! # Without libp2p
+//!
+//! With `default-features = false` only the state machine is left, generic over peers, overlay and
+//! random numbers, and free of I/O:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use libp2p_peer_sampling::{
+//!     Random,
+//!     gossip::{Gossip, config::Config},
+//! };
+//! use rand::{SeedableRng, rngs::StdRng};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = |id: u32| {
+//!     let config = Config::default();
+//!     let overlay = Random::for_view_size(config.view_size());
+//!     let mut node = Gossip::new(id, config, overlay, StdRng::seed_from_u64(id.into()))?;
+//!     node.set_local(Some(id)); // how it advertises itself
+//!     Ok::<_, Box<dyn std::error::Error>>(node)
+//! };
+//! let (mut alice, mut bob) = (node(1)?, node(2)?);
+//! alice.init([2]); // Alice knows Bob; Bob knows nobody
+//!
+//! let now = Duration::ZERO;
+//! let exchange = alice.poll_round(now).ok_or("a round is due")?;
+//! assert_eq!(exchange.partner, 2);
+//! let response = bob.handle_request(&1, exchange.request);
+//! alice.handle_response(exchange.id, response, now)?;
+//!
+//! assert!(bob.view().contains(&1));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three things, three places
+//!
+//! - the **mechanism**, [`gossip`]: exchange and merge. Push, pull or push-pull; period; fanout.
+//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], or your own.
+//! - the **sampling service**, [`sampling`]: hands peers out of whatever view an overlay keeps.
+//!
+//! # What a panic would mean
+//!
+//! A bug. No input from the network may cause one, and none of the public functions panics on any
+//! argument; [`Behaviour::new`] does when the operating system has no random numbers.
+//!
+//! # Features
+//!
+//! - `swarm`, on by default: the libp2p part.
+// Without the feature there is nothing to link to.
+#![cfg_attr(
+    not(feature = "swarm"),
+    doc = "\n[`Behaviour`]: #\n[`Behaviour::new`]: #\n[`Handle`]: #\n[Config::with_seeds]: #"
+)]
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod gossip;
@@ -25,3 +105,8 @@ pub use swarm::{
     record::{MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError},
     wire::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MessageError},
 };
+
+/// The README's example, compiled.
+#[cfg(all(doctest, feature = "swarm"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
