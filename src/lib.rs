@@ -76,10 +76,7 @@
 //!
 //! - `swarm`, on by default: the libp2p part.
 // Without the feature there is nothing to link to.
-#![cfg_attr(
-    not(feature = "swarm"),
-    doc = "\n[`Behaviour`]: #\n[`Behaviour::new`]: #\n[`Handle`]: #\n[Config::with_seeds]: #"
-)]
+#![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod gossip;

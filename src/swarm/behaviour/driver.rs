@@ -95,7 +95,7 @@ impl<O: Overlay<Record>> Driver<O> {
             return;
         }
         self.links.say_goodbye();
-        self.leaving = Some(Leaving::Until(now + LEAVE_TIMEOUT));
+        self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
     }
 
     fn publish(&self) {

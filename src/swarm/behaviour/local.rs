@@ -53,7 +53,8 @@ impl LocalRecord {
         let addresses = self.addresses.advertised(self.scope, MAX_ADDRESSES);
         if addresses.is_empty() {
             let none_at_all = self.addresses.all().is_empty();
-            self.not_advertising_at = (!none_at_all).then_some(now + ADDRESSES_TIMEOUT);
+            self.not_advertising_at =
+                (!none_at_all).then_some(now.saturating_add(ADDRESSES_TIMEOUT));
             return self.record.take().map(|_| None);
         }
         self.not_advertising_at = None;
