@@ -3,6 +3,9 @@
 pub(crate) mod address;
 pub(crate) mod behaviour;
 pub(crate) mod config;
+#[rustfmt::skip]
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub(crate) mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod record;

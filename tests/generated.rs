@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::Path};
 #[test]
 fn generated_code_is_fresh() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let checked_in = root.join("src/swarm/wire/generated.rs");
+    let checked_in = root.join("src/swarm/generated.rs");
 
     let out = env::temp_dir().join(format!("peer-sampling-generated-{}", std::process::id()));
     fs::create_dir_all(&out)?;

@@ -28,7 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("gossip", 4),
     ("swarm", DECLARES),
     ("swarm/address", 1),
-    ("swarm/wire/generated", 1),
+    ("swarm/generated", 1),
     ("swarm/record", 2),
     ("swarm/handle", 3),
     ("swarm/wire", 5),
@@ -53,7 +53,7 @@ const DECLARES: u8 = 0;
 const ROOT: &str = "lib";
 
 /// Not written by hand, so not held to any rule.
-const GENERATED: &str = "swarm/wire/generated";
+const GENERATED: &str = "swarm/generated";
 
 /// The sans-IO part: by these beginnings of their names.
 const SANS_IO: &[&str] = &["view", "overlay", "sampling", "gossip"];

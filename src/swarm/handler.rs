@@ -18,10 +18,9 @@ use libp2p_swarm::{
 use thiserror::Error;
 
 use crate::swarm::{
+    generated as pb,
     record::Verifier,
-    wire::{
-        MessageError, Reply, Request, Response, generated as pb, receive_request, send_request,
-    },
+    wire::{MessageError, Reply, Request, Response, receive_request, send_request},
 };
 
 /// The most substreams that one peer may have open towards us on one connection. One is enough for

@@ -18,7 +18,7 @@ use web_time::SystemTime;
 use crate::{
     swarm::{
         address::{Scope, split_peer},
-        wire::generated as pb,
+        generated as pb,
     },
     view::Peer,
 };

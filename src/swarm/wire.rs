@@ -1,9 +1,5 @@
 //! Messages and bytes: what `proto/peer_sampling.proto` says, with its bounds enforced.
 
-#[rustfmt::skip]
-#[allow(missing_docs, unreachable_pub, clippy::all)]
-pub(crate) mod generated;
-
 use std::io;
 
 use asynchronous_codec::{Decoder, Encoder, Framed};
@@ -15,8 +11,8 @@ use thiserror::Error;
 use crate::{
     gossip::message::{Request as GossipRequest, Response as GossipResponse},
     swarm::{
+        generated as pb,
         record::{MAX_RECORD_BYTES, Record, RecordError, Verifier},
-        wire::generated as pb,
     },
     view::Descriptor,
 };
