@@ -34,6 +34,7 @@ pub mod pb;
 pub const PROTOCOL: &str = "/peer-sampling/1.0.0";
 
 pub type RawTransport = Boxed<(PeerId, StreamMuxerBox)>;
+/// With the protocol negotiated on it.
 pub type RawStream = Negotiated<SubstreamBox>;
 
 /// The result of `future`, which must not take too long.
@@ -129,9 +130,18 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Connects to a node.
+    /// Connects to a node over memory.
     pub async fn dial(address: &Multiaddr) -> Self {
         let keypair = Keypair::generate_ed25519();
+        let transport = memory(&keypair);
+        Self::dial_on(keypair, transport, address).await
+    }
+
+    pub async fn dial_on(
+        keypair: Keypair,
+        mut transport: RawTransport,
+        address: &Multiaddr,
+    ) -> Self {
         let mut bare = address.clone();
         if let Some(Protocol::P2p(_)) = bare.iter().last() {
             bare.pop();
@@ -140,7 +150,9 @@ impl Raw {
             role: Endpoint::Dialer,
             port_use: PortUse::New,
         };
-        let dial = memory(&keypair).dial(bare, opts).expect("an address");
+        let dial = transport
+            .dial(bare, opts)
+            .expect("an address of this transport");
         let (_, muxer) = within("a connection", dial).await.expect("a connection");
         // Nobody listens there, and nobody is meant to dial it.
         let home = Multiaddr::from(Protocol::Memory(u64::MAX));
@@ -162,18 +174,16 @@ impl Raw {
 
     /// Opens a stream and negotiates the protocol on it.
     pub async fn open(&self) -> RawStream {
-        self.try_open().await.expect("the node speaks the protocol")
-    }
-
-    pub async fn try_open(&self) -> Result<RawStream, multistream_select::NegotiationError> {
         let (answer_tx, answer) = oneshot::channel();
         assert!(self.wanted.send(answer_tx).is_ok(), "the connection is up");
         let open = async {
             let stream = answer.await.expect("the connection is up");
             let (_, stream) =
-                dialer_select_proto(stream, [PROTOCOL], multistream_select::Version::V1).await?;
+                dialer_select_proto(stream, [PROTOCOL], multistream_select::Version::V1)
+                    .await
+                    .expect("the node speaks the protocol");
             // The node's word for it, and not only our hope.
-            stream.complete().await
+            stream.complete().await.expect("the node keeps its word")
         };
         within("a stream", open).await
     }
@@ -189,9 +199,10 @@ impl Raw {
     pub async fn request(&mut self) -> (pb::Request, RawStream) {
         let stream = self.accept().await;
         let request = async {
-            let (_, mut stream) = listener_select_proto(stream, [PROTOCOL])
+            let (_, stream) = listener_select_proto(stream, [PROTOCOL])
                 .await
                 .expect("the node proposes the protocol");
+            let mut stream = stream.complete().await.expect("negotiated");
             let mut bytes = Vec::new();
             // The node closes its side behind the request.
             stream.read_to_end(&mut bytes).await.expect("a request");
@@ -199,6 +210,19 @@ impl Raw {
             (request, stream)
         };
         within("a request of the node's", request).await
+    }
+
+    /// Turns down the next stream of the node's: another protocol is spoken here.
+    pub async fn refuse(&mut self) {
+        let stream = self.accept().await;
+        let negotiated = listener_select_proto(stream, ["/other/1.0.0"]);
+        let negotiated = within("an end to the node's proposals", negotiated).await;
+        assert!(negotiated.is_err(), "the node speaks it");
+    }
+
+    /// Whether the node has opened another stream.
+    pub fn has_stream(&mut self) -> bool {
+        self.inbound.try_recv().is_ok()
     }
 
     /// An exchange as the protocol has it.
