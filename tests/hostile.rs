@@ -411,6 +411,18 @@ async fn send(stream: &mut RawStream, fault: &Fault) {
     within(&fault.name, send).await;
 }
 
+async fn put(stream: &mut RawStream, bytes: &[u8]) {
+    within("writing", stream.write_all(bytes))
+        .await
+        .expect("a stream");
+    within("writing", stream.flush()).await.expect("a stream");
+}
+
+async fn end(stream: &mut RawStream) {
+    // The node may have all that it wants, and be gone.
+    let _ = within("closing", stream.close()).await;
+}
+
 /// Waits until the node has let go of a stream, and returns what came until then.
 async fn rest(stream: &mut RawStream, what: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -539,8 +551,8 @@ async fn what_follows_a_message_changes_nothing() {
         vec![0xff; 100],
     ]
     .concat();
-    let _ = within("two answers", stream.write_all(&bytes)).await;
-    let _ = within("two answers", stream.close()).await;
+    put(&mut stream, &bytes).await;
+    end(&mut stream).await;
     let received = victim
         .exchanged(raw.peer_id, Direction::Outbound, "two answers")
         .await;
@@ -559,12 +571,7 @@ async fn what_follows_a_message_changes_nothing() {
         ..Default::default()
     };
     let bytes = [framed(&pull), framed(&push)].concat();
-    within("two requests", stream.write_all(&bytes))
-        .await
-        .expect("a stream");
-    within("two requests", stream.flush())
-        .await
-        .expect("a stream");
+    put(&mut stream, &bytes).await;
     let answer = rest(&mut stream, "one answer").await;
     let answer = pb::Response::decode_length_delimited(&answer[..]).expect("protobuf");
     assert_eq!(answer.descriptors.len(), 2);
@@ -602,10 +609,7 @@ async fn descriptors_that_nobody_has_asked_for_are_dropped() {
         descriptors: vec![raw.descriptor()],
         neighbour: false,
     };
-    within("an answer", stream.write_all(&framed(&answer)))
-        .await
-        .expect("a stream");
-    within("an answer", stream.flush()).await.expect("a stream");
+    put(&mut stream, &framed(&answer)).await;
     // What came is counted; that none of it came in shows in the view.
     let received = victim
         .exchanged(raw.peer_id, Direction::Outbound, "the exchange")
@@ -630,20 +634,16 @@ async fn a_neighbour_that_nobody_has_asked_is_told_so() {
     });
     let (request, mut stream) = raw.request().await;
     assert_eq!(request.neighbour(), pb::Neighbour::None);
-    within("an answer", stream.write_all(&yes))
-        .await
-        .expect("a stream");
-    within("an answer", stream.close()).await.expect("a stream");
+    put(&mut stream, &yes).await;
+    end(&mut stream).await;
     victim
         .exchanged(raw.peer_id, Direction::Outbound, "the exchange")
         .await;
     // The notice, and a peer that does not listen to it.
     let (notice, mut stream) = raw.request().await;
     assert_eq!(notice, pb::Request::default());
-    within("an answer", stream.write_all(&yes))
-        .await
-        .expect("a stream");
-    within("an answer", stream.close()).await.expect("a stream");
+    put(&mut stream, &yes).await;
+    end(&mut stream).await;
     victim.makes_up_with(&raw, "an answer to nothing").await;
     assert!(!raw.has_stream(), "it is told once");
     let neighbours = |swarm: &mut Swarm<Behaviour>| swarm.behaviour().neighbours().len();
@@ -662,16 +662,9 @@ async fn requests_that_do_not_come_are_not_waited_for() {
     let mut silent = raw.open().await;
     let mut half = raw.open().await;
     let mut dripping = raw.open().await;
-    within("half a message", half.write_all(&[10, 0x0a, 8, 1]))
-        .await
-        .expect("a stream");
-    within("half a message", half.flush())
-        .await
-        .expect("a stream");
+    put(&mut half, &[10, 0x0a, 8, 1]).await;
     let length = varint(MAX_MESSAGE_BYTES as u64);
-    within("a length", dripping.write_all(&length))
-        .await
-        .expect("a stream");
+    put(&mut dripping, &length).await;
     // Each byte comes in good time, and the message would take hours.
     let drip = async {
         loop {
@@ -731,10 +724,8 @@ async fn answers_that_are_not_read_are_not_waited_for() {
         ..Default::default()
     };
     let mut stream = raw.open().await;
-    within("a request", stream.write_all(&framed(&request)))
-        .await
-        .expect("a stream");
-    within("a request", stream.close()).await.expect("a stream");
+    put(&mut stream, &framed(&request)).await;
+    end(&mut stream).await;
     let failed = |event| match event {
         Event::InboundFailed { peer, error, .. } => Some((peer, error)),
         _ => None,
@@ -751,7 +742,7 @@ async fn answers_that_are_not_read_are_not_waited_for() {
     assert_eq!(view, [raw.peer_id]);
 
     let answer = raw.exchange(&request).await;
-    assert_eq!(answer.descriptors.len(), 1, "the node itself");
+    assert_eq!(answer.descriptors.len(), 2, "the node, and this peer");
     raw.stop().await;
     node.stop().await;
 }
@@ -787,7 +778,7 @@ async fn answers_that_do_not_come_are_not_waited_for() {
                 neighbour: true,
             };
             let _ = within(what, stream.write_all(&framed(&late))).await;
-            let _ = within(what, stream.close()).await;
+            end(stream).await;
         }
         victim.assert_view([], what);
         victim.makes_up_with(&raw, what).await;
@@ -1003,9 +994,7 @@ async fn another_protocol_goes_on_beside_a_failed_exchange() {
         .map(|record| record.peer_id())
         .collect();
     assert_eq!(view, [honest.node.peer_id]);
-    for node in [honest.node] {
-        node.stop().await;
-    }
+    honest.node.stop().await;
     both.stop().await;
     other.stop().await;
 }
@@ -1074,10 +1063,8 @@ async fn bad_seeds_are_named() {
         descriptors: vec![raw.descriptor()],
         neighbour: false,
     };
-    within("an answer", stream.write_all(&framed(&answer)))
-        .await
-        .expect("a stream");
-    within("an answer", stream.close()).await.expect("a stream");
+    put(&mut stream, &framed(&answer)).await;
+    end(&mut stream).await;
     victim
         .exchanged(raw.peer_id, Direction::Outbound, "a good seed")
         .await;
