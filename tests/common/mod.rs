@@ -2,6 +2,8 @@
 // Each test binary uses its part, and none of it is public anywhere.
 #![allow(dead_code, unreachable_pub)]
 
+#[cfg(feature = "swarm")]
+pub mod raw;
 pub mod rounds;
 #[cfg(feature = "swarm")]
 pub mod swarms;

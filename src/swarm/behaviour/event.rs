@@ -142,7 +142,8 @@ pub enum SeedError {
 impl From<&DialError> for SeedError {
     fn from(error: &DialError) -> Self {
         match error {
-            DialError::LocalPeerId { .. } => Self::Ourselves,
+            // The swarm strikes out the addresses that it listens on, and a seed's dial has one.
+            DialError::LocalPeerId { .. } | DialError::NoAddresses => Self::Ourselves,
             DialError::WrongPeerId { obtained, .. } => Self::WrongPeer(*obtained),
             DialError::Denied { .. } | DialError::Aborted => {
                 Self::Exchange(ExchangeError::Refused(one_line(error)))

@@ -1,0 +1,1092 @@
+//! A real node meets peers that break the rules, and must name what they did, keep its view, and go
+//! on using the connection.
+#![cfg(feature = "swarm")]
+
+mod common;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use common::{
+    raw::{Listener, Raw, RawStream, framed, pb, peer_record, signed, varint, within},
+    swarms::{Node, Sampling, config, eventually, swarm},
+};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use libp2p::{
+    Multiaddr, PeerId, Swarm, SwarmBuilder, Transport,
+    core::muxing::StreamMuxerBox,
+    identify,
+    identity::Keypair,
+    multiaddr::Protocol,
+    quic,
+    swarm::{ConnectionId, NetworkBehaviour},
+};
+use libp2p_peer_sampling::{
+    Behaviour, Config, Direction, Event, ExchangeError, InboundError, MAX_DESCRIPTORS,
+    MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, OutboundError, RecordError, SeedError,
+    gossip::config::Propagation,
+};
+use prost::Message;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A node that starts nothing by itself after its first round, and never gives up: what happens,
+/// happens because of what a test has sent. Without neighbours, which would make it hurry.
+fn still() -> Config {
+    config()
+        .with_period(HOUR)
+        .with_eager_delay(HOUR)
+        .with_exchange_timeout(HOUR)
+        .with_neighbours(0)
+}
+
+fn start(config: Config) -> Sampling {
+    // Only a peer sampling behaviour may close anything here.
+    let keypair = Keypair::generate_ed25519();
+    let (swarm, address) = swarm(keypair, HOUR, |keypair| {
+        Behaviour::new(keypair, config).expect("valid settings")
+    });
+    let handle = swarm.behaviour().handle();
+    let node = Node::spawn(swarm, address);
+    Sampling { node, handle }
+}
+
+/// The node under test, and the honest one that is all its view.
+struct Victim {
+    sampling: Sampling,
+    honest: Sampling,
+}
+
+impl Victim {
+    async fn start(config: Config) -> Self {
+        let mut sampling = start(config);
+        let honest = start(still().with_seeds([sampling.node.address.clone()]));
+        let peer_id = honest.node.peer_id;
+        // Its only round for an hour.
+        let round = |event| match event {
+            Event::Exchanged {
+                peer,
+                direction: Direction::Outbound,
+                ..
+            } => (peer == peer_id).then_some(()),
+            _ => None,
+        };
+        sampling.event("the first round", round).await;
+        let victim = Self { sampling, honest };
+        victim.assert_view([], "at the start");
+        victim
+    }
+
+    fn address(&self) -> &Multiaddr {
+        &self.sampling.node.address
+    }
+
+    /// The view holds the honest node, these, and nobody else.
+    fn assert_view(&self, others: impl IntoIterator<Item = PeerId>, when: &str) {
+        let expected: BTreeSet<_> = others
+            .into_iter()
+            .chain([self.honest.node.peer_id])
+            .collect();
+        let view = self.sampling.view();
+        assert_eq!(BTreeSet::from_iter(view), expected, "{when}");
+    }
+
+    async fn dial(&self, address: &Multiaddr) {
+        let address = address.clone();
+        let dial = self.sampling.node.ask(move |swarm| swarm.dial(address));
+        dial.await.expect("a dial");
+    }
+
+    async fn add_seed(&self, address: &Multiaddr) -> Result<(), SeedError> {
+        let address = address.clone();
+        let add = move |swarm: &mut Swarm<Behaviour>| swarm.behaviour_mut().add_seed(address);
+        self.sampling.node.ask(add).await
+    }
+
+    /// How the request failed that `from` has sent, and the name of the connection.
+    async fn inbound_failed(&mut self, from: PeerId, what: &str) -> (InboundError, ConnectionId) {
+        let failed = |event| match event {
+            Event::InboundFailed {
+                peer,
+                connection_id,
+                error,
+            } => {
+                assert_eq!(peer, from, "{what}");
+                Some((error, connection_id))
+            }
+            _ => None,
+        };
+        self.sampling.event(what, failed).await
+    }
+
+    /// How the exchange with `with` failed, and whether the peer left the view for it.
+    async fn exchange_failed(&mut self, with: PeerId, what: &str) -> (ExchangeError, bool) {
+        let failed = |event| match event {
+            Event::ExchangeFailed {
+                peer,
+                error,
+                removed,
+            } => {
+                assert_eq!(peer, with, "{what}");
+                Some((error, removed))
+            }
+            _ => None,
+        };
+        self.sampling.event(what, failed).await
+    }
+
+    async fn seed_failed(&mut self, seed: &Multiaddr, what: &str) -> SeedError {
+        let failed = |event| match event {
+            Event::SeedFailed { address, error } => {
+                assert_eq!(address, *seed, "{what}");
+                Some(error)
+            }
+            _ => None,
+        };
+        self.sampling.event(what, failed).await
+    }
+
+    /// The peer makes an exchange as it should be, on the connection that it has spoilt before, and
+    /// gets what anybody gets: the view was closed to the fault, and not to the peer.
+    async fn makes_up_with(&mut self, raw: &Raw, what: &str) {
+        let request = pb::Request {
+            descriptors: vec![raw.descriptor()],
+            pull: true,
+            ..Default::default()
+        };
+        let response = raw.exchange(&request).await;
+        // Itself and the honest one.
+        assert_eq!(response.descriptors.len(), 2, "{what}");
+        self.assert_view([raw.peer_id], what);
+        self.remove(raw.peer_id).await;
+    }
+
+    async fn remove(&self, peer: PeerId) {
+        let remove = move |swarm: &mut Swarm<Behaviour>| swarm.behaviour_mut().remove(&peer);
+        assert!(self.sampling.node.ask(remove).await);
+        self.assert_view([], "as before");
+    }
+
+    /// The end of a good exchange with `with`: how many descriptors came from it.
+    async fn exchanged(&mut self, with: PeerId, way: Direction, what: &str) -> usize {
+        let exchanged = |event| match event {
+            Event::Exchanged {
+                peer,
+                direction,
+                received,
+                ..
+            } => (peer == with && direction == way).then_some(received),
+            Event::ExchangeFailed { .. } | Event::InboundFailed { .. } => {
+                panic!("{what}: {event:?}")
+            }
+            _ => None,
+        };
+        self.sampling.event(what, exchanged).await
+    }
+
+    /// What has happened and nobody has asked for yet.
+    fn other_events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.sampling.node.events.try_recv().ok()).collect()
+    }
+
+    /// The application connects a peer, so the behaviour tries an exchange on the connection, and
+    /// leaves it open afterwards: it is not its own.
+    async fn connect(&self, listener: &mut Listener) -> Raw {
+        self.dial(&listener.address).await;
+        listener.accept().await
+    }
+
+    async fn stop(self) {
+        self.sampling.node.stop().await;
+        self.honest.node.stop().await;
+    }
+}
+
+/// Bytes that are no message. Descriptors are field 1 of both messages, so that each fault is one
+/// of a request as much as of a response.
+struct Fault {
+    name: String,
+    bytes: Vec<u8>,
+    /// Whether the peer closes its side behind them. If not, it keeps the node waiting for more.
+    closes: bool,
+    is: Box<dyn Fn(&MessageError) -> bool>,
+}
+
+fn fault(
+    name: impl Into<String>,
+    bytes: Vec<u8>,
+    is: impl Fn(&MessageError) -> bool + 'static,
+) -> Fault {
+    Fault {
+        name: name.into(),
+        bytes,
+        closes: false,
+        is: Box::new(is),
+    }
+}
+
+/// `message` behind its length.
+fn prefixed(message: &[u8]) -> Vec<u8> {
+    [&varint(message.len() as u64)[..], message].concat()
+}
+
+fn descriptors(count: usize) -> Vec<u8> {
+    framed(&pb::Request {
+        descriptors: vec![pb::Descriptor::default(); count],
+        ..Default::default()
+    })
+}
+
+fn faults() -> Vec<Fault> {
+    let is_cut_off = |error: &MessageError| matches!(error, MessageError::CutOff);
+    let no_protobuf = |error: &MessageError| matches!(error, MessageError::NotProtobuf(_));
+    let closed = |fault| Fault {
+        closes: true,
+        ..fault
+    };
+    let too_long = MAX_MESSAGE_BYTES as u64 + 1;
+    // Group in group in group, as deep as fits: what skips them must not recurse as deep.
+    let groups = vec![0x2b; MAX_MESSAGE_BYTES];
+    let mut faults = vec![
+        fault(
+            "one byte too long",
+            varint(too_long),
+            move |error| matches!(error, MessageError::TooLong { bytes } if *bytes == too_long),
+        ),
+        fault("as long as can be", varint(u64::MAX), |error| {
+            matches!(error, MessageError::TooLong { bytes: u64::MAX })
+        }),
+        fault("a length without end", vec![0xff; 11], no_protobuf),
+        closed(fault("nothing", vec![], is_cut_off)),
+        closed(fault("half a length", vec![0x80], is_cut_off)),
+        closed(fault("half a message", vec![10, 0x0a, 8, 1], is_cut_off)),
+        fault("no field", prefixed(&[0xff; 3]), no_protobuf),
+        fault(
+            "a number for descriptors",
+            prefixed(&[0x08, 1]),
+            no_protobuf,
+        ),
+        fault(
+            "a descriptor that is longer than the message",
+            prefixed(&[0x0a, 0x7f]),
+            no_protobuf,
+        ),
+        fault(
+            "a descriptor that is none",
+            prefixed(&[0x0a, 1, 0xff]),
+            no_protobuf,
+        ),
+        fault("groups without end", prefixed(&groups), no_protobuf),
+        fault(
+            "one descriptor too many",
+            descriptors(MAX_DESCRIPTORS + 1),
+            |error| matches!(error, MessageError::TooManyDescriptors { count } if *count == MAX_DESCRIPTORS + 1),
+        ),
+        fault(
+            "as many descriptors as fit",
+            descriptors(MAX_MESSAGE_BYTES / 2),
+            |error| matches!(error, MessageError::TooManyDescriptors { count } if *count == MAX_MESSAGE_BYTES / 2),
+        ),
+    ];
+    faults.extend(bad_records().into_iter().map(|(name, record, is)| {
+        // Behind a good one, which must not come in either.
+        let keypair = Keypair::generate_ed25519();
+        let good = signed(&keypair, &peer_record(&keypair, &[&home()]));
+        let descriptors = [good, record].map(|signed_peer_record| pb::Descriptor {
+            signed_peer_record,
+            age: 0,
+        });
+        let message = pb::Request {
+            descriptors: descriptors.into(),
+            ..Default::default()
+        };
+        let is = move |error: &MessageError| matches!(error, MessageError::Record { index: 1, error } if is(error));
+        fault(name, framed(&message), is)
+    }));
+    faults
+}
+
+fn home() -> Multiaddr {
+    Multiaddr::from(Protocol::Memory(u64::MAX - 1))
+}
+
+type IsRecordError = fn(&RecordError) -> bool;
+
+fn bad_records() -> Vec<(&'static str, Vec<u8>, IsRecordError)> {
+    let keypair = Keypair::generate_ed25519();
+    let other = Keypair::generate_ed25519();
+    let record = peer_record(&keypair, &[&home()]);
+    let edited = |edit: fn(&mut pb::Envelope)| {
+        let mut envelope = pb::Envelope::decode(&signed(&keypair, &record)[..]).expect("just made");
+        edit(&mut envelope);
+        envelope.encode_to_vec()
+    };
+    let mut no_address = record.clone();
+    no_address.addresses[0].multiaddr = vec![0xff; 3];
+    let mut no_peer = record.clone();
+    no_peer.peer_id = vec![1, 2, 3];
+    let of_another = home().with(Protocol::P2p(other.public().to_peer_id()));
+    vec![
+        (
+            "a record with a wrong signature",
+            edited(|envelope| envelope.signature[5] ^= 1),
+            |error| matches!(error, RecordError::Signature),
+        ),
+        (
+            "a record without a signature",
+            edited(|envelope| envelope.signature.clear()),
+            |error| matches!(error, RecordError::Signature),
+        ),
+        (
+            "a record with an RSA key",
+            edited(|envelope| {
+                envelope.public_key.as_mut().expect("there").r#type = pb::KeyType::Rsa.into();
+            }),
+            |error| matches!(error, RecordError::KeyType(0)),
+        ),
+        (
+            "a record with a broken key",
+            edited(|envelope| {
+                envelope
+                    .public_key
+                    .as_mut()
+                    .expect("there")
+                    .data
+                    .truncate(3)
+            }),
+            |error| matches!(error, RecordError::Key(_)),
+        ),
+        (
+            "a record of another type",
+            edited(|envelope| envelope.payload_type = vec![0x03, 0x02]),
+            |error| matches!(error, RecordError::PayloadType),
+        ),
+        ("a record that is no protobuf", vec![0xff; 9], |error| {
+            matches!(error, RecordError::NotProtobuf(_))
+        }),
+        ("an empty record", vec![], |error| {
+            matches!(error, RecordError::PayloadType)
+        }),
+        (
+            "a record about nobody",
+            signed(&keypair, &no_peer),
+            |error| matches!(error, RecordError::PeerId(_)),
+        ),
+        (
+            "a record about another",
+            signed(&other, &record),
+            |error| matches!(error, RecordError::Signer { subject, signer } if subject != signer),
+        ),
+        (
+            "a record that is too large",
+            vec![0; MAX_RECORD_BYTES + 1],
+            |error| matches!(error, RecordError::TooLarge { bytes } if *bytes == MAX_RECORD_BYTES + 1),
+        ),
+        (
+            "a record with too many addresses",
+            signed(&keypair, &peer_record(&keypair, &[&home(); 9])),
+            |error| matches!(error, RecordError::TooManyAddresses { count: 9 }),
+        ),
+        (
+            "a record with an address that is none",
+            signed(&keypair, &no_address),
+            |error| matches!(error, RecordError::Address(_)),
+        ),
+        (
+            "a record with an address of another",
+            signed(&keypair, &peer_record(&keypair, &[&of_another])),
+            |error| matches!(error, RecordError::AddressOfAnother(_)),
+        ),
+    ]
+}
+
+/// Puts a fault on a stream. The node may have had enough before the end.
+async fn send(stream: &mut RawStream, fault: &Fault) {
+    let send = async {
+        let _ = stream.write_all(&fault.bytes).await;
+        let _ = stream.flush().await;
+        if fault.closes {
+            let _ = stream.close().await;
+        }
+    };
+    within(&fault.name, send).await;
+}
+
+async fn put(stream: &mut RawStream, bytes: &[u8]) {
+    within("writing", stream.write_all(bytes))
+        .await
+        .expect("a stream");
+    within("writing", stream.flush()).await.expect("a stream");
+}
+
+async fn end(stream: &mut RawStream) {
+    // The node may have all that it wants, and be gone.
+    let _ = within("closing", stream.close()).await;
+}
+
+/// Waits until the node has let go of a stream, and returns what came until then.
+async fn rest(stream: &mut RawStream, what: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = within(what, stream.read_to_end(&mut bytes)).await;
+    bytes
+}
+
+#[tokio::test]
+async fn bad_requests_are_named_and_spoil_nothing() {
+    let mut victim = Victim::start(still()).await;
+    let raw = Raw::dial(victim.address()).await;
+    let mut connections = BTreeSet::new();
+    for fault in faults() {
+        let mut stream = raw.open().await;
+        send(&mut stream, &fault).await;
+        let (error, connection) = victim.inbound_failed(raw.peer_id, &fault.name).await;
+        let InboundError::Request(error) = error else {
+            panic!("{}: {error:?}", fault.name);
+        };
+        assert!((fault.is)(&error), "{}: {error:?}", fault.name);
+        assert_eq!(rest(&mut stream, &fault.name).await, [], "{}", fault.name);
+        victim.assert_view([], &fault.name);
+        victim.makes_up_with(&raw, &fault.name).await;
+        connections.insert(connection);
+    }
+    assert_eq!(connections.len(), 1, "all on the same connection");
+    raw.stop().await;
+    victim.stop().await;
+}
+
+/// What the node reads on after it has refused a message would be read for nothing.
+#[tokio::test]
+async fn what_is_too_long_is_not_read() {
+    let mut victim = Victim::start(still()).await;
+    let raw = Raw::dial(victim.address()).await;
+    let mut stream = raw.open().await;
+    // Far more than yamux lets through without a reader.
+    let bytes = [varint(16 << 20), vec![0; 16 << 20]].concat();
+    let written = within("an end to the writing", stream.write_all(&bytes)).await;
+    assert!(written.is_err(), "the node has read all of it");
+    let (error, _) = victim.inbound_failed(raw.peer_id, "too long").await;
+    assert!(
+        matches!(
+            error,
+            InboundError::Request(MessageError::TooLong { bytes: 0x100_0000 })
+        ),
+        "{error:?}"
+    );
+    victim.assert_view([], "after a message too long");
+    victim.makes_up_with(&raw, "too long").await;
+    raw.stop().await;
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn bad_answers_are_named_and_spoil_nothing() {
+    let mut victim = Victim::start(still()).await;
+    for fault in faults() {
+        let what = &fault.name;
+        let mut listener = Listener::memory().await;
+        let mut raw = victim.connect(&mut listener).await;
+        let (request, mut stream) = raw.request().await;
+        assert_eq!(request.descriptors.len(), 2, "{what}: itself, the other");
+        send(&mut stream, &fault).await;
+        let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
+        let ExchangeError::Outbound(OutboundError::Message(error)) = error else {
+            panic!("{what}: {error:?}");
+        };
+        assert!((fault.is)(&error), "{what}: {error:?}");
+        assert!(!removed, "{what}");
+        victim.assert_view([], what);
+        victim.makes_up_with(&raw, what).await;
+        raw.stop().await;
+    }
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn bad_answers_of_seeds_are_named_and_spoil_nothing() {
+    let mut victim = Victim::start(still()).await;
+    for fault in faults() {
+        let what = &fault.name;
+        let mut listener = Listener::memory().await;
+        victim
+            .add_seed(&listener.address)
+            .await
+            .expect("a good address");
+        let mut raw = listener.accept().await;
+        let (_, mut stream) = raw.request().await;
+        send(&mut stream, &fault).await;
+        let error = victim.seed_failed(&listener.address, what).await;
+        let SeedError::Exchange(ExchangeError::Outbound(OutboundError::Message(error))) = error
+        else {
+            panic!("{what}: {error:?}");
+        };
+        assert!((fault.is)(&error), "{what}: {error:?}");
+        victim.assert_view([], what);
+        // Dialled for this exchange only, and of no further use.
+        raw.closed().await;
+    }
+    victim.stop().await;
+}
+
+/// An exchange is one request and one answer. There is nobody to read more.
+#[tokio::test]
+async fn what_follows_a_message_changes_nothing() {
+    let mut victim = Victim::start(still()).await;
+    let stranger = Keypair::generate_ed25519();
+    let more = pb::Descriptor {
+        signed_peer_record: signed(&stranger, &peer_record(&stranger, &[&home()])),
+        age: 0,
+    };
+
+    let mut listener = Listener::memory().await;
+    let mut raw = victim.connect(&mut listener).await;
+    let (_, mut stream) = raw.request().await;
+    let answer = |descriptor| {
+        framed(&pb::Response {
+            descriptors: vec![descriptor],
+            neighbour: false,
+        })
+    };
+    let bytes = [
+        answer(raw.descriptor()),
+        answer(more.clone()),
+        vec![0xff; 100],
+    ]
+    .concat();
+    put(&mut stream, &bytes).await;
+    end(&mut stream).await;
+    let received = victim
+        .exchanged(raw.peer_id, Direction::Outbound, "two answers")
+        .await;
+    assert_eq!(received, 1);
+    victim.assert_view([raw.peer_id], "after two answers");
+    victim.remove(raw.peer_id).await;
+    victim.makes_up_with(&raw, "two answers").await;
+
+    let mut stream = raw.open().await;
+    let pull = pb::Request {
+        pull: true,
+        ..Default::default()
+    };
+    let push = pb::Request {
+        descriptors: vec![more],
+        ..Default::default()
+    };
+    let bytes = [framed(&pull), framed(&push)].concat();
+    put(&mut stream, &bytes).await;
+    let answer = rest(&mut stream, "one answer").await;
+    let answer = pb::Response::decode_length_delimited(&answer[..]).expect("protobuf");
+    assert_eq!(answer.descriptors.len(), 2);
+    victim.assert_view([], "after two requests");
+    victim.makes_up_with(&raw, "two requests").await;
+
+    let events = victim.other_events();
+    let exchanges = events
+        .iter()
+        .filter(|event| matches!(event, Event::Exchanged { peer, direction: Direction::Inbound, .. } if *peer == raw.peer_id));
+    // The first of the two requests, and the good one after each fault.
+    assert_eq!(exchanges.count(), 3, "{events:?}");
+    assert!(
+        events.iter().all(|event| matches!(
+            event,
+            Event::Exchanged {
+                direction: Direction::Inbound,
+                ..
+            }
+        )),
+        "{events:?}"
+    );
+    raw.stop().await;
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn descriptors_that_nobody_has_asked_for_are_dropped() {
+    let mut victim = Victim::start(still().with_propagation(Propagation::Push)).await;
+    let mut listener = Listener::memory().await;
+    let mut raw = victim.connect(&mut listener).await;
+    let (request, mut stream) = raw.request().await;
+    assert!(!request.pull);
+    let answer = pb::Response {
+        descriptors: vec![raw.descriptor()],
+        neighbour: false,
+    };
+    put(&mut stream, &framed(&answer)).await;
+    // What came is counted; that none of it came in shows in the view.
+    let received = victim
+        .exchanged(raw.peer_id, Direction::Outbound, "the exchange")
+        .await;
+    assert_eq!(received, 1);
+    victim.assert_view([], "after an answer that is too much");
+    victim
+        .makes_up_with(&raw, "an answer that is too much")
+        .await;
+    raw.stop().await;
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn a_neighbour_that_nobody_has_asked_is_told_so() {
+    let mut victim = Victim::start(still()).await;
+    let mut listener = Listener::memory().await;
+    let mut raw = victim.connect(&mut listener).await;
+    let yes = framed(&pb::Response {
+        neighbour: true,
+        ..Default::default()
+    });
+    let (request, mut stream) = raw.request().await;
+    assert_eq!(request.neighbour(), pb::Neighbour::None);
+    put(&mut stream, &yes).await;
+    end(&mut stream).await;
+    victim
+        .exchanged(raw.peer_id, Direction::Outbound, "the exchange")
+        .await;
+    // The notice, and a peer that does not listen to it.
+    let (notice, mut stream) = raw.request().await;
+    assert_eq!(notice, pb::Request::default());
+    put(&mut stream, &yes).await;
+    end(&mut stream).await;
+    victim.makes_up_with(&raw, "an answer to nothing").await;
+    assert!(!raw.has_stream(), "it is told once");
+    let neighbours = |swarm: &mut Swarm<Behaviour>| swarm.behaviour().neighbours().len();
+    assert_eq!(victim.sampling.node.ask(neighbours).await, 0);
+    raw.stop().await;
+    victim.stop().await;
+}
+
+/// Long enough for an honest exchange on a busy machine, and short enough to be waited for.
+const SHORT: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn requests_that_do_not_come_are_not_waited_for() {
+    let mut victim = Victim::start(still().with_exchange_timeout(SHORT)).await;
+    let raw = Raw::dial(victim.address()).await;
+    let mut silent = raw.open().await;
+    let mut half = raw.open().await;
+    let mut dripping = raw.open().await;
+    put(&mut half, &[10, 0x0a, 8, 1]).await;
+    let length = varint(MAX_MESSAGE_BYTES as u64);
+    put(&mut dripping, &length).await;
+    // Each byte comes in good time, and the message would take hours.
+    let drip = async {
+        loop {
+            if dripping.write_all(&[0]).await.is_err() || dripping.flush().await.is_err() {
+                return;
+            }
+            tokio::time::sleep(SHORT / 20).await;
+        }
+    };
+    within("an end to the dripping", drip).await;
+    for _ in 0..3 {
+        let (error, _) = victim.inbound_failed(raw.peer_id, "silence").await;
+        assert!(matches!(error, InboundError::RequestTimeout), "{error:?}");
+    }
+    assert_eq!(rest(&mut silent, "an end to silence").await, []);
+    assert_eq!(rest(&mut half, "an end to half a message").await, []);
+    victim.assert_view([], "after silence");
+    victim.makes_up_with(&raw, "silence").await;
+    raw.stop().await;
+    victim.stop().await;
+}
+
+/// Over QUIC, where a reader says how much it takes. With yamux, whose windows of 256 KiB are part
+/// of its protocol, the largest answer there is goes out whether or not anybody reads it.
+#[tokio::test]
+async fn answers_that_are_not_read_are_not_waited_for() {
+    let config = still().with_exchange_timeout(SHORT);
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_quic()
+        .with_behaviour(|keypair| Behaviour::new(keypair, config).expect("valid settings"))
+        .expect("infallible")
+        .with_swarm_config(|config| config.with_idle_connection_timeout(HOUR))
+        .build();
+    let any = "/ip4/127.0.0.1/udp/0/quic-v1".parse().expect("a multiaddr");
+    swarm.listen_on(any).expect("a free port");
+    let handle = swarm.behaviour().handle();
+    let mut node = Node::spawn(swarm, Multiaddr::empty());
+    let mut address = None;
+    while address.is_none() {
+        address = node.ask(|swarm| swarm.listeners().next().cloned()).await;
+        tokio::task::yield_now().await;
+    }
+
+    let keypair = Keypair::generate_ed25519();
+    let mut config = quic::Config::new(&keypair);
+    // The negotiation fits, and no answer with a record in it.
+    config.max_stream_data = 64;
+    let transport = quic::tokio::Transport::new(config)
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .boxed();
+    let address = address.expect("it listens");
+    let raw = Raw::dial_on(keypair, transport, &address).await;
+    let request = pb::Request {
+        descriptors: vec![raw.descriptor()],
+        pull: true,
+        ..Default::default()
+    };
+    let mut stream = raw.open().await;
+    put(&mut stream, &framed(&request)).await;
+    end(&mut stream).await;
+    let failed = |event| match event {
+        Event::InboundFailed { peer, error, .. } => Some((peer, error)),
+        _ => None,
+    };
+    let (peer, error) = node.event("an answer that is not read", failed).await;
+    assert_eq!(peer, raw.peer_id);
+    assert!(matches!(error, InboundError::ResponseTimeout), "{error:?}");
+    // The request was good, and is merged.
+    let view: Vec<_> = handle
+        .view()
+        .iter()
+        .map(|record| record.peer_id())
+        .collect();
+    assert_eq!(view, [raw.peer_id]);
+
+    let answer = raw.exchange(&request).await;
+    assert_eq!(answer.descriptors.len(), 2, "the node, and this peer");
+    raw.stop().await;
+    node.stop().await;
+}
+
+fn is_timeout(error: &ExchangeError) -> bool {
+    // The connection's clock and the behaviour's run side by side.
+    matches!(
+        error,
+        ExchangeError::Timeout | ExchangeError::Outbound(OutboundError::Timeout)
+    )
+}
+
+#[tokio::test]
+async fn answers_that_do_not_come_are_not_waited_for() {
+    let mut victim = Victim::start(still().with_exchange_timeout(SHORT)).await;
+    for negotiates in [true, false] {
+        let what = &format!("a peer that does not answer, negotiates: {negotiates}");
+        let mut listener = Listener::memory().await;
+        let mut raw = victim.connect(&mut listener).await;
+        let (mut answered, mut unanswered) = (None, None);
+        match negotiates {
+            true => answered = Some(raw.request().await.1),
+            false => unanswered = Some(raw.accept().await),
+        }
+        let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
+        assert!(is_timeout(&error), "{what}: {error:?}");
+        assert!(!removed, "{what}");
+        victim.assert_view([], what);
+        // An answer that comes too late is one to nothing, and brings nobody in.
+        if let Some(stream) = &mut answered {
+            let late = pb::Response {
+                descriptors: vec![raw.descriptor()],
+                neighbour: true,
+            };
+            let _ = within(what, stream.write_all(&framed(&late))).await;
+            end(stream).await;
+        }
+        victim.assert_view([], what);
+        victim.makes_up_with(&raw, what).await;
+        drop(unanswered);
+        raw.stop().await;
+    }
+
+    let what = "a seed that does not answer";
+    let mut listener = Listener::memory().await;
+    victim
+        .add_seed(&listener.address)
+        .await
+        .expect("a good address");
+    let mut raw = listener.accept().await;
+    let request = raw.request().await;
+    let error = victim.seed_failed(&listener.address, what).await;
+    let SeedError::Exchange(error) = error else {
+        panic!("{error:?}");
+    };
+    assert!(is_timeout(&error), "{error:?}");
+    victim.assert_view([], what);
+    raw.closed().await;
+    drop(request);
+    victim.stop().await;
+}
+
+/// One lost answer may be the network's fault.
+#[tokio::test]
+async fn a_silent_peer_leaves_the_view_the_second_time() {
+    let config = still().with_period(2 * SHORT).with_exchange_timeout(SHORT);
+    let mut node = start(config);
+    let mut raw = Raw::dial(&node.node.address).await;
+    let peer_id = raw.peer_id;
+    let request = pb::Request {
+        descriptors: vec![raw.descriptor()],
+        ..Default::default()
+    };
+    raw.exchange(&request).await;
+    for expected in [false, true] {
+        let unanswered = raw.request().await;
+        let failed = |event| match event {
+            Event::ExchangeFailed {
+                peer,
+                error,
+                removed,
+            } => Some((peer, error, removed)),
+            _ => None,
+        };
+        let (peer, error, removed) = node.event("no answer", failed).await;
+        assert_eq!((peer, removed), (peer_id, expected));
+        assert!(is_timeout(&error), "{error:?}");
+        assert_eq!(node.view().contains(&peer_id), !expected);
+        drop(unanswered);
+    }
+    raw.exchange(&request).await;
+    assert_eq!(node.view(), [peer_id]);
+    raw.stop().await;
+    node.node.stop().await;
+}
+
+#[tokio::test]
+async fn streams_beyond_the_bound_are_refused() {
+    const BOUND: usize = 4;
+    const MORE: usize = 40;
+
+    let mut victim = Victim::start(still()).await;
+    let raw = Raw::dial(victim.address()).await;
+    let mut streams = Vec::new();
+    for _ in 0..BOUND + MORE {
+        streams.push(raw.open().await);
+    }
+    for _ in 0..MORE {
+        let (error, _) = victim
+            .inbound_failed(raw.peer_id, "a stream too many")
+            .await;
+        assert!(matches!(error, InboundError::TooManyStreams), "{error:?}");
+    }
+    // The bound is one connection's, and holds up nobody else.
+    let other = Raw::dial(victim.address()).await;
+    victim.makes_up_with(&other, "meanwhile").await;
+    other.stop().await;
+
+    for stream in &mut streams {
+        let _ = within("the end of a stream", stream.close()).await;
+    }
+    for _ in 0..BOUND {
+        let (error, _) = victim.inbound_failed(raw.peer_id, "an end").await;
+        assert!(
+            matches!(error, InboundError::Request(MessageError::CutOff)),
+            "{error:?}"
+        );
+    }
+    victim.assert_view([], "after streams beyond the bound");
+    victim.makes_up_with(&raw, "streams beyond the bound").await;
+    raw.stop().await;
+    victim.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_of_another_protocol_is_named() {
+    let mut victim = Victim::start(still()).await;
+    let what = "another protocol";
+    let mut listener = Listener::memory().await;
+    let mut raw = victim.connect(&mut listener).await;
+    raw.refuse().await;
+    let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
+    assert!(
+        matches!(error, ExchangeError::Outbound(OutboundError::Unsupported)),
+        "{error:?}"
+    );
+    assert!(!removed);
+    victim.assert_view([], what);
+    // It may have learnt it meanwhile.
+    victim.makes_up_with(&raw, what).await;
+    raw.stop().await;
+
+    let mut listener = Listener::memory().await;
+    victim
+        .add_seed(&listener.address)
+        .await
+        .expect("a good address");
+    let mut raw = listener.accept().await;
+    raw.refuse().await;
+    let error = victim.seed_failed(&listener.address, what).await;
+    assert!(
+        matches!(
+            error,
+            SeedError::Exchange(ExchangeError::Outbound(OutboundError::Unsupported))
+        ),
+        "{error:?}"
+    );
+    victim.assert_view([], what);
+    raw.closed().await;
+    victim.stop().await;
+}
+
+#[derive(NetworkBehaviour)]
+#[behaviour(prelude = "libp2p::swarm::derive_prelude")]
+struct Both {
+    sampling: Behaviour,
+    identify: identify::Behaviour,
+}
+
+/// Identifies itself ever again, so that a connection that works shows.
+fn identify(keypair: &Keypair) -> identify::Behaviour {
+    let config = identify::Config::new("/test/1".into(), keypair.public())
+        .with_interval(Duration::from_millis(100));
+    identify::Behaviour::new(config)
+}
+
+#[tokio::test]
+async fn another_protocol_goes_on_beside_a_failed_exchange() {
+    let (other, address) = swarm(Keypair::generate_ed25519(), HOUR, identify);
+    let other = Node::spawn(other, address);
+    let (both, address) = swarm(Keypair::generate_ed25519(), HOUR, |keypair| Both {
+        sampling: Behaviour::new(keypair, still()).expect("valid settings"),
+        identify: identify(keypair),
+    });
+    let handle = both.behaviour().sampling.handle();
+    let mut both = Node::spawn(both, address);
+    let honest = start(still().with_seeds([both.address.clone()]));
+    eventually("the view holds the honest node", || handle.view_len() == 1).await;
+
+    let address = other.address.clone();
+    let dialled = both.ask(move |swarm| swarm.dial(address)).await;
+    dialled.expect("a dial");
+    let other_id = other.peer_id;
+    let mut identified = None;
+    let mut failed = None;
+    // Whichever is first, both protocols run on that connection.
+    let first = |event| {
+        match event {
+            BothEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                ..
+            }) if peer_id == other_id => identified = Some(connection_id),
+            BothEvent::Sampling(Event::ExchangeFailed {
+                peer,
+                error,
+                removed,
+            }) if peer == other_id => failed = Some((error, removed)),
+            _ => {}
+        }
+        match (identified, failed.take()) {
+            (Some(connection), Some(failed)) => Some((connection, failed)),
+            (_, unfinished) => {
+                failed = unfinished;
+                None
+            }
+        }
+    };
+    let (connection, (error, removed)) = both.event("both protocols", first).await;
+    assert!(
+        matches!(error, ExchangeError::Outbound(OutboundError::Unsupported)),
+        "{error:?}"
+    );
+    assert!(!removed);
+    for _ in 0..3 {
+        let again = |event| match event {
+            BothEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                ..
+            }) => (connection_id == connection).then_some(peer_id),
+            _ => None,
+        };
+        assert_eq!(both.event("identify again", again).await, other_id);
+    }
+    let view: Vec<_> = handle
+        .view()
+        .iter()
+        .map(|record| record.peer_id())
+        .collect();
+    assert_eq!(view, [honest.node.peer_id]);
+    honest.node.stop().await;
+    both.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn bad_seeds_are_named() {
+    let mut victim = Victim::start(still()).await;
+    let ours = victim.address().clone();
+    let without_peer = |address: &Multiaddr| {
+        let mut bare = address.clone();
+        bare.pop();
+        bare
+    };
+    let nowhere = Multiaddr::from(Protocol::Memory(u64::MAX - 2));
+    let not_an_address = Multiaddr::from(Protocol::P2p(PeerId::random()));
+
+    // At once, where the address says it all.
+    let error = victim.add_seed(&ours).await;
+    assert!(matches!(error, Err(SeedError::Ourselves)), "{error:?}");
+    let error = victim.add_seed(&not_an_address).await;
+    assert!(matches!(error, Err(SeedError::NotAnAddress)), "{error:?}");
+
+    // As an event, where it takes a dial. Ourselves twice: forgotten, and so new the second time.
+    let honest = victim.honest.node.peer_id;
+    let wrong_peer =
+        without_peer(&victim.honest.node.address).with(Protocol::P2p(PeerId::random()));
+    let other_transport = "/ip4/127.0.0.1/tcp/1".parse().expect("a multiaddr");
+    type IsSeedError = fn(&SeedError, PeerId) -> bool;
+    let cases: [(Multiaddr, IsSeedError); 6] = [
+        (nowhere.clone(), |error, _| {
+            matches!(error, SeedError::Unreachable(_))
+        }),
+        (nowhere.with(Protocol::P2p(PeerId::random())), |error, _| {
+            matches!(error, SeedError::Unreachable(_))
+        }),
+        (other_transport, |error, _| {
+            matches!(error, SeedError::Unreachable(_))
+        }),
+        (without_peer(&ours), |error, _| {
+            matches!(error, SeedError::Ourselves)
+        }),
+        (without_peer(&ours), |error, _| {
+            matches!(error, SeedError::Ourselves)
+        }),
+        (
+            wrong_peer,
+            |error, honest| matches!(error, SeedError::WrongPeer(peer) if *peer == honest),
+        ),
+    ];
+    for (address, is) in cases {
+        victim.add_seed(&address).await.expect("to be found out");
+        let error = victim.seed_failed(&address, "a bad seed").await;
+        assert!(is(&error, honest), "{address}: {error:?}");
+        victim.assert_view([], &address.to_string());
+    }
+
+    // A good seed among bad ones does what a seed is for.
+    let mut listener = Listener::memory().await;
+    victim
+        .add_seed(&listener.address)
+        .await
+        .expect("a good address");
+    let mut raw = listener.accept().await;
+    let (_, mut stream) = raw.request().await;
+    let answer = pb::Response {
+        descriptors: vec![raw.descriptor()],
+        neighbour: false,
+    };
+    put(&mut stream, &framed(&answer)).await;
+    end(&mut stream).await;
+    victim
+        .exchanged(raw.peer_id, Direction::Outbound, "a good seed")
+        .await;
+    victim.assert_view([raw.peer_id], "after a good seed");
+    raw.closed().await;
+    victim.stop().await;
+
+    // Those of the settings are told in the same way, and do not keep a node from starting.
+    let keypair = Keypair::generate_ed25519();
+    let ours =
+        Multiaddr::from(Protocol::Memory(1)).with(Protocol::P2p(keypair.public().to_peer_id()));
+    let config = still().with_seeds([ours.clone(), not_an_address.clone()]);
+    let mut node = Sampling::with(keypair, config);
+    let failed = |event| match event {
+        Event::SeedFailed { address, error } => Some((address, error)),
+        _ => None,
+    };
+    let (address, error) = node.event("ourselves", failed).await;
+    assert_eq!(address, ours);
+    assert!(matches!(error, SeedError::Ourselves), "{error:?}");
+    let (address, error) = node.event("no address", failed).await;
+    assert_eq!(address, not_an_address);
+    assert!(matches!(error, SeedError::NotAnAddress), "{error:?}");
+    node.node.stop().await;
+}
