@@ -1,6 +1,5 @@
 //! A real node meets peers that break the rules, and must name what they did, keep its view, and go
 //! on using the connection.
-#![cfg(feature = "swarm")]
 
 mod common;
 

@@ -112,6 +112,8 @@ pub enum InboundError {
 pub struct Handler {
     protocol: StreamProtocol,
     verifier: Arc<Verifier>,
+    /// How long a substream may take: to be negotiated, and then to be used.
+    timeout: Duration,
     /// Requests of ours without a substream yet, in the order in which substreams were asked for.
     waiting: VecDeque<(OutboundId, pb::Request)>,
     /// How many of `waiting` a substream was asked for.
@@ -139,6 +141,7 @@ impl Handler {
         Self {
             protocol,
             verifier,
+            timeout,
             waiting: VecDeque::new(),
             asked: 0,
             sending: FuturesMap::new(delay, MAX_OUTBOUND),
@@ -250,6 +253,7 @@ impl ConnectionHandler for Handler {
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
         SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
+            .with_timeout(self.timeout)
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -287,7 +291,7 @@ impl ConnectionHandler for Handler {
         if self.asked < self.waiting.len() {
             self.asked += 1;
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ()),
+                protocol: self.listen_protocol(),
             });
         }
         self.waker = Some(cx.waker().clone());

@@ -28,7 +28,7 @@ use super::swarms::PATIENCE;
 
 #[rustfmt::skip]
 #[allow(clippy::all)]
-#[path = "../../src/swarm/wire/generated.rs"]
+#[path = "../../src/swarm/generated.rs"]
 pub mod pb;
 
 pub const PROTOCOL: &str = "/peer-sampling/1.0.0";
