@@ -342,6 +342,17 @@ async fn goodbye_is_heard_and_a_crash_is_noticed() {
     stop([first, polite]).await;
 }
 
+/// Nobody is connected when it leaves, so nobody is told; and its swarm runs on.
+#[tokio::test]
+async fn a_node_that_has_left_is_forgotten_by_those_who_did_not_hear_it() {
+    let nodes = star(2, || config().with_neighbours(0));
+    views_hold(&nodes, 1).await;
+    let leaving = &nodes[1].node;
+    leaving.ask(|swarm| swarm.behaviour_mut().leave()).await;
+    eventually("it is forgotten", || nodes[0].handle.view_len() == 0).await;
+    stop(nodes).await;
+}
+
 #[tokio::test]
 async fn networks_with_different_names_do_not_mix() {
     let a = Sampling::start(config().with_network("a"));

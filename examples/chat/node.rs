@@ -77,7 +77,7 @@ pub fn start(options: Options) -> Result<Swarm<Node>, Box<dyn Error + Send + Syn
     for address in options.listen {
         swarm
             .listen_on(address.clone())
-            .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+            .map_err(|error| format!("cannot listen on {address}: {error:?}"))?;
     }
     Ok(swarm)
 }

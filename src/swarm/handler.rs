@@ -47,6 +47,8 @@ pub enum Command {
     Request(OutboundId, Request),
     /// Answers a request.
     Respond(InboundId, Response),
+    /// Drops a request unanswered.
+    Refuse(InboundId),
     /// Keeps the connection alive, or no longer.
     KeepAlive(bool),
     /// Asks for one [`ToBehaviour::Idle`] when nothing is under way on the connection.
@@ -275,6 +277,7 @@ impl ConnectionHandler for Handler {
                     let _ = self.answering.try_push(reply.send(response));
                 }
             }
+            Command::Refuse(id) => _ = self.unanswered.remove(&id),
             Command::KeepAlive(keep_alive) => self.keep_alive = keep_alive,
             Command::NotifyIdle => self.notify_idle = true,
         }

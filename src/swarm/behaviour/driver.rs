@@ -336,8 +336,13 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
+        if self.leaving.is_some() {
+            // An answer would keep this node in the other's view.
+            let refuse = Command::Refuse(id);
+            self.links.actions.command(peer, connection, refuse);
+            return;
+        }
         let response = match request {
-            _ if self.leaving.is_some() => Response::empty(),
             Request::Goodbye => {
                 self.gossip.remove(&peer);
                 self.links

@@ -1,5 +1,7 @@
 //! What the behaviour tells the application.
 
+use std::error::Error as StdError;
+
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::{ConnectionId, DialError};
@@ -153,10 +155,32 @@ impl From<&DialError> for SeedError {
     }
 }
 
-/// The text of a dial error, which libp2p spreads over several lines and indents.
+/// The text of a dial error in one line: for each address its innermost cause, since libp2p's own
+/// text repeats every layer's.
 pub(super) fn one_line(error: &DialError) -> String {
-    let text = error.to_string();
+    let text = match error {
+        DialError::Transport(attempts) => attempts
+            .iter()
+            .map(|(address, error)| format!("{address}: {}", innermost(error)))
+            .collect::<Vec<_>>()
+            .join("; "),
+        _ => error.to_string(),
+    };
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn innermost(mut error: &(dyn StdError + 'static)) -> String {
+    let mut text = format!("{error:?}");
+    loop {
+        let layer = error.to_string();
+        if !layer.trim().is_empty() {
+            text = layer;
+        }
+        match error.source() {
+            Some(source) => error = source,
+            None => return text,
+        }
+    }
 }
 
 /// Why a peer is no longer a neighbour.
