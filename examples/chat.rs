@@ -22,6 +22,7 @@ use clap::{Parser, error::ErrorKind};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId,
+    gossipsub::PublishError,
     multiaddr::Protocol,
     swarm::{Swarm, SwarmEvent},
 };
@@ -157,11 +158,13 @@ async fn run(swarm: &mut Swarm<Node>, name: &str) {
                 "" => {}
                 "/quit" => swarm.behaviour_mut().sampling.leave(),
                 command if command.starts_with('/') => show(swarm, command),
-                text => {
-                    if let Err(error) = swarm.behaviour_mut().say(name, text) {
-                        eprintln!("not sent: {error}");
+                text => match swarm.behaviour_mut().say(name, text) {
+                    Ok(()) => {}
+                    Err(PublishError::NoPeersSubscribedToTopic) => {
+                        eprintln!("not sent: nobody is here to hear it");
                     }
-                }
+                    Err(error) => eprintln!("not sent: {error}"),
+                },
             },
             _ = tokio::signal::ctrl_c() => swarm.behaviour_mut().sampling.leave(),
         }
