@@ -40,13 +40,7 @@ fn still() -> Config {
 
 fn start(config: Config) -> Sampling {
     // Only a peer sampling behaviour may close anything here.
-    let keypair = Keypair::generate_ed25519();
-    let (swarm, address) = swarm(keypair, HOUR, |keypair| {
-        Behaviour::new(keypair, config).expect("valid settings")
-    });
-    let handle = swarm.behaviour().handle();
-    let node = Node::spawn(swarm, address);
-    Sampling { node, handle }
+    Sampling::with_idle_timeout(HOUR, config)
 }
 
 /// The node under test, and the honest one that is all its view.
@@ -1076,7 +1070,7 @@ async fn bad_seeds_are_named() {
     let ours =
         Multiaddr::from(Protocol::Memory(1)).with(Protocol::P2p(keypair.public().to_peer_id()));
     let config = still().with_seeds([ours.clone(), not_an_address.clone()]);
-    let mut node = Sampling::with(keypair, config);
+    let mut node = Sampling::with(keypair, HOUR, config);
     let failed = |event| match event {
         Event::SeedFailed { address, error } => Some((address, error)),
         _ => None,

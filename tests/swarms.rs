@@ -133,11 +133,13 @@ async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_joins_a_hundred_others_does_not_wait_for_the_period() {
-    let nodes = star(100, || config().with_period(NEVER));
+    // Without neighbours, for whose sake a node hurries as well.
+    let nodes = star(100, || config().with_period(NEVER).with_neighbours(0));
     views_hold(&nodes, 30).await;
     let seed = nodes[99].node.address.clone();
     let joined = Instant::now();
-    let newcomer = Sampling::start(Config::local().with_period(NEVER).with_seeds([seed]));
+    let newcomer = Config::local().with_period(NEVER).with_neighbours(0);
+    let newcomer = Sampling::start(newcomer.with_seeds([seed]));
     eventually("its view is full", || newcomer.handle.view_len() == 30).await;
     println!("full after {:?}", joined.elapsed());
     stop(nodes.into_iter().chain([newcomer])).await;
@@ -248,14 +250,7 @@ async fn peers_of_the_view_can_be_dialled_by_their_id_alone() {
 async fn only_neighbours_stay_connected() {
     const BOUND: usize = 3;
     let settings = || config().with_neighbours(BOUND).with_period(NEVER);
-    let start = |settings: Config| {
-        let (swarm, address) = swarm(Keypair::generate_ed25519(), NEVER, |keypair| {
-            Behaviour::new(keypair, settings).expect("valid settings")
-        });
-        let handle = swarm.behaviour().handle();
-        let node = Node::spawn(swarm, address);
-        Sampling { node, handle }
-    };
+    let start = |settings| Sampling::with_idle_timeout(NEVER, settings);
     let first = start(settings());
     let seed = first.node.address.clone();
     let mut nodes = vec![first];
@@ -286,6 +281,30 @@ async fn only_neighbours_stay_connected() {
         },
     )
     .await;
+    stop(nodes).await;
+}
+
+/// Both ends keep the connection, or it would not outlive the first pause.
+#[tokio::test]
+async fn neighbours_stay_connected_beyond_the_idle_timeout() {
+    let start = |settings| Sampling::with_idle_timeout(Duration::from_millis(20), settings);
+    let first = start(config());
+    let seed = first.node.address.clone();
+    let mut nodes = [first, start(config().with_seeds([seed]))];
+    let [a, b] = [nodes[0].node.peer_id, nodes[1].node.peer_id];
+    for (node, other) in nodes.iter_mut().zip([b, a]) {
+        let mut rounds = 0;
+        node.event("ten rounds as neighbours", |event| match event {
+            Event::NeighbourDown { reason, .. } => panic!("no longer neighbours: {reason:?}"),
+            Event::Exchanged { peer, .. } => {
+                assert_eq!(peer, other);
+                rounds += 1;
+                (rounds >= 10).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
     stop(nodes).await;
 }
 

@@ -157,11 +157,15 @@ pub struct Sampling {
 
 impl Sampling {
     pub fn start(config: Config) -> Self {
-        Self::with(Keypair::generate_ed25519(), config)
+        Self::with_idle_timeout(Duration::from_secs(10), config)
     }
 
-    pub fn with(keypair: Keypair, config: Config) -> Self {
-        let (swarm, address) = swarm(keypair, Duration::from_secs(10), |keypair| {
+    pub fn with_idle_timeout(idle_timeout: Duration, config: Config) -> Self {
+        Self::with(Keypair::generate_ed25519(), idle_timeout, config)
+    }
+
+    pub fn with(keypair: Keypair, idle_timeout: Duration, config: Config) -> Self {
+        let (swarm, address) = swarm(keypair, idle_timeout, |keypair| {
             Behaviour::new(keypair, config).expect("valid settings")
         });
         let handle = swarm.behaviour().handle();
