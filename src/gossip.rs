@@ -8,7 +8,7 @@
 pub mod config;
 pub mod message;
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use rand::{Rng, RngExt};
 use thiserror::Error;
@@ -75,6 +75,9 @@ pub struct Gossip<P: Peer, O, R> {
     suspects: Vec<P::Id>,
     /// Exchanges in a row that brought nobody new to a view with room.
     fruitless: u32,
+    /// Storage to be used again: each exchange takes one buffer and brings one.
+    spare_buffer: Vec<Descriptor<P>>,
+    spare_sent: Vec<P::Id>,
 }
 
 /// An exchange that this node has started.
@@ -133,6 +136,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             tried: Vec::new(),
             suspects: Vec::new(),
             fruitless: 0,
+            spare_buffer: Vec::new(),
+            spare_sent: Vec::new(),
         })
     }
 
@@ -253,7 +258,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         } else {
             Default::default()
         };
-        self.merge(&sent, request.descriptors);
+        self.merge(sent, request.descriptors);
         Response { descriptors }
     }
 
@@ -281,7 +286,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         } else {
             Vec::new()
         };
-        self.merge(&exchange.sent, received);
+        self.merge(exchange.sent, received);
         self.fruitless = match self.view.len() > before {
             true => 0,
             false => self.fruitless.saturating_add(1),
@@ -345,6 +350,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             PartnerSelection::Head => eligible.min_by_key(|d| d.age),
             // `rev`: among equals the first of the view, as `View::oldest`.
             PartnerSelection::Tail => eligible.rev().max_by_key(|d| d.age),
+            // Nearly always: everybody is eligible, and nobody need be counted.
+            PartnerSelection::Rand if self.tried.is_empty() && self.in_flight.is_empty() => {
+                let at = self.rng.random_range(0..self.view.len().max(1));
+                self.view.as_slice().get(at)
+            }
             PartnerSelection::Rand => {
                 let count = eligible.clone().count();
                 let at = self.rng.random_range(0..count.max(1));
@@ -394,25 +404,34 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay
             .arrange(&mut self.view, partner, count, &mut self.rng);
         let head = self.view.head(count);
-        let sent = head.iter().map(|d| d.peer.id().clone()).collect();
-        let mut buffer = Vec::with_capacity(count + 1);
+        let mut sent = mem::take(&mut self.spare_sent);
+        sent.extend(head.iter().map(|d| d.peer.id().clone()));
+        let mut buffer = mem::take(&mut self.spare_buffer);
+        buffer.reserve_exact(count + 1);
         buffer.extend(self.local.clone().map(Descriptor::fresh));
         buffer.extend_from_slice(head);
         (buffer, sent)
     }
 
     /// TOCS, both threads: "view.select(c,H,S,buffer_p); view.increaseAge()".
-    fn merge(&mut self, sent: &[P::Id], mut received: Vec<Descriptor<P>>) {
+    fn merge(&mut self, mut sent: Vec<P::Id>, mut received: Vec<Descriptor<P>>) {
         received.retain(|d| *d.peer.id() != self.id);
         let merge = Merge {
             view_size: self.config.view_size(),
-            sent,
+            sent: &sent,
             received: &mut received,
         };
         self.overlay.merge(&mut self.view, merge, &mut self.rng);
         debug_assert!(self.view.len() <= self.config.view_size());
         self.view.increase_age();
         self.view_changed();
+        // Not what a peer with a larger view has sent: nothing is hoarded.
+        if received.capacity() <= self.config.view_size() {
+            received.clear();
+            self.spare_buffer = received;
+        }
+        sent.clear();
+        self.spare_sent = sent;
     }
 
     fn view_changed(&mut self) {

@@ -9,7 +9,7 @@
 
 use std::{fmt, hash::Hash, slice};
 
-use rand::{Rng, RngExt, seq::SliceRandom};
+use rand::{Rng, RngExt};
 
 /// A peer as the view sees it: an identity, and whatever travels with it.
 ///
@@ -44,7 +44,7 @@ macro_rules! plain_peer {
 plain_peer!(u32, u64, usize, String);
 
 /// One entry of a view: a peer and its age.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptor<P> {
     /// The peer.
     pub peer: P,
@@ -107,7 +107,7 @@ impl<P: Peer> View<P> {
 
     /// The descriptor of the peer with this identity, if it is in the view.
     pub fn get(&self, id: &P::Id) -> Option<&Descriptor<P>> {
-        self.entries.iter().find(|d| d.peer.id() == id)
+        position(&self.entries, id).map(|at| &self.entries[at])
     }
 
     /// Whether the peer with this identity is in the view.
@@ -128,15 +128,21 @@ impl<P: Peer> View<P> {
     /// Removes the peer with this identity and returns its descriptor. The order of the others
     /// stays.
     pub fn remove(&mut self, id: &P::Id) -> Option<Descriptor<P>> {
-        let at = self.entries.iter().position(|d| d.peer.id() == id)?;
+        let at = position(&self.entries, id)?;
         Some(self.entries.remove(at))
     }
 
-    /// Puts the view in random order.
+    /// Puts `count` descriptors, drawn at random from the first `among`, to the head of the view in
+    /// random order. With `count` and `among` both at least the length: a random order of the view.
     ///
-    /// TOCS: "view.permute()"
-    pub fn permute<R: Rng + ?Sized>(&mut self, rng: &mut R) {
-        self.entries.shuffle(rng);
+    /// TOCS: "view.permute()". Only the order of the head is ever looked at, so only the head need
+    /// be drawn; `among` leaves out the old items that the paper moves to the end afterwards.
+    pub fn permute_head<R: Rng + ?Sized>(&mut self, count: usize, among: usize, rng: &mut R) {
+        let among = among.min(self.entries.len());
+        for at in 0..count.min(among.saturating_sub(1)) {
+            let drawn = rng.random_range(at as u32..among as u32) as usize;
+            self.entries.swap(at, drawn);
+        }
     }
 
     /// Moves the `count` oldest descriptors to the end of the view, the oldest last.
@@ -167,8 +173,9 @@ impl<P: Peer> View<P> {
     pub fn move_to_head(&mut self, sent: &[P::Id]) {
         let mut head = 0;
         for id in sent {
-            let found = self.entries[head..].iter().position(|d| d.peer.id() == id);
-            if let Some(offset) = found {
+            if self.entries.get(head).is_some_and(|d| d.peer.id() == id) {
+                head += 1;
+            } else if let Some(offset) = position(&self.entries[head..], id) {
                 self.entries[head..=head + offset].rotate_right(1);
                 head += 1;
             }
@@ -182,12 +189,9 @@ impl<P: Peer> View<P> {
     /// TOCS: "view.append(buffer_p)", "view.removeDuplicates()", which keeps the freshest.
     pub fn append(&mut self, received: &mut Vec<Descriptor<P>>) {
         for descriptor in received.drain(..) {
-            let known = self
-                .entries
-                .iter_mut()
-                .find(|d| d.peer.id() == descriptor.peer.id());
-            match known {
-                Some(known) => {
+            match position(&self.entries, descriptor.peer.id()) {
+                Some(at) => {
+                    let known = &mut self.entries[at];
                     known.age = known.age.min(descriptor.age);
                     known.peer.refresh(descriptor.peer);
                 }
@@ -254,6 +258,21 @@ impl<P: Peer> FromIterator<Descriptor<P>> for View<P> {
     }
 }
 
+/// Where the peer stands. Most peers that arrive are new, so most searches go through the whole view:
+/// a few entries at a time are compared without a branch, which the compiler can vectorise.
+#[inline]
+fn position<P: Peer>(entries: &[Descriptor<P>], id: &P::Id) -> Option<usize> {
+    let is = |d: &Descriptor<P>| d.peer.id() == id;
+    let (chunks, rest) = entries.as_chunks::<8>();
+    for (number, chunk) in chunks.iter().enumerate() {
+        if chunk.iter().fold(false, |found, d| found | is(d)) {
+            return chunk.iter().position(is).map(|at| 8 * number + at);
+        }
+    }
+    let at = rest.iter().position(is)?;
+    Some(entries.len() - rest.len() + at)
+}
+
 /// `Iterator::max_by_key` would give the last of several equals; the paper removes old items
 /// before what was just received, and that stands at the end.
 fn position_of_oldest<P>(entries: &[Descriptor<P>]) -> Option<usize> {
@@ -291,11 +310,41 @@ mod tests {
     fn permute_keeps_the_set_and_changes_the_order() {
         let mut rng = StdRng::seed_from_u64(1);
         let mut shuffled = view(&(0..30).map(|i| (i, i)).collect::<Vec<_>>());
-        shuffled.permute(&mut rng);
+        shuffled.permute_head(30, 30, &mut rng);
         assert_ne!(peers(&shuffled), (0..30).collect::<Vec<_>>());
         let mut sorted = peers(&shuffled);
         sorted.sort_unstable();
         assert_eq!(sorted, (0..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn every_order_of_the_head_is_as_likely() {
+        let mut rng = StdRng::seed_from_u64(2);
+        let mut counts = [[0u32; 4]; 4];
+        for _ in 0..12_000 {
+            let mut v = view(&[(0, 0), (1, 0), (2, 0), (3, 0), (9, 0)]);
+            v.permute_head(2, 4, &mut rng);
+            assert_eq!(v.as_slice()[4].peer, 9);
+            let head = peers(&v);
+            counts[head[0] as usize][head[1] as usize] += 1;
+        }
+        // Twelve ordered pairs, 1,000 expected of each, standard deviation 30.
+        for (a, row) in counts.iter().enumerate() {
+            for (b, n) in row.iter().enumerate() {
+                let expected = if a == b { 0..1 } else { 850..1_150 };
+                assert!(expected.contains(n), "{counts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn permuting_more_than_there_is_does_no_harm() {
+        let mut rng = StdRng::seed_from_u64(3);
+        View::<u32>::default().permute_head(5, 5, &mut rng);
+        let mut one = view(&[(1, 0)]);
+        one.permute_head(5, 0, &mut rng);
+        one.permute_head(5, 9, &mut rng);
+        assert_eq!(peers(&one), [1]);
     }
 
     #[test]

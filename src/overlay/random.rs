@@ -73,15 +73,19 @@ impl<P: Peer> Overlay<P> for Random {
     }
 
     /// TOCS: "view.permute(); move oldest H items to end of view".
+    ///
+    /// The other way round, which comes to the same: what is not among the oldest is permuted. One
+    /// more than is sent, since S may exceed that by one and then takes from the head.
     fn arrange<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
         _partner: &P::Id,
-        _count: usize,
+        count: usize,
         rng: &mut R,
     ) {
-        view.permute(rng);
         view.move_oldest_to_end(self.healer);
+        let young = view.len().saturating_sub(self.healer);
+        view.permute_head(count + 1, young, rng);
     }
 
     /// TOCS: "append(buf); removeDuplicates (keep the freshest); removeOldItems(min(H,size-c));
