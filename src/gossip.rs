@@ -65,6 +65,9 @@ pub struct Gossip<P: Peer, O, R> {
     in_flight: Vec<InFlight<P::Id>>,
     next_id: u64,
     next_round: Duration,
+    /// The current round's number, and when it started.
+    round: u64,
+    round_started: Option<Duration>,
     /// Exchanges that the current round may still start.
     budget: usize,
     /// Failures of the current round that may still be made up for.
@@ -73,8 +76,12 @@ pub struct Gossip<P: Peer, O, R> {
     tried: Vec<P::Id>,
     /// Peers of the view whose last exchange broke.
     suspects: Vec<P::Id>,
+    /// Peers of the view that this node itself refused to make an exchange with.
+    refused: Vec<P::Id>,
     /// Exchanges in a row that brought nobody new to a view with room.
     fruitless: u32,
+    /// Hastened rounds in a row.
+    hastes: u32,
     /// Storage to be used again: each exchange takes one buffer and brings one.
     spare_buffer: Vec<Descriptor<P>>,
     spare_sent: Vec<P::Id>,
@@ -88,8 +95,8 @@ struct InFlight<I> {
     /// What the swapper will remove. Per exchange: others may run in between.
     sent: Vec<I>,
     pull: bool,
-    /// Whether a round started it, and may make up for it.
-    of_round: bool,
+    /// The round that started it, and may make up for it.
+    round: Option<u64>,
     deadline: Duration,
 }
 
@@ -131,11 +138,15 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             in_flight: Vec::new(),
             next_id: 0,
             next_round: Duration::ZERO,
+            round: 0,
+            round_started: None,
             budget: 0,
             retries: 0,
             tried: Vec::new(),
             suspects: Vec::new(),
+            refused: Vec::new(),
             fruitless: 0,
+            hastes: 0,
             spare_buffer: Vec::new(),
             spare_sent: Vec::new(),
         })
@@ -159,6 +170,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// How many exchanges this node has started and not finished.
     pub fn in_flight(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// Whether so many exchanges are in flight, 64, that no more are started.
+    pub fn is_saturated(&self) -> bool {
+        self.in_flight.len() >= MAX_IN_FLIGHT
     }
 
     /// When [`poll_timeout`](Self::poll_timeout) or [`poll_round`](Self::poll_round) have work to
@@ -214,18 +230,24 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             return None;
         }
         if now >= self.next_round {
+            let unhurried = |started| now >= self.config.period().saturating_add(started);
+            if self.round_started.is_none_or(unhurried) {
+                self.hastes = 0;
+            }
+            self.round_started = Some(now);
+            self.round += 1;
             self.next_round = now.saturating_add(self.config.period());
             self.budget = self.config.fanout();
             self.retries = self.config.retries();
             self.tried.clear();
         }
-        if self.budget == 0 || self.in_flight.len() >= MAX_IN_FLIGHT {
+        if self.budget == 0 || self.is_saturated() {
             return None;
         }
         self.budget -= 1;
         let partner = self.select_partner()?;
         self.tried.push(partner.clone());
-        Some(self.start(partner, true, now))
+        Some(self.start(partner, Some(self.round), now))
     }
 
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
@@ -233,18 +255,18 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// many are, or when it is this node itself.
     pub fn exchange_with(&mut self, partner: P::Id, now: Duration) -> Option<Exchange<P, P::Id>> {
         let known = self.in_flight.iter().any(|e| e.partner == partner);
-        if known || partner == self.id || self.in_flight.len() >= MAX_IN_FLIGHT {
+        if known || partner == self.id || self.is_saturated() {
             return None;
         }
-        Some(self.start(partner, false, now))
+        Some(self.start(partner, None, now))
     }
 
     /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
-    /// partners sooner than the period brings them.
+    /// partners sooner than the period brings them. The delay doubles each time, until a whole
+    /// period has passed without haste.
     pub fn hasten(&mut self, now: Duration) {
-        self.next_round = self
-            .next_round
-            .min(now.saturating_add(self.config.eager_delay()));
+        self.next_round_within(now, self.hastes);
+        self.hastes = self.hastes.saturating_add(1);
     }
 
     /// The passive thread: answers the request of another node and merges it.
@@ -253,6 +275,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
     pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
+        self.is_live(from);
         let (descriptors, sent) = if request.pull {
             self.buffer(from)
         } else {
@@ -279,7 +302,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.overlay.exchange_ended(true);
-        self.suspects.retain(|suspect| *suspect != exchange.partner);
+        self.is_live(&exchange.partner);
+        self.refused.retain(|refused| *refused != exchange.partner);
         let before = self.view.len();
         let received = if exchange.pull {
             response.descriptors
@@ -287,24 +311,21 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             Vec::new()
         };
         self.merge(exchange.sent, received);
-        self.fruitless = match self.view.len() > before {
-            true => 0,
-            false => self.fruitless.saturating_add(1),
+        let view_size = self.config.view_size();
+        self.fruitless = match before < view_size && self.view.len() == before {
+            true => self.fruitless.saturating_add(1),
+            false => 0,
         };
-        if self.view.len() < self.config.view_size() {
-            let pause = self
-                .config
-                .eager_delay()
-                .saturating_mul(1 << self.fruitless.min(20));
-            self.next_round = self.next_round.min(now.saturating_add(pause));
+        if self.view.len() < view_size {
+            self.next_round_within(now, self.fruitless);
         }
         Ok(exchange.partner)
     }
 
     /// Ends an exchange that this node started and that came to nothing.
     ///
-    /// Unless this node itself refused, the round may try another partner instead: the caller goes
-    /// on with [`poll_round`](Self::poll_round).
+    /// The round may try another partner instead: the caller goes on with
+    /// [`poll_round`](Self::poll_round).
     ///
     /// # Errors
     ///
@@ -314,20 +335,20 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         id: ExchangeId,
         failure: Failure,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
-        let InFlight {
-            partner, of_round, ..
-        } = self.finish(id)?;
+        let InFlight { partner, round, .. } = self.finish(id)?;
         let dead = match failure {
             Failure::Unreachable | Failure::Unsupported => true,
             Failure::Broken => self.suspects.contains(&partner),
             Failure::Refused => false,
         };
+        if round == Some(self.round) && self.retries > 0 {
+            self.retries -= 1;
+            self.budget += 1;
+        }
         if failure != Failure::Refused {
             self.overlay.exchange_ended(false);
-            if of_round && self.retries > 0 {
-                self.retries -= 1;
-                self.budget += 1;
-            }
+        } else if self.view.contains(&partner) && !self.refused.contains(&partner) {
+            self.refused.push(partner.clone());
         }
         let removed = dead && self.remove(&partner).is_some();
         if failure == Failure::Broken && !dead && self.view.contains(&partner) {
@@ -342,16 +363,26 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
 
     /// TOCS, active: "p ← view.selectPeer()".
     fn select_partner(&mut self) -> Option<P::Id> {
+        // Those whom we ourselves refuse only when there is nobody else, or the oldest of them would
+        // be tried in every round, and nobody but it.
+        self.select_partner_but(true)
+            .or_else(|| self.select_partner_but(false))
+    }
+
+    fn select_partner_but(&mut self, pass_over_refused: bool) -> Option<P::Id> {
         let eligible = self.view.iter().filter(|d| {
             let id = d.peer.id();
-            !self.tried.contains(id) && self.in_flight.iter().all(|e| e.partner != *id)
+            !self.tried.contains(id)
+                && self.in_flight.iter().all(|e| e.partner != *id)
+                && !(pass_over_refused && self.refused.contains(id))
         });
+        let anybody = self.tried.is_empty() && self.in_flight.is_empty() && self.refused.is_empty();
         let chosen = match self.config.selection() {
             PartnerSelection::Head => eligible.min_by_key(|d| d.age),
             // `rev`: among equals the first of the view, as `View::oldest`.
             PartnerSelection::Tail => eligible.rev().max_by_key(|d| d.age),
             // Nearly always: everybody is eligible, and nobody need be counted.
-            PartnerSelection::Rand if self.tried.is_empty() && self.in_flight.is_empty() => {
+            PartnerSelection::Rand if anybody => {
                 let at = self.rng.random_range(0..self.view.len().max(1));
                 self.view.as_slice().get(at)
             }
@@ -364,7 +395,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         chosen.map(|d| d.peer.id().clone())
     }
 
-    fn start(&mut self, partner: P::Id, of_round: bool, now: Duration) -> Exchange<P, P::Id> {
+    fn start(&mut self, partner: P::Id, round: Option<u64>, now: Duration) -> Exchange<P, P::Id> {
         let propagation = self.config.propagation();
         let (descriptors, sent) = if propagation.pushes() {
             self.buffer(&partner)
@@ -378,7 +409,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             partner: partner.clone(),
             sent,
             pull: propagation.pulls(),
-            of_round,
+            round,
             deadline: now.saturating_add(self.config.exchange_timeout()),
         });
         Exchange {
@@ -437,6 +468,21 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     fn view_changed(&mut self) {
         self.sampler.retain(&self.view);
         self.suspects.retain(|id| self.view.contains(id));
+        self.refused.retain(|id| self.view.contains(id));
+    }
+
+    /// The peer has just shown that it lives.
+    fn is_live(&mut self, id: &P::Id) {
+        self.suspects.retain(|suspect| suspect != id);
+    }
+
+    /// Brings the next round forward: to the eager delay from now, doubled `doublings` times.
+    fn next_round_within(&mut self, now: Duration, doublings: u32) {
+        let pause = self
+            .config
+            .eager_delay()
+            .saturating_mul(1 << doublings.min(20));
+        self.next_round = self.next_round.min(now.saturating_add(pause));
     }
 }
 
@@ -668,14 +714,66 @@ mod tests {
         assert!(!a.view().contains(&1));
     }
 
+    /// A peer that this node itself refuses to dial, for a block list, is the oldest for ever.
     #[test]
-    fn our_own_refusal_blames_nobody_and_tries_nobody_else() {
+    fn our_own_refusal_blames_nobody_and_blocks_nobody_else() {
         let mut a = full_node(config());
-        let exchange = a.poll_round(ROUND).expect("due");
-        let failed = a.handle_failure(exchange.id, Failure::Refused);
-        assert!(!failed.expect("in flight").removed);
+        for round in 1..=5 {
+            let exchange = a.poll_round(round * ROUND).expect("due");
+            let mut partner = exchange.partner;
+            if partner == 1 {
+                assert_eq!(round, 1, "passed over once it was refused");
+                let failed = a.handle_failure(exchange.id, Failure::Refused);
+                assert!(!failed.expect("in flight").removed);
+                let other = a.poll_round(round * ROUND).expect("another in its place");
+                partner = other.partner;
+                a.handle_response(other.id, empty(), round * ROUND)
+                    .expect("in flight");
+            } else {
+                a.handle_response(exchange.id, empty(), round * ROUND)
+                    .expect("in flight");
+            }
+            assert_ne!(partner, 1);
+        }
         assert_eq!(a.view().len(), 10);
-        assert!(a.poll_round(ROUND).is_none());
+    }
+
+    #[test]
+    fn whom_we_refuse_is_tried_again_when_there_is_nobody_else() {
+        let mut a = node(0, config());
+        a.init([1]);
+        for round in 1..=3 {
+            let exchange = a.poll_round(round * ROUND).expect("due");
+            assert_eq!(exchange.partner, 1);
+            a.handle_failure(exchange.id, Failure::Refused)
+                .expect("in flight");
+            assert!(a.poll_round(round * ROUND).is_none());
+        }
+    }
+
+    #[test]
+    fn an_inbound_exchange_clears_a_suspect() {
+        let mut a = full_node(config().with_retries(0));
+        for _ in 0..2 {
+            let exchange = a.exchange_with(1, ROUND).expect("free");
+            let failed = a.handle_failure(exchange.id, Failure::Broken);
+            assert!(!failed.expect("in flight").removed);
+            let ping = Request {
+                descriptors: Vec::new(),
+                pull: true,
+            };
+            a.handle_request(&1, ping);
+        }
+    }
+
+    #[test]
+    fn a_failure_of_an_earlier_round_is_not_made_up_for_in_a_later_one() {
+        let mut a = full_node(config());
+        let first = a.poll_round(ROUND).expect("due");
+        let _second = a.poll_round(2 * ROUND).expect("due");
+        a.handle_failure(first.id, Failure::Broken)
+            .expect("in flight");
+        assert!(a.poll_round(2 * ROUND).is_none());
     }
 
     #[test]
@@ -745,14 +843,22 @@ mod tests {
     }
 
     #[test]
-    fn hasten_brings_the_next_round_forward_once() {
+    fn haste_brings_rounds_forward_and_tires() {
         let mut a = full_node(config());
-        let exchange = a.poll_round(Duration::ZERO).expect("due");
-        a.handle_response(exchange.id, empty(), Duration::ZERO)
-            .expect("in flight");
-        assert_eq!(a.next_wake(), Some(ROUND));
-        a.hasten(Duration::ZERO);
-        assert_eq!(a.next_wake(), Some(a.config().eager_delay()));
+        let mut now = ROUND;
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            let exchange = a.poll_round(now).expect("due");
+            a.handle_response(exchange.id, empty(), now)
+                .expect("in flight");
+            a.hasten(now);
+            let next = a.next_wake().expect("a round");
+            pauses.push((next - now).as_millis());
+            now = next;
+        }
+        // And after a whole period without, it starts anew.
+        let tired = [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 100, 200];
+        assert_eq!(pauses, tired);
     }
 
     #[test]

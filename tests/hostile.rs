@@ -1083,3 +1083,20 @@ async fn bad_seeds_are_named() {
     assert!(matches!(error, SeedError::NotAnAddress), "{error:?}");
     node.node.stop().await;
 }
+
+/// The only peer, connected by the application, drops the first request. A node that knows nobody
+/// asks it again.
+#[tokio::test]
+async fn a_lonely_node_asks_its_connected_peers_again() {
+    let node = start(config());
+    let mut listener = Listener::memory().await;
+    let to = listener.address.clone();
+    let dial = node.node.ask(move |swarm| swarm.dial(to));
+    dial.await.expect("a dial");
+    let mut peer = listener.accept().await;
+    let (_, stream) = peer.request().await;
+    drop(stream);
+    peer.request().await;
+    node.node.stop().await;
+    peer.closed().await;
+}

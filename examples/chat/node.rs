@@ -136,6 +136,12 @@ impl Node {
                 }
                 Incoming::Nothing
             }
+            NodeEvent::Mdns(mdns::Event::Expired(gone)) => {
+                for (_, address) in gone {
+                    self.sampling.remove_seed(&address);
+                }
+                Incoming::Nothing
+            }
             NodeEvent::Sampling(event) => Incoming::Sampling(Box::new(event)),
             _ => Incoming::Nothing,
         }

@@ -115,9 +115,11 @@ impl Config {
         self
     }
 
-    /// The pause between rounds while the view is not full; up to the period. Doubles with each
-    /// exchange that brings nobody new, so small networks, where the view never fills, settle at
-    /// the period.
+    /// The pause between rounds while the view is not full, or after [`hasten`]; at least 1 ms.
+    /// Doubles with each exchange that brings nobody new, up to the period, so that small networks,
+    /// where the view never fills, come to rest.
+    ///
+    /// [`hasten`]: crate::gossip::Gossip::hasten
     pub fn with_eager_delay(mut self, delay: Duration) -> Self {
         self.eager_delay = delay;
         self
@@ -197,11 +199,7 @@ impl Config {
             self.exchange_timeout,
             Self::EXCHANGE_TIMEOUT,
         )?;
-        in_time_bounds(
-            "eager delay",
-            self.eager_delay,
-            (Duration::ZERO, Self::PERIOD.1),
-        )
+        in_time_bounds("eager delay", self.eager_delay, Self::PERIOD)
     }
 }
 
@@ -321,7 +319,11 @@ mod tests {
             ),
             (
                 Config::default().with_eager_delay(86_401 * second),
-                "eager delay is 86401s, must be 0ns to 86400s",
+                "eager delay is 86401s, must be 1ms to 86400s",
+            ),
+            (
+                Config::default().with_eager_delay(Duration::ZERO),
+                "eager delay is 0ns, must be 1ms to 86400s",
             ),
         ];
         for (config, message) in cases {

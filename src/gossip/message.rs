@@ -51,6 +51,7 @@ pub enum Failure {
     /// twice without an exchange that succeeds in between.
     Broken,
     /// This node itself would not carry the exchange out: its connection limits, a block list. Says
-    /// nothing about the partner; the view stays, and no other partner is tried.
+    /// nothing about the partner: it stays in the view, and is passed over as long as there are
+    /// others, until an exchange with it succeeds.
     Refused,
 }

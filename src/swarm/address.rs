@@ -27,36 +27,60 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of `address`, or `None` when it is nothing that a peer could be told to dial:
-    /// unspecified, multicast, without a port, relayed, or of a kind unknown here.
+    /// The scope of `address`, with or without `/p2p/<peer>` at its end, or `None` when it is nothing
+    /// that a peer could be told to dial: unspecified, multicast, without a port, relayed, with a
+    /// second host behind the first, or of a kind unknown here.
     pub fn of(address: &Multiaddr) -> Option<Self> {
+        let (address, _) = split_peer(address);
         let mut protocols = address.iter();
         let scope = match protocols.next()? {
             Protocol::Ip4(ip) => ip4_scope(ip)?,
             Protocol::Ip6(ip) => ip6_scope(ip)?,
-            Protocol::Dns(name)
-            | Protocol::Dns4(name)
-            | Protocol::Dns6(name)
-            | Protocol::Dnsaddr(name) => match name.as_ref() {
-                "localhost" => Self::Loopback,
-                _ => Self::Global,
-            },
-            Protocol::Memory(port) => return (port != 0).then_some(Self::Loopback),
+            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name_scope(&name),
+            Protocol::Dnsaddr(name) => {
+                let scope = name_scope(&name);
+                return protocols.next().is_none().then_some(scope);
+            }
+            Protocol::Memory(port) => {
+                let whole = port != 0 && protocols.next().is_none();
+                return whole.then_some(Self::Loopback);
+            }
             _ => return None,
         };
-        match protocols.next() {
-            Some(Protocol::Tcp(0) | Protocol::Udp(0)) => return None,
-            Some(Protocol::Tcp(_) | Protocol::Udp(_)) => {}
-            None if matches!(address.iter().next(), Some(Protocol::Dnsaddr(_))) => {}
+        match protocols.next()? {
+            Protocol::Tcp(port) | Protocol::Udp(port) if port != 0 => {}
             _ => return None,
         }
-        let relayed = address.iter().any(|p| matches!(p, Protocol::P2pCircuit));
-        (!relayed).then_some(scope)
+        // Transports look for the host at the end, so nothing that might name another may follow.
+        let known = protocols.all(|protocol| {
+            matches!(
+                protocol,
+                Protocol::Quic
+                    | Protocol::QuicV1
+                    | Protocol::Tls
+                    | Protocol::Sni(_)
+                    | Protocol::Ws(_)
+                    | Protocol::Wss(_)
+                    | Protocol::WebTransport
+                    | Protocol::WebRTCDirect
+                    | Protocol::Certhash(_)
+            )
+        });
+        known.then_some(scope)
     }
 
     /// Whether a node with this setting sends, keeps and dials `address`.
     pub fn admits(self, address: &Multiaddr) -> bool {
         Self::of(address).is_some_and(|scope| scope <= self)
+    }
+}
+
+fn name_scope(name: &str) -> Scope {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    match name.rsplit('.').next() {
+        Some("localhost") => Scope::Loopback,
+        Some("local") => Scope::Private,
+        _ => Scope::Global,
     }
 }
 
@@ -78,7 +102,14 @@ fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
     if let Some(ip) = ip.to_ipv4_mapped() {
         return ip4_scope(ip);
     }
-    let documentation = ip.segments()[..2] == [0x2001, 0xdb8];
+    let segments = ip.segments();
+    let [.., a, b] = segments;
+    let embedded = Ipv4Addr::from_bits(u32::from(a) << 16 | u32::from(b));
+    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+        return ip4_scope(embedded); // NAT64
+    }
+    let documentation = segments[..2] == [0x2001, 0xdb8];
+    let compatible = segments[..6] == [0; 6]; // IPv4-compatible, deprecated
     if ip.is_loopback() {
         Some(Scope::Loopback)
     } else if ip.is_unique_local() {
@@ -87,6 +118,7 @@ fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
         || ip.is_multicast()
         || ip.is_unicast_link_local() // Means nothing without its zone.
         || documentation
+        || compatible
     {
         None
     } else {
@@ -175,6 +207,21 @@ mod tests {
             ("/ip6/::1/tcp/1", Some(Scope::Loopback)),
             ("/dns/localhost/tcp/1", Some(Scope::Loopback)),
             ("/memory/1", Some(Scope::Loopback)),
+            ("/dns/a.localhost./tcp/1", Some(Scope::Loopback)),
+            ("/dns4/printer.local/tcp/1", Some(Scope::Private)),
+            ("/ip4/1.2.3.4/tcp/1/tls/ws", Some(Scope::Global)),
+            (
+                "/ip4/1.2.3.4/tcp/1/p2p/12D3KooWJmMwNnhtMHYCEYWUjUzYDFhYgqJBnvPHPbHiYQRSnLBF",
+                Some(Scope::Global),
+            ),
+            ("/ip6/64:ff9b::a00:1/tcp/1", Some(Scope::Private)),
+            ("/ip6/64:ff9b::102:304/tcp/1", Some(Scope::Global)),
+            ("/ip6/::a00:1/tcp/1", None),
+            ("/ip4/1.2.3.4/tcp/1/ip4/127.0.0.1/tcp/22", None),
+            ("/ip4/1.2.3.4/tcp/1/ip4/10.0.0.1/tcp/22", None),
+            ("/dns4/example.org/tcp/1/ip6/::1/tcp/22", None),
+            ("/ip4/1.2.3.4/tcp/1/dns4/localhost/tcp/22", None),
+            ("/memory/1/ip4/10.0.0.1/tcp/22", None),
             ("/memory/0", None),
             ("/ip4/0.0.0.0/tcp/1", None),
             ("/ip4/224.0.0.1/udp/1", None),

@@ -42,9 +42,12 @@ use crate::{
         config::{Config, ConfigError},
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        record::{Record, Verifier},
+        record::{Record, RecordError, Verifier},
     },
 };
+
+/// Timers are not made for eternity; waking up for nothing once a day costs nothing.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Gossip peer sampling as a [`NetworkBehaviour`].
 ///
@@ -61,8 +64,9 @@ use crate::{
 /// - *Other behaviours of the same swarm* can dial any peer of the view by its `PeerId` alone.
 ///
 /// Connections that it dials for an exchange are closed by it afterwards, unless the peer has become
-/// a neighbour; connections that existed before stay. A behaviour that wants to keep such a
-/// connection for itself dials its own.
+/// a neighbour; connections that existed before stay. A behaviour that wants such a connection for
+/// itself dials the peer, as usual, by its `PeerId`: it is told that the peer is connected already,
+/// and the connection stays. One that uses it in silence may lose it.
 ///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = Random> {
@@ -174,9 +178,41 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// # Errors
     ///
     /// A [`SeedError`] when the address is this node's own or cannot be dialled, or there are too
-    /// many. Nothing was changed.
+    /// many: 256, of which none was tried yet. Nothing was changed.
     pub fn add_seed(&mut self, address: Multiaddr) -> Result<(), SeedError> {
         self.driver.seeds.add(address, self.local.peer_id())
+    }
+
+    /// Forgets a seed, as it was given; returns whether it was one. Peers learnt through it stay.
+    pub fn remove_seed(&mut self, address: &Multiaddr) -> bool {
+        self.driver.seeds.remove(address)
+    }
+
+    /// The seeds, as they were given.
+    pub fn seeds(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.driver.seeds.addresses()
+    }
+
+    /// The paper's `init`: puts peers into the view whose records were saved, as
+    /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
+    /// address in scope, this node itself and peers already known are passed over.
+    ///
+    /// With this a node that restarts finds its way back without its seeds.
+    ///
+    /// # Errors
+    ///
+    /// The [`RecordError`] of the first envelope that is not a valid record. Those before it are in
+    /// the view, it and those after it are not.
+    pub fn init(
+        &mut self,
+        envelopes: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Result<usize, RecordError> {
+        let mut count = 0;
+        for envelope in envelopes {
+            let record = self.verifier.check(envelope)?;
+            count += self.driver.init(record);
+        }
+        Ok(count)
     }
 
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.
@@ -307,7 +343,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             if self.timer_at != wake {
                 self.timer_at = wake;
                 if let Some(at) = wake {
-                    self.timer.reset(at.saturating_sub(now));
+                    self.timer.reset(at.saturating_sub(now).min(LONGEST_SLEEP));
                 }
             }
             if self.timer_at.is_none() || self.timer.poll_unpin(cx).is_pending() {

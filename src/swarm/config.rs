@@ -92,8 +92,8 @@ impl Config {
     }
 
     /// The first and the longest pause between two attempts at the seeds while the view is empty;
-    /// the pause doubles in between, and each is stretched or shortened at random by up to half. At
-    /// least 1 ms, and the first not longer than the longest. Default: 1 s, 5 min (guesses).
+    /// the pause doubles in between, and each is stretched or shortened at random by up to half. 1 ms
+    /// to 24 h, and the first not longer than the longest. Default: 1 s, 5 min (guesses).
     pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.seed_backoff = (first, longest);
         self
@@ -101,7 +101,8 @@ impl Config {
 
     /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub
     /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
-    /// proposed it. Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
+    /// proposed it. With 1 they are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
+    /// Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
     /// some to spare (a guess).
     pub fn with_neighbours(mut self, neighbours: usize) -> Self {
         self.neighbours = neighbours;
@@ -180,12 +181,19 @@ impl Config {
         self.neighbours
     }
 
-    pub(crate) fn seeds(&self) -> &[Multiaddr] {
+    /// The peers to start from.
+    pub fn seeds(&self) -> &[Multiaddr] {
         &self.seeds
     }
 
-    pub(crate) fn seed_backoff(&self) -> (Duration, Duration) {
+    /// The first and the longest pause between two attempts at the seeds.
+    pub fn seed_backoff(&self) -> (Duration, Duration) {
         self.seed_backoff
+    }
+
+    /// The name of the network, if it has one.
+    pub fn network(&self) -> Option<&str> {
+        self.network.as_deref()
     }
 
     pub(crate) fn rng_seed(&self) -> Option<u64> {
@@ -224,7 +232,8 @@ impl Config {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
         let (first, longest) = self.seed_backoff;
-        if first < Duration::from_millis(1) || first > longest {
+        let (shortest, limit) = gossip::config::Config::PERIOD;
+        if first < shortest || first > longest || longest > limit {
             return Err(ConfigError::SeedBackoff { first, longest });
         }
         Ok(())
@@ -254,7 +263,7 @@ pub enum ConfigError {
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
     /// The pauses between attempts at the seeds will not do.
-    #[error("seed backoff is {first:?} to {longest:?}, must be at least 1ms and not fall")]
+    #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
     SeedBackoff {
         /// The first pause.
         first: Duration,
@@ -300,12 +309,18 @@ mod tests {
             ),
             (
                 Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
-                "seed backoff is 2s to 1s, must be at least 1ms and not fall",
+                "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
             ),
         ];
         for (config, message) in cases {
             assert_eq!(config.check().unwrap_err().to_string(), message);
         }
+        let eternity = (Duration::MAX, Duration::MAX);
+        let config = Config::local().with_seed_backoff(eternity.0, eternity.1);
+        assert!(matches!(
+            config.check(),
+            Err(ConfigError::SeedBackoff { .. })
+        ));
         for name in ["a b", "a\n", &"x".repeat(65)] {
             assert!(matches!(
                 Config::local().with_network(name).check(),

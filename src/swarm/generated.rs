@@ -75,7 +75,9 @@ pub struct AddressInfo {
     pub multiaddr: ::prost::alloc::vec::Vec<u8>,
 }
 /// Neighbours are kept connected by both ends. Every request says anew how its sender sees the
-/// connection, so two ends that disagree do so until their next exchange only.
+/// connection, so two ends that disagree do so until their next exchange only. A node whose proposal
+/// found no answer, or came to nothing for a reason of its own, SHOULD say NONE in a notice. A
+/// receiver takes a value that it does not know for NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Neighbour {

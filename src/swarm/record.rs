@@ -266,7 +266,7 @@ impl Verifier {
         {
             return Ok(Some(known.clone()));
         }
-        verify(&envelope)?;
+        verify(&envelope, &key, &opened.payload)?;
         let record = Record(Arc::new(Inner {
             peer_id: signer,
             seq: record.seq,
@@ -299,7 +299,8 @@ fn public_key(key: pb::PublicKey) -> Result<Option<PublicKey>, RecordError> {
     }
 }
 
-fn verify(envelope: &[u8]) -> Result<(), RecordError> {
+/// Also that what was verified is what was read: there is more than one way to read protobuf.
+fn verify(envelope: &[u8], key: &PublicKey, payload: &[u8]) -> Result<(), RecordError> {
     use signed_envelope::DecodingError;
 
     let envelope =
@@ -308,10 +309,10 @@ fn verify(envelope: &[u8]) -> Result<(), RecordError> {
             // The same bytes have just been decoded.
             _ => RecordError::Signature,
         })?;
-    envelope
-        .payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE)
-        .map_err(|_| RecordError::Signature)?;
-    Ok(())
+    match envelope.payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE) {
+        Ok(verified) if verified == (payload, key) => Ok(()),
+        _ => Err(RecordError::Signature),
+    }
 }
 
 #[cfg(test)]

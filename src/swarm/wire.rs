@@ -383,6 +383,12 @@ mod tests {
         assert!(received.neighbour);
     }
 
+    /// As `proto/peer_sampling.proto` says.
+    #[test]
+    fn the_largest_message_has_the_size_that_the_schema_names() {
+        assert_eq!(MAX_MESSAGE_BYTES, 66_624);
+    }
+
     /// What each of the two messages of an exchange costs, c=30: 15 descriptors with one QUIC address.
     #[test]
     fn a_message_of_the_default_view_takes_some_two_and_a_half_kilobytes() {

@@ -102,6 +102,22 @@ impl Connections {
         }
     }
 
+    /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
+    pub(super) fn forget_used(&mut self) {
+        for connection in self.peers.values_mut().flatten() {
+            connection.used = false;
+        }
+    }
+
+    /// Somebody else wants the peer as well: from now on its connections are not ours to close.
+    pub(super) fn share(&mut self, peer: &PeerId) {
+        for connection in self.peers.get_mut(peer).into_iter().flatten() {
+            if connection.origin == Origin::Exchange {
+                connection.origin = Origin::Sibling;
+            }
+        }
+    }
+
     /// Notes whether the peer speaks the protocol.
     pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
         if let Some(connection) = self.find_mut(peer, id) {

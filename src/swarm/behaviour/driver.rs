@@ -39,6 +39,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// One node in a swarm: the state machine, its connections, its seeds.
 #[derive(Debug)]
 pub(super) struct Driver<O> {
@@ -77,6 +78,13 @@ impl<O: Overlay<Record>> Driver<O> {
         })
     }
 
+    /// Puts peers into the view, and returns how many came in.
+    pub(super) fn init(&mut self, records: impl IntoIterator<Item = Record>) -> usize {
+        let count = self.gossip.init(records);
+        self.publish();
+        count
+    }
+
     /// Removes a peer from the view and from the neighbours; returns whether it was in the view.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         if self.links.is_neighbour(peer) {
@@ -93,6 +101,11 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(super) fn leave(&mut self, now: Duration) {
         if self.leaving.is_some() {
             return;
+        }
+        for id in self.links.exchanges.all() {
+            // Blames nobody.
+            let _ = self.gossip.handle_failure(id, Failure::Refused);
+            self.links.exchanges.finish(id);
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
@@ -129,17 +142,12 @@ impl<O: Overlay<Record>> Driver<O> {
                 .actions
                 .emit(Event::SeedFailed { address, error });
         }
-        // Dialling and the exchange each have the exchange's time.
-        let seed_timeout = 2 * self.exchange_timeout;
-        let mut lonely = self.gossip.view().is_empty();
-        while let Some(address) = self.seeds.poll(now, seed_timeout, lonely, &mut self.rng) {
-            self.contact_seed(address, now);
-            lonely = self.gossip.view().is_empty();
-        }
-        if self.has_room() {
-            while let Some(peer) = self.links.connections.untried(now, PATIENCE) {
-                self.contact_connected(peer, now);
-            }
+        self.contact_more(now);
+        let lonely = self.gossip.view().is_empty();
+        let idle = self.gossip.in_flight() == 0;
+        if self.seeds.start_over(now, lonely, idle, &mut self.rng) {
+            self.links.connections.forget_used();
+            self.contact_more(now);
         }
         if self.links.is_newly_short() {
             self.gossip.hasten(now);
@@ -152,7 +160,7 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Leaving::Until(end)) => Some(end),
             None => {
                 let untried = self
-                    .has_room()
+                    .wants_more_peers()
                     .then(|| self.links.connections.next_untried(PATIENCE));
                 [
                     self.gossip.next_wake(),
@@ -166,8 +174,27 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.gossip.view().len() < self.gossip.config().view_size()
+    /// Whether the view has room, and another exchange may be started.
+    fn wants_more_peers(&self) -> bool {
+        let room = self.gossip.view().len() < self.gossip.config().view_size();
+        room && !self.gossip.is_saturated()
+    }
+
+    /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
+    /// connected.
+    fn contact_more(&mut self, now: Duration) {
+        // Dialling and the exchange each have the exchange's time.
+        let seed_timeout = 2 * self.exchange_timeout;
+        while !self.gossip.is_saturated()
+            && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
+        {
+            self.contact_seed(address, now);
+        }
+        while self.wants_more_peers()
+            && let Some(peer) = self.links.connections.untried(now, PATIENCE)
+        {
+            self.contact_connected(peer, now);
+        }
     }
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
@@ -286,7 +313,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError) {
-        match self.gossip.handle_failure(id, failure(&error)) {
+        match self.gossip.handle_failure(id, error.failure()) {
             Ok(failed) => self.after_failure(failed, error),
             Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
@@ -390,6 +417,10 @@ impl<O: Overlay<Record>> Driver<O> {
             (None, false) => Origin::Inbound,
         };
         self.links.connections.add(peer, connection, origin, now);
+        if self.leaving.is_some() {
+            self.links.release(peer, connection);
+            return;
+        }
         for id in self.links.exchanges.waiting_for(peer) {
             self.links.send_exchange(id, peer, connection);
         }
@@ -401,7 +432,10 @@ impl<O: Overlay<Record>> Driver<O> {
                     false
                 }
                 // One with the same peer is under way: as good.
-                None => self.seeds.tried(&address),
+                None => {
+                    self.seeds.tried(&address);
+                    true
+                }
             },
             Some(Dial::Exchange(_)) => !self.links.exchanges.is_busy(connection),
             None => false,
@@ -425,6 +459,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     pub(super) fn on_dial_failure(&mut self, event: DialFailure) {
+        let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
         match self.links.exchanges.dial_ended(event.connection_id) {
             Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error),
             Some(Dial::Seed(address)) => {
@@ -438,17 +473,32 @@ impl<O: Overlay<Record>> Driver<O> {
                     .actions
                     .emit(Event::SeedFailed { address, error });
             }
-            // Somebody else's dial: an exchange may have waited for it.
-            None => {
-                let waiting = event
-                    .peer_id
-                    .map(|peer| self.links.exchanges.waiting_for(peer));
-                for id in waiting.unwrap_or_default() {
-                    if !self.links.exchanges.is_dialling(id) {
-                        self.exchange_dial_failed(id, event.error);
-                    }
+            // A sibling wants the peer, and is told that it is connected already.
+            None if refused => {
+                if let Some(peer) = event.peer_id {
+                    self.links.connections.share(&peer);
                 }
             }
+            None => {}
+        }
+        let waiting = event.peer_id.filter(|_| !refused);
+        for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
+            self.waited_in_vain(id, event.error);
+        }
+    }
+
+    /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
+    /// that says nothing about those that we know.
+    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError) {
+        if self.links.exchanges.is_dialling(id) {
+            return;
+        }
+        match self.links.exchanges.partner(id) {
+            Some(partner) if self.links.exchanges.redial(id) => {
+                let connection = self.links.actions.dial_peer(partner);
+                self.links.exchanges.dialled(connection, Dial::Exchange(id));
+            }
+            _ => self.exchange_dial_failed(id, error),
         }
     }
 
@@ -479,18 +529,288 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 }
 
-/// What an error says about the partner.
-fn failure(error: &ExchangeError) -> Failure {
-    match error {
-        ExchangeError::Unreachable(_) => Failure::Unreachable,
-        ExchangeError::Refused(_) | ExchangeError::Outbound(OutboundError::Busy) => {
-            Failure::Refused
+#[cfg(test)]
+mod tests {
+    use libp2p_core::{ConnectedPoint, Endpoint, multiaddr::Protocol, transport::PortUse};
+    use libp2p_identity::Keypair;
+    use libp2p_swarm::{ToSwarm, dial_opts::PeerCondition};
+
+    use super::*;
+    use crate::{overlay::random::Random, swarm::wire::Proposal};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn driver(config: Config) -> Driver<Random> {
+        let overlay = Random::for_view_size(config.gossip().view_size());
+        let rng = StdRng::seed_from_u64(1);
+        Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
+    }
+
+    fn address() -> Multiaddr {
+        Multiaddr::empty().with(Protocol::Memory(1))
+    }
+
+    fn established(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
+        let endpoint = ConnectedPoint::Dialer {
+            address: address(),
+            role_override: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        let event = ConnectionEstablished {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            failed_addresses: &[],
+            other_established: 0,
+        };
+        driver.on_connection_established(event, now);
+    }
+
+    fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
+        std::iter::from_fn(|| driver.links.actions.pop()).collect()
+    }
+
+    fn dial_of(actions: Vec<ToSwarm<Event, Command>>) -> Option<ConnectionId> {
+        actions.into_iter().find_map(|action| match action {
+            ToSwarm::Dial { opts } => Some(opts.connection_id()),
+            _ => None,
+        })
+    }
+
+    fn request_of(actions: Vec<ToSwarm<Event, Command>>) -> Option<(OutboundId, Request)> {
+        actions.into_iter().find_map(|action| match action {
+            ToSwarm::NotifyHandler {
+                event: Command::Request(id, request),
+                ..
+            } => Some((id, request)),
+            _ => None,
+        })
+    }
+
+    /// A seed's dial that takes longer than the seed's time, and finds an exchange with the same
+    /// peer under way: nobody closes the connection, and its handler keeps it alive for ever.
+    #[test]
+    fn a_late_seed_connection_is_released() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        driver
+            .seeds
+            .add(address(), PeerId::random())
+            .expect("an address");
+        driver.advance(Duration::ZERO);
+        let dial = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        driver.advance(25 * SECOND); // Its time, 20 s, is over.
+        // Somebody else connects the peer, and an exchange is under way there.
+        let (peer, other) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, peer, other, 25 * SECOND);
+        driver.advance(25 * SECOND);
+        drain(&mut driver);
+        assert_eq!(driver.gossip.in_flight(), 1);
+        established(&mut driver, peer, dial, 26 * SECOND);
+        let released = drain(&mut driver).iter().any(|action| {
+            matches!(
+                action,
+                ToSwarm::NotifyHandler {
+                    event: Command::KeepAlive(false),
+                    ..
+                }
+            )
+        });
+        assert!(released, "nobody will ever close the seed's connection");
+    }
+
+    /// More connected peers than exchanges may be in flight: those that had no turn have theirs
+    /// before anybody is asked again.
+    #[test]
+    fn every_connected_peer_has_its_turn() {
+        let mut driver = driver(Config::local().with_view_size(100));
+        for id in 0..70 {
+            let id = ConnectionId::new_unchecked((1 << 40) + id);
+            established(&mut driver, PeerId::random(), id, Duration::ZERO);
         }
-        ExchangeError::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
-        ExchangeError::ConnectionClosed
-        | ExchangeError::Timeout
-        | ExchangeError::Outbound(OutboundError::Timeout | OutboundError::Message(_)) => {
-            Failure::Broken
+        driver.advance(Duration::ZERO);
+        drain(&mut driver);
+        // All of the first 64 time out.
+        driver.advance(11 * SECOND);
+        driver.advance(11 * SECOND);
+        let requests = drain(&mut driver)
+            .iter()
+            .filter(|action| {
+                matches!(
+                    action,
+                    ToSwarm::NotifyHandler {
+                        event: Command::Request(_, Request::Exchange { gossip, .. }),
+                        ..
+                    } if gossip.pull
+                )
+            })
+            .count();
+        assert_eq!(requests, 6, "the six others have their turn");
+    }
+
+    /// The exchange waits for the dial of a seed at a stale address; when that fails, the peer's
+    /// own addresses are never tried, and it leaves the view as unreachable.
+    #[test]
+    fn a_peer_is_not_unreachable_because_somebody_elses_dial_failed() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let keypair = Keypair::generate_ed25519();
+        let peer = keypair.public().to_peer_id();
+        let stale = address().with(Protocol::P2p(peer));
+        driver
+            .seeds
+            .add(stale, PeerId::random())
+            .expect("an address");
+        driver.advance(Duration::ZERO);
+        let seed = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        // Somebody else tells of the peer, at its true address.
+        let home = Multiaddr::empty().with(Protocol::Memory(7));
+        driver
+            .gossip
+            .init([Record::sign(&keypair, 1, &[home]).expect("signing works")]);
+        driver.advance(SECOND);
+        let own = dial_of(drain(&mut driver)).expect("the round's partner is dialled");
+        let condition = PeerCondition::DisconnectedAndNotDialing;
+        driver.on_dial_failure(DialFailure {
+            peer_id: Some(peer),
+            error: &DialError::DialPeerConditionFalse(condition),
+            connection_id: own,
+        });
+        driver.on_dial_failure(DialFailure {
+            peer_id: Some(peer),
+            error: &DialError::Transport(Vec::new()),
+            connection_id: seed,
+        });
+        driver.advance(2 * SECOND);
+        let redialled = dial_of(drain(&mut driver)).is_some();
+        driver.advance(12 * SECOND);
+        assert!(
+            redialled || driver.gossip.view().contains(&peer),
+            "dropped, and never dialled"
+        );
+    }
+
+    /// The answer to a proposal is lost on a connection that stays. The peer may have said yes,
+    /// and nobody tells it that nothing came of it.
+    #[test]
+    fn a_peer_whose_answer_was_lost_is_told_that_it_is_no_neighbour() {
+        let mut driver = driver(Config::local());
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, peer, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let sent = request_of(drain(&mut driver));
+        let (id, request) = sent.expect("a sibling's connection is used");
+        assert!(matches!(
+            request,
+            Request::Exchange {
+                neighbour: Proposal::Needed,
+                ..
+            }
+        ));
+        driver.on_outcome(peer, connection, id, Err(OutboundError::Timeout), SECOND);
+        let told = drain(&mut driver).into_iter().any(|action| {
+            matches!(
+                action,
+                ToSwarm::NotifyHandler {
+                    event: Command::Request(
+                        _,
+                        Request::Exchange {
+                            neighbour: Proposal::None,
+                            ..
+                        }
+                    ),
+                    ..
+                }
+            )
+        });
+        assert!(told, "it keeps a place for a neighbour that is none");
+    }
+
+    /// A dial that was under way when the node left ends in nothing.
+    #[test]
+    fn after_leaving_no_exchange_is_started() {
+        let mut driver = driver(Config::local());
+        driver
+            .seeds
+            .add(address(), PeerId::random())
+            .expect("an address");
+        driver.advance(Duration::ZERO);
+        let dial = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        driver.leave(SECOND);
+        established(&mut driver, PeerId::random(), dial, SECOND);
+        let actions = drain(&mut driver);
+        assert!(
+            actions.iter().all(|action| matches!(
+                action,
+                ToSwarm::NotifyHandler {
+                    event: Command::KeepAlive(false) | Command::NotifyIdle,
+                    ..
+                }
+            )),
+            "{actions:?}"
+        );
+        driver.advance(SECOND);
+        assert!(matches!(
+            drain(&mut driver)[..],
+            [ToSwarm::GenerateEvent(Event::Left)]
+        ));
+        assert_eq!(driver.next_wake(), None);
+    }
+
+    /// An exchange under way when the node leaves is given up, and its answer changes nothing.
+    #[test]
+    fn after_leaving_answers_come_too_late() {
+        let mut driver = driver(Config::local());
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, peer, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
+        driver.leave(SECOND);
+        assert_eq!(driver.gossip.in_flight(), 0);
+        drain(&mut driver);
+        let yes = Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        driver.on_outcome(peer, connection, id, Ok(yes), SECOND);
+        assert!(driver.links.neighbours().is_empty());
+        let (_, told) = request_of(drain(&mut driver)).expect("it is told that it is no neighbour");
+        assert!(matches!(
+            told,
+            Request::Exchange {
+                neighbour: Proposal::None,
+                ..
+            }
+        ));
+    }
+
+    /// The application dials a peer while an exchange has it connected, and is told so: then it may
+    /// count on the connection.
+    #[test]
+    fn a_connection_that_somebody_else_wants_stays() {
+        for wanted in [false, true] {
+            let mut driver = driver(Config::local().with_neighbours(0));
+            let peer = PeerId::random();
+            driver
+                .seeds
+                .add(address(), PeerId::random())
+                .expect("an address");
+            driver.advance(Duration::ZERO);
+            let connection = dial_of(drain(&mut driver)).expect("the seed is dialled");
+            established(&mut driver, peer, connection, Duration::ZERO);
+            let (id, _) = request_of(drain(&mut driver)).expect("an exchange");
+            driver.on_outcome(peer, connection, id, Ok(Response::empty()), SECOND);
+            if wanted {
+                let condition = PeerCondition::DisconnectedAndNotDialing;
+                driver.on_dial_failure(DialFailure {
+                    peer_id: Some(peer),
+                    error: &DialError::DialPeerConditionFalse(condition),
+                    connection_id: ConnectionId::new_unchecked(1 << 41),
+                });
+            }
+            driver.links.on_idle(peer, connection);
+            let closes = drain(&mut driver)
+                .iter()
+                .any(|action| matches!(action, ToSwarm::CloseConnection { .. }));
+            assert_eq!(closes, !wanted);
         }
     }
 }

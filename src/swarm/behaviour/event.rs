@@ -7,9 +7,12 @@ use libp2p_identity::PeerId;
 use libp2p_swarm::{ConnectionId, DialError};
 use thiserror::Error;
 
-use crate::swarm::{
-    address::Scope,
-    handler::{InboundError, OutboundError},
+use crate::{
+    gossip::message::Failure,
+    swarm::{
+        address::Scope,
+        handler::{InboundError, OutboundError},
+    },
 };
 
 /// An event of the [`Behaviour`](crate::Behaviour). None of them calls for an answer: the behaviour
@@ -109,6 +112,20 @@ pub enum ExchangeError {
     /// There was a connection, and the exchange on it failed.
     #[error(transparent)]
     Outbound(#[from] OutboundError),
+}
+
+impl ExchangeError {
+    /// What the error says about the partner.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Unreachable(_) => Failure::Unreachable,
+            Self::Refused(_) | Self::Outbound(OutboundError::Busy) => Failure::Refused,
+            Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
+            Self::ConnectionClosed
+            | Self::Timeout
+            | Self::Outbound(OutboundError::Timeout | OutboundError::Message(_)) => Failure::Broken,
+        }
+    }
 }
 
 /// Why a seed could not be used.

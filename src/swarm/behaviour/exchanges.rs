@@ -21,6 +21,8 @@ pub(super) struct Running {
     pub(super) connection: Option<ConnectionId>,
     /// What to send, until it is sent.
     request: Option<Request<Record>>,
+    /// Whether it has waited for a dial of somebody else's in vain.
+    redialled: bool,
 }
 
 /// What a dial of ours is for.
@@ -59,6 +61,7 @@ impl Exchanges {
             seed,
             connection: None,
             request: Some(exchange.request),
+            redialled: false,
         };
         self.running.insert(exchange.id, running);
     }
@@ -87,6 +90,17 @@ impl Exchanges {
     pub(super) fn is_waiting(&self, id: ExchangeId) -> bool {
         let running = self.running.get(&id);
         running.is_some_and(|running| running.connection.is_none())
+    }
+
+    /// Whether to dial for an exchange that has waited for somebody else's dial in vain: once.
+    pub(super) fn redial(&mut self, id: ExchangeId) -> bool {
+        let running = self.running.get_mut(&id);
+        running.is_some_and(|running| !std::mem::replace(&mut running.redialled, true))
+    }
+
+    /// All exchanges.
+    pub(super) fn all(&self) -> Vec<ExchangeId> {
+        self.running.keys().copied().collect()
     }
 
     /// Whether a dial of ours is under way for this exchange.

@@ -120,7 +120,7 @@ impl Links {
             Settled::Unchanged => {}
             Settled::Up => self.neighbour_up(peer),
             Settled::Down => self.neighbour_down(peer, NeighbourDownReason::Dissolved),
-            Settled::TooLate => self.dissolve(peer),
+            Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
         }
     }
 
@@ -144,7 +144,10 @@ impl Links {
 
     /// Nothing is under way on a connection that was released.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
-        if !self.neighbours.contains(&peer) && !self.exchanges.is_busy(connection) {
+        // Much may have happened since.
+        let ours = self.connections.is_for_exchange(&peer, connection);
+        let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
+        if ours && !kept {
             self.actions.close(peer, connection);
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct LocalRecord {
     last_seq: u64,
     /// When to say that there is nothing to advertise, if there still is not.
     not_advertising_at: Option<Duration>,
+    /// Whether that was said, and has been so since.
+    said: bool,
 }
 
 impl LocalRecord {
@@ -34,6 +36,7 @@ impl LocalRecord {
             record: None,
             last_seq: 0,
             not_advertising_at: None,
+            said: false,
         }
     }
 
@@ -52,12 +55,13 @@ impl LocalRecord {
         }
         let addresses = self.addresses.advertised(self.scope, MAX_ADDRESSES);
         if addresses.is_empty() {
-            let none_at_all = self.addresses.all().is_empty();
-            self.not_advertising_at =
-                (!none_at_all).then_some(now.saturating_add(ADDRESSES_TIMEOUT));
+            if !self.said && self.not_advertising_at.is_none() {
+                self.not_advertising_at = Some(now.saturating_add(ADDRESSES_TIMEOUT));
+            }
             return self.record.take().map(|_| None);
         }
         self.not_advertising_at = None;
+        self.said = false;
         if self
             .record
             .as_ref()
@@ -81,6 +85,7 @@ impl LocalRecord {
     /// Says once that there is nothing to advertise, when that is so.
     pub(super) fn poll(&mut self, now: Duration) -> Option<Event> {
         self.not_advertising_at.take_if(|at| *at <= now)?;
+        self.said = true;
         Some(Event::NotAdvertising {
             scope: self.scope,
             addresses: self.addresses.all(),
@@ -150,5 +155,14 @@ mod tests {
             Some(Event::NotAdvertising { scope: Scope::Global, addresses }) if addresses.len() == 1
         ));
         assert!(local.poll(2 * ADDRESSES_TIMEOUT).is_none());
+    }
+
+    #[test]
+    fn silence_is_said_once_however_many_addresses_come() {
+        let mut local = local(Scope::Global);
+        assert!(listen(&mut local, "/ip4/10.0.0.1/tcp/1").is_none());
+        assert!(local.poll(ADDRESSES_TIMEOUT).is_some());
+        assert!(listen(&mut local, "/ip4/10.0.0.2/tcp/1").is_none());
+        assert!(local.poll(9 * ADDRESSES_TIMEOUT).is_none(), "said twice");
     }
 }

@@ -38,6 +38,8 @@ pub(super) enum Answer {
 pub(super) enum Settled {
     /// Nothing changed.
     Unchanged,
+    /// It was asked, is none, and its answer did not come: it may have said yes.
+    Unanswered,
     /// It is a neighbour now.
     Up,
     /// It was a neighbour and keeps the connection no longer.
@@ -91,6 +93,7 @@ impl Neighbours {
         let asked = self.asked.contains(&peer);
         self.asked.retain(|other| *other != peer);
         match (answer, self.contains(&peer)) {
+            (None, false) if asked => Settled::Unanswered,
             (None, _) | (Some(true), true) | (Some(false), false) => Settled::Unchanged,
             (Some(false), true) => {
                 self.remove(&peer);
@@ -122,7 +125,8 @@ impl Neighbours {
                 self.members.push(peer);
                 Answer::Accepted(None)
             }
-            (Proposal::Needed, false) if !self.members.is_empty() => {
+            // Of one place there is nothing to give.
+            (Proposal::Needed, false) if self.members.len() > 1 => {
                 let at = rng.random_range(0..self.members.len());
                 let replaced = std::mem::replace(&mut self.members[at], peer);
                 Answer::Accepted(Some(replaced))
@@ -171,6 +175,7 @@ mod tests {
             Answer::Declined
         );
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::Up);
+        assert_eq!(neighbours.settle(p[1], None), Settled::Unanswered);
         assert_eq!(neighbours.settle(p[1], None), Settled::Unchanged);
         assert_eq!(
             neighbours.answer(p[3], Proposal::Welcome, &mut rng()),

@@ -72,7 +72,10 @@ impl Seeds {
             return Ok(());
         }
         if self.seeds.len() >= MAX_SEEDS {
-            return Err(SeedError::TooMany { max: MAX_SEEDS });
+            // The oldest that had its chance gives way: addresses found by mDNS come and go.
+            let tried = self.seeds.iter().position(|s| s.state == State::Tried);
+            let tried = tried.ok_or(SeedError::TooMany { max: MAX_SEEDS })?;
+            self.seeds.remove(tried);
         }
         self.seeds.push(Seed {
             address,
@@ -81,37 +84,62 @@ impl Seeds {
         Ok(())
     }
 
-    /// Forgets a seed.
-    pub(super) fn remove(&mut self, address: &Multiaddr) {
-        self.seeds.retain(|seed| seed.address != *address);
+    /// The seeds, in the order in which they came.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.seeds.iter().map(|seed| &seed.address)
     }
 
-    /// The next seed to try, until `now + timeout`. To be called until `None`, whenever anything has
-    /// changed. `lonely`: the view is empty.
+    /// Forgets a seed; returns whether it was one.
+    pub(super) fn remove(&mut self, address: &Multiaddr) -> bool {
+        let before = self.seeds.len();
+        self.seeds.retain(|seed| seed.address != *address);
+        self.seeds.len() < before
+    }
+
+    /// Whether the time has come to start over: the view is empty (`lonely`), no exchange is under
+    /// way (`idle`), every seed was tried, and the pause is over. Then all seeds are due again, and whatever else was tried should be,
+    /// too. To be called before [`Self::poll`], whenever anything has changed.
+    pub(super) fn start_over<R: Rng + ?Sized>(
+        &mut self,
+        now: Duration,
+        lonely: bool,
+        idle: bool,
+        rng: &mut R,
+    ) -> bool {
+        if !lonely {
+            self.pause = self.first_pause;
+        }
+        let ready = lonely && idle;
+        if !ready || self.seeds.iter().any(|seed| seed.state != State::Tried) {
+            self.retry_at = None;
+            return false;
+        }
+        let Some(at) = self.retry_at else {
+            let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
+            self.retry_at = Some(now.saturating_add(stretched));
+            self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
+            return false;
+        };
+        if now < at {
+            return false;
+        }
+        self.retry_at = None;
+        for seed in &mut self.seeds {
+            seed.state = State::Due;
+        }
+        true
+    }
+
+    /// The next seed to try, until `now + timeout`. To be called until `None`.
     pub(super) fn poll<R: Rng + ?Sized>(
         &mut self,
         now: Duration,
         timeout: Duration,
-        lonely: bool,
         rng: &mut R,
     ) -> Option<Multiaddr> {
-        if self.seeds.is_empty() || self.trying() >= AT_ONCE {
+        let trying = |seed: &&Seed| matches!(seed.state, State::Trying(_));
+        if self.seeds.iter().filter(trying).count() >= AT_ONCE {
             return None;
-        }
-        if !lonely {
-            self.pause = self.first_pause;
-            self.retry_at = None;
-        } else if self.seeds.iter().all(|seed| seed.state == State::Tried) {
-            match self.retry_at {
-                None => self.pause_from(now, rng),
-                Some(at) if at <= now => {
-                    self.retry_at = None;
-                    for seed in &mut self.seeds {
-                        seed.state = State::Due;
-                    }
-                }
-                Some(_) => {}
-            }
         }
         let due = self.seeds.iter_mut().filter(|s| s.state == State::Due);
         let seed = due.choose(rng)?;
@@ -137,24 +165,13 @@ impl Seeds {
         })
     }
 
-    /// When [`Self::poll`] or [`Self::poll_timeout`] have work to do next by themselves.
+    /// When [`Self::start_over`] or [`Self::poll_timeout`] have work to do next by themselves.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let deadlines = self.seeds.iter().filter_map(|seed| match seed.state {
             State::Trying(until) => Some(until),
             State::Due | State::Tried => None,
         });
         deadlines.chain(self.retry_at).min()
-    }
-
-    fn trying(&self) -> usize {
-        let trying = |seed: &&Seed| matches!(seed.state, State::Trying(_));
-        self.seeds.iter().filter(trying).count()
-    }
-
-    fn pause_from<R: Rng + ?Sized>(&mut self, now: Duration, rng: &mut R) {
-        let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
-        self.retry_at = Some(now.saturating_add(stretched));
-        self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
     }
 }
 
@@ -169,15 +186,21 @@ mod tests {
     fn seeds(count: u64) -> Seeds {
         let mut seeds = Seeds::new((SECOND, 60 * SECOND));
         for port in 1..=count {
-            let address = Multiaddr::empty().with(Protocol::Memory(port));
-            seeds.add(address, PeerId::random()).expect("an address");
+            seeds
+                .add(address(port), PeerId::random())
+                .expect("an address");
         }
         seeds
     }
 
     fn poll(seeds: &mut Seeds, now: Duration, lonely: bool) -> Vec<Multiaddr> {
         let mut rng = StdRng::seed_from_u64(1);
-        std::iter::from_fn(|| seeds.poll(now, 10 * SECOND, lonely, &mut rng)).collect()
+        seeds.start_over(now, lonely, true, &mut rng);
+        std::iter::from_fn(|| seeds.poll(now, 10 * SECOND, &mut rng)).collect()
+    }
+
+    fn address(port: u64) -> Multiaddr {
+        Multiaddr::empty().with(Protocol::Memory(port))
     }
 
     #[test]
@@ -230,11 +253,52 @@ mod tests {
             ));
         }
         for port in 0..MAX_SEEDS as u64 {
-            let address = Multiaddr::empty().with(Protocol::Memory(port));
-            assert!(seeds.add(address.clone(), local).is_ok());
-            assert!(seeds.add(address, local).is_ok(), "known already");
+            assert!(seeds.add(address(port), local).is_ok());
+            assert!(seeds.add(address(port), local).is_ok(), "known already");
         }
-        let full = seeds.add(Multiaddr::empty().with(Protocol::Memory(9_999)), local);
+        let full = seeds.add(address(9_999), local);
         assert!(matches!(full, Err(SeedError::TooMany { max: MAX_SEEDS })));
+    }
+
+    #[test]
+    fn those_that_had_their_chance_give_way() {
+        let mut seeds = seeds(MAX_SEEDS as u64);
+        let tried = poll(&mut seeds, SECOND, false);
+        assert!(seeds.tried(&tried[0]));
+        assert!(seeds.add(address(9_999), PeerId::random()).is_ok());
+        assert_eq!(seeds.addresses().count(), MAX_SEEDS);
+        assert!(!seeds.addresses().any(|address| *address == tried[0]));
+        assert!(seeds.remove(&address(9_999)));
+        assert!(!seeds.remove(&address(9_999)));
+    }
+
+    /// A wake-up in the past that no call clears would make the behaviour spin.
+    #[test]
+    fn a_seed_added_while_lonely_leaves_no_wake_up_in_the_past() {
+        let mut seeds = seeds(1);
+        let first = poll(&mut seeds, Duration::ZERO, true);
+        assert!(seeds.tried(&first[0]));
+        assert!(poll(&mut seeds, Duration::ZERO, true).is_empty());
+        // It waits for the second attempt. mDNS finds another.
+        seeds.add(address(2), PeerId::random()).expect("an address");
+        assert_eq!(poll(&mut seeds, SECOND / 10, true).len(), 1);
+        let now = 5 * SECOND;
+        assert!(poll(&mut seeds, now, true).is_empty());
+        assert!(seeds.next_wake().is_none_or(|wake| wake > now));
+    }
+
+    #[test]
+    fn the_last_seed_removed_leaves_no_wake_up_in_the_past() {
+        let mut seeds = seeds(1);
+        let first = poll(&mut seeds, Duration::ZERO, true);
+        assert!(seeds.tried(&first[0]));
+        assert!(poll(&mut seeds, Duration::ZERO, true).is_empty());
+        seeds.remove(&address(1));
+        // Started over, with nobody: for those who are connected.
+        assert!(poll(&mut seeds, 9 * SECOND, true).is_empty());
+        assert!(poll(&mut seeds, 9 * SECOND, true).is_empty());
+        assert!(seeds.next_wake().is_none_or(|wake| wake > 9 * SECOND));
+        poll(&mut seeds, 10 * SECOND, false);
+        assert_eq!(seeds.next_wake(), None);
     }
 }
