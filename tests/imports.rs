@@ -43,6 +43,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/seeds", 8),
     ("swarm/behaviour/links", 9),
     ("swarm/behaviour/driver", 10),
+    ("swarm/behaviour/world", 11),
     ("swarm/behaviour", 11),
 ];
 

@@ -11,6 +11,8 @@ mod links;
 mod local;
 mod neighbours;
 mod seeds;
+#[cfg(test)]
+mod world;
 
 use std::{
     fmt,

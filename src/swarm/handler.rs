@@ -38,7 +38,7 @@ pub struct OutboundId(pub(crate) u64);
 
 /// Names a request of the peer's, until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct InboundId(u64);
+pub struct InboundId(pub(crate) u64);
 
 /// From the behaviour.
 #[derive(Debug)]

@@ -266,7 +266,16 @@ impl<O: Overlay<Record>> Driver<O> {
                 self.exchange_succeeded(id, peer, connection, response, now);
             }
             (Some(Purpose::Exchange(id)), Err(error)) => self.exchange_failed(id, error.into()),
-            (Some(Purpose::Notice), _) => self.links.release(peer, connection),
+            (Some(Purpose::Notice), result) => {
+                // The peer was told that it is no neighbour, and has become one since: now the two
+                // disagree, whichever message was first.
+                if result.is_ok() && self.links.is_neighbour(&peer) {
+                    self.links
+                        .remove_neighbour(peer, NeighbourDownReason::Dissolved);
+                    self.links.dissolve(peer);
+                }
+                self.links.release(peer, connection);
+            }
             (None, result) => {
                 tracing::debug!(%peer, ?result, "An answer to an exchange that was given up");
                 // It believes to be a neighbour, and is none: the place held for it is gone.
@@ -476,7 +485,7 @@ impl<O: Overlay<Record>> Driver<O> {
             // A sibling wants the peer, and is told that it is connected already.
             None if refused => {
                 if let Some(peer) = event.peer_id {
-                    self.links.connections.share(&peer);
+                    self.links.share(peer);
                 }
             }
             None => {}

@@ -98,6 +98,12 @@ impl Exchanges {
         running.is_some_and(|running| !std::mem::replace(&mut running.redialled, true))
     }
 
+    /// Whether nothing at all is under way.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty() && self.sent.is_empty() && self.dials.is_empty()
+    }
+
     /// All exchanges.
     pub(super) fn all(&self) -> Vec<ExchangeId> {
         self.running.keys().copied().collect()

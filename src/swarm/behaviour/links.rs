@@ -142,6 +142,15 @@ impl Links {
         }
     }
 
+    /// Somebody else wants the peer as well: its connections are no longer ours to close, and, unless
+    /// it is a neighbour, not ours to keep.
+    pub(super) fn share(&mut self, peer: PeerId) {
+        self.connections.share(&peer);
+        if !self.neighbours.contains(&peer) {
+            self.keep_alive(peer, false);
+        }
+    }
+
     /// Nothing is under way on a connection that was released.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.

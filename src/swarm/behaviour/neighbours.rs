@@ -114,6 +114,10 @@ impl Neighbours {
         proposal: Proposal,
         rng: &mut R,
     ) -> Answer {
+        if proposal == Proposal::None {
+            // Messages overtake each other: a yes to what we asked before is not worth more than this.
+            self.asked.retain(|other| *other != peer);
+        }
         match (proposal, self.contains(&peer)) {
             (Proposal::None, true) => {
                 self.remove(&peer);
@@ -231,6 +235,19 @@ mod tests {
         assert_ne!(neighbours.propose(p[0]), Proposal::None);
         assert_eq!(neighbours.settle(p[0], Some(false)), Settled::Down);
         assert!(neighbours.members().is_empty());
+    }
+
+    /// The peer says yes, thinks better of it, and its second word overtakes the first.
+    #[test]
+    fn a_yes_that_was_overtaken_by_a_no_is_too_late() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(2);
+        neighbours.propose(p[0]);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::None, &mut rng()),
+            Answer::Declined
+        );
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
     }
 
     #[test]

@@ -1,0 +1,726 @@
+//! A world of drivers without sockets: dials, connections and substreams are simulated, with delays
+//! and faults from a seed, and what must hold is checked once everything has come to rest.
+//!
+//! Thousands of hours of rounds, in which everything that can cross does cross, take seconds; and a
+//! seed that fails fails again.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    io,
+    time::Duration,
+};
+
+use libp2p_core::{
+    ConnectedPoint, Endpoint, Multiaddr,
+    multiaddr::Protocol,
+    transport::{PortUse, TransportError},
+};
+use libp2p_identity::{Keypair, PeerId};
+use libp2p_swarm::{
+    ConnectionId, DialError, ToSwarm,
+    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
+    dial_opts::PeerCondition,
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::{
+    overlay::random::Random,
+    swarm::{
+        behaviour::{driver::Driver, event::Event},
+        config::Config,
+        handler::{Command, InboundId, OutboundError, OutboundId},
+        record::Record,
+        wire::{MessageError, Request, Response},
+    },
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Which faults happen, each as a probability of the thing it may happen to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Faults {
+    /// A dial to a live node fails.
+    dial: f64,
+    /// A request is lost: the substream breaks before it arrives.
+    request: f64,
+    /// An answer is lost: the request was merged, and nobody learns of it.
+    response: f64,
+    /// A connection closes while a message travels on it.
+    connection: f64,
+    /// In a second, another behaviour dials somebody, and keeps the connection for up to a minute.
+    sibling: f64,
+}
+
+/// One end of a connection.
+type End = (usize, ConnectionId);
+
+#[derive(Debug)]
+enum Happening {
+    Wake(usize),
+    /// The other behaviours have their turn.
+    Siblings,
+    SiblingCloses(End),
+    DialEnds {
+        from: usize,
+        to: Option<usize>,
+        connection: ConnectionId,
+    },
+    Request {
+        from: End,
+        id: OutboundId,
+        request: Request,
+    },
+    Response {
+        to: End,
+        id: OutboundId,
+        result: Result<Response, OutboundError>,
+    },
+}
+
+struct World {
+    rng: StdRng,
+    now: Duration,
+    faults: Faults,
+    drivers: Vec<Option<Driver<Random>>>,
+    peers: Vec<PeerId>,
+    /// When each driver is to be woken.
+    wakes: Vec<Option<Duration>>,
+    /// What is to happen, by its time and its number.
+    agenda: BinaryHeap<Reverse<(Duration, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    next: u64,
+    /// The other end of each end of a connection.
+    connections: BTreeMap<(usize, usize), (End, End)>,
+    ids: BTreeMap<ConnectionId, usize>,
+    next_connection: usize,
+    /// Requests that wait for an answer: who asked, by the number given to the asked.
+    unanswered: BTreeMap<u64, (End, OutboundId)>,
+    /// Requests under way on an end of a connection.
+    busy: BTreeMap<usize, usize>,
+    /// Ends whose handler keeps the connection alive.
+    kept_alive: BTreeSet<usize>,
+    /// Ends that want to be told when nothing is under way.
+    notify_idle: BTreeSet<usize>,
+    /// How often each fault has happened, so that a test can see that it did.
+    dials_failed: u32,
+    messages_lost: u32,
+    connections_lost: u32,
+}
+
+impl World {
+    fn new(seed: u64, nodes: usize, config: &Config, faults: Faults) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = Self {
+            rng: StdRng::from_rng(&mut rng),
+            now: Duration::ZERO,
+            faults,
+            drivers: Vec::new(),
+            peers: Vec::new(),
+            wakes: Vec::new(),
+            agenda: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            next: 0,
+            connections: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            next_connection: 1 << 40,
+            unanswered: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            kept_alive: BTreeSet::new(),
+            notify_idle: BTreeSet::new(),
+            dials_failed: 0,
+            messages_lost: 0,
+            connections_lost: 0,
+        };
+        for node in 0..nodes {
+            let mut secret = [0; 32];
+            rng.fill(&mut secret[..]);
+            let keypair = Keypair::ed25519_from_bytes(secret).expect("32 bytes");
+            let peer = keypair.public().to_peer_id();
+            let overlay = Random::for_view_size(config.gossip().view_size());
+            let driver_rng = StdRng::from_rng(&mut rng);
+            let mut driver =
+                Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
+            let record = Record::sign(&keypair, 1, &[address(node)]).expect("signing works");
+            driver.gossip.set_local(Some(record));
+            if node > 0 {
+                driver.seeds.add(address(0), peer).expect("an address");
+            }
+            world.peers.push(peer);
+            world.drivers.push(Some(driver));
+            world.wakes.push(None);
+            world.settle(node);
+        }
+        world.plan(SECOND, Happening::Siblings);
+        world
+    }
+
+    fn plan(&mut self, after: Duration, happening: Happening) {
+        self.agenda.push(Reverse((self.now + after, self.next)));
+        self.happenings.insert(self.next, happening);
+        self.next += 1;
+    }
+
+    fn latency(&mut self) -> Duration {
+        Duration::from_millis(self.rng.random_range(5..200))
+    }
+
+    fn happens(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
+    }
+
+    /// Lets the world go on until `end`.
+    fn run_until(&mut self, end: Duration) {
+        while let Some(Reverse((at, number))) = self.agenda.peek().copied() {
+            if at > end {
+                break;
+            }
+            self.agenda.pop();
+            self.now = at;
+            let happening = self.happenings.remove(&number).expect("planned");
+            self.happen(happening);
+        }
+        self.now = end;
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake(node) => {
+                // Unless an earlier one was planned since.
+                if self.wakes[node].take_if(|at| *at <= self.now).is_some() {
+                    self.settle(node);
+                }
+            }
+            Happening::Siblings => {
+                if self.happens(self.faults.sibling) {
+                    self.sibling_dials();
+                }
+                self.plan(SECOND, Happening::Siblings);
+            }
+            Happening::SiblingCloses(end) => self.close(end),
+            Happening::DialEnds {
+                from,
+                to,
+                connection,
+            } => self.dial_ends(from, to, connection),
+            Happening::Request { from, id, request } => self.request_arrives(from, id, request),
+            Happening::Response { to, id, result } => {
+                if let Some(number) = self.ids.get(&to.1).copied() {
+                    self.less_busy(number);
+                    let (_, peer) = self.other_end(to);
+                    let now = self.now;
+                    if let Some(driver) = &mut self.drivers[to.0] {
+                        driver.on_outcome(peer, to.1, id, result, now);
+                    }
+                    self.settle(to.0);
+                    self.tell_if_idle(to);
+                }
+            }
+        }
+    }
+
+    /// Carries out what a driver wants, until it wants nothing more, and plans its next wake-up.
+    fn settle(&mut self, node: usize) {
+        let now = self.now;
+        loop {
+            let Some(driver) = &mut self.drivers[node] else {
+                return;
+            };
+            driver.advance(now);
+            let Some(action) = driver.links.actions.pop() else {
+                break;
+            };
+            self.act(node, action);
+        }
+        let wake = self.drivers[node].as_ref().and_then(|d| d.next_wake());
+        if let Some(at) = wake {
+            assert!(at > now, "a wake-up that is over: {at:?} at {now:?}");
+            if self.wakes[node].is_none_or(|planned| planned > at) {
+                self.wakes[node] = Some(at);
+                self.plan(at - now, Happening::Wake(node));
+            }
+        }
+    }
+
+    fn act(&mut self, node: usize, action: ToSwarm<Event, Command>) {
+        match action {
+            ToSwarm::Dial { opts } => self.dial(node, opts.get_peer_id(), opts.connection_id()),
+            ToSwarm::CloseConnection {
+                connection: libp2p_swarm::CloseConnection::One(id),
+                ..
+            } => self.close((node, id)),
+            ToSwarm::NotifyHandler {
+                handler: libp2p_swarm::NotifyHandler::One(id),
+                event,
+                ..
+            } => self.command((node, id), event),
+            _ => {}
+        }
+    }
+
+    fn dial(&mut self, from: usize, peer: Option<PeerId>, connection: ConnectionId) {
+        // The only seed is node 0, without its peer id.
+        let to = match peer {
+            Some(peer) => self.peers.iter().position(|p| *p == peer),
+            None => Some(0),
+        };
+        let driver = self.drivers[from].as_ref().expect("it has just dialled");
+        let for_exchange = driver.links.exchanges.is_dial(connection);
+        assert!(for_exchange, "only exchanges dial");
+        if let (Some(peer), Some(_)) = (peer, to)
+            && driver.links.connections.is_connected(&peer)
+        {
+            let condition = PeerCondition::DisconnectedAndNotDialing;
+            let error = DialError::DialPeerConditionFalse(condition);
+            return self.dial_fails(from, Some(peer), connection, &error);
+        }
+        let after = self.latency();
+        let happening = Happening::DialEnds {
+            from,
+            to,
+            connection,
+        };
+        self.plan(after, happening);
+    }
+
+    fn dial_fails(
+        &mut self,
+        from: usize,
+        peer_id: Option<PeerId>,
+        connection_id: ConnectionId,
+        error: &DialError,
+    ) {
+        if let Some(driver) = &mut self.drivers[from] {
+            driver.on_dial_failure(DialFailure {
+                peer_id,
+                error,
+                connection_id,
+            });
+        }
+        self.settle(from);
+    }
+
+    fn dial_ends(&mut self, from: usize, to: Option<usize>, connection: ConnectionId) {
+        let failed = self.happens(self.faults.dial);
+        self.dials_failed += u32::from(failed);
+        let live = to.filter(|to| self.drivers[*to].is_some() && !failed);
+        let Some(to) = live else {
+            let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+            let attempt = (Multiaddr::empty(), TransportError::Other(refused));
+            let error = DialError::Transport(vec![attempt]);
+            let peer = to.map(|to| self.peers[to]);
+            return self.dial_fails(from, peer, connection, &error);
+        };
+        if self.drivers[from].is_some() {
+            self.connect(from, to, connection);
+        }
+    }
+
+    /// Another behaviour of some node dials some other.
+    fn sibling_dials(&mut self) {
+        let from = self.rng.random_range(0..self.drivers.len());
+        let to = self.rng.random_range(0..self.drivers.len());
+        let peer = self.peers[to];
+        let (Some(driver), Some(_)) = (&self.drivers[from], &self.drivers[to]) else {
+            return;
+        };
+        if from == to {
+            return;
+        }
+        let connection = ConnectionId::new_unchecked(self.next_connection);
+        self.next_connection += 1;
+        if driver.links.connections.is_connected(&peer) {
+            let condition = PeerCondition::DisconnectedAndNotDialing;
+            let error = DialError::DialPeerConditionFalse(condition);
+            return self.dial_fails(from, Some(peer), connection, &error);
+        }
+        self.connect(from, to, connection);
+        let minute = Duration::from_millis(self.rng.random_range(0..60_000));
+        self.plan(minute, Happening::SiblingCloses((from, connection)));
+    }
+
+    fn connect(&mut self, from: usize, to: usize, connection: ConnectionId) {
+        let accepted = ConnectionId::new_unchecked(self.next_connection);
+        self.next_connection = (self.next_connection + 3) & !1;
+        let ends = ((from, connection), (to, accepted));
+        self.connections
+            .insert((self.next_connection, self.next_connection + 1), ends);
+        self.ids.insert(connection, self.next_connection);
+        self.ids.insert(accepted, self.next_connection + 1);
+        self.established(to, self.peers[from], accepted, false);
+        self.established(from, self.peers[to], connection, true);
+    }
+
+    fn established(&mut self, node: usize, peer: PeerId, id: ConnectionId, dialled: bool) {
+        let endpoint = match dialled {
+            true => ConnectedPoint::Dialer {
+                address: Multiaddr::empty(),
+                role_override: Endpoint::Dialer,
+                port_use: PortUse::New,
+            },
+            false => ConnectedPoint::Listener {
+                local_addr: Multiaddr::empty(),
+                send_back_addr: Multiaddr::empty(),
+            },
+        };
+        let event = ConnectionEstablished {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            failed_addresses: &[],
+            other_established: 0,
+        };
+        let now = self.now;
+        if let Some(driver) = &mut self.drivers[node] {
+            // As `Behaviour::new_handler`.
+            let for_exchange = driver.links.exchanges.is_dial(id);
+            if for_exchange || driver.links.is_neighbour(&peer) {
+                self.kept_alive.insert(self.ids[&id]);
+            }
+            driver.on_connection_established(event, now);
+        }
+        self.settle(node);
+    }
+
+    /// The ends of the connection that this end is one of.
+    fn ends(&self, end: End) -> Option<((usize, usize), (End, End))> {
+        let number = *self.ids.get(&end.1)?;
+        let key = (number & !1, number | 1);
+        Some((key, *self.connections.get(&key)?))
+    }
+
+    fn other_end(&self, end: End) -> (End, PeerId) {
+        let (_, (a, b)) = self.ends(end).expect("it is open");
+        let other = if a == end { b } else { a };
+        (other, self.peers[other.0])
+    }
+
+    fn close(&mut self, end: End) {
+        let Some((key, (a, b))) = self.ends(end) else {
+            return;
+        };
+        self.connections.remove(&key);
+        for ((node, id), (other, _)) in [(a, b), (b, a)] {
+            if let Some(number) = self.ids.remove(&id) {
+                self.busy.remove(&number);
+                self.notify_idle.remove(&number);
+                self.kept_alive.remove(&number);
+            }
+            let endpoint = ConnectedPoint::Listener {
+                local_addr: Multiaddr::empty(),
+                send_back_addr: Multiaddr::empty(),
+            };
+            if let Some(driver) = &mut self.drivers[node] {
+                driver.on_connection_closed(ConnectionClosed {
+                    peer_id: self.peers[other],
+                    connection_id: id,
+                    endpoint: &endpoint,
+                    cause: None,
+                    remaining_established: 0,
+                });
+            }
+        }
+        self.settle(a.0);
+        self.settle(b.0);
+    }
+
+    fn command(&mut self, end: End, command: Command) {
+        let Some(number) = self.ids.get(&end.1).copied() else {
+            return; // Closed meanwhile, as the swarm would drop it.
+        };
+        match command {
+            Command::Request(id, request) => {
+                *self.busy.entry(number).or_default() += 1;
+                let after = self.latency();
+                let from = end;
+                self.plan(after, Happening::Request { from, id, request });
+            }
+            Command::Respond(InboundId(asked), response) => {
+                self.answer(end, asked, Ok(response));
+            }
+            Command::Refuse(InboundId(asked)) => {
+                let cut = OutboundError::Message(MessageError::CutOff);
+                self.answer(end, asked, Err(cut));
+            }
+            Command::KeepAlive(true) => _ = self.kept_alive.insert(number),
+            Command::KeepAlive(false) => _ = self.kept_alive.remove(&number),
+            Command::NotifyIdle => {
+                self.notify_idle.insert(number);
+                self.tell_if_idle(end);
+            }
+        }
+    }
+
+    fn answer(&mut self, end: End, asked: u64, result: Result<Response, OutboundError>) {
+        let number = self.ids[&end.1];
+        self.less_busy(number);
+        let Some((to, id)) = self.unanswered.remove(&asked) else {
+            return;
+        };
+        let lost = self.happens(self.faults.response);
+        self.messages_lost += u32::from(lost);
+        let result = match lost {
+            true => Err(OutboundError::Message(MessageError::CutOff)),
+            false => result,
+        };
+        let after = self.latency();
+        self.plan(after, Happening::Response { to, id, result });
+        self.tell_if_idle(end);
+    }
+
+    fn request_arrives(&mut self, from: End, id: OutboundId, request: Request) {
+        if self.ends(from).is_none() {
+            return;
+        }
+        if self.happens(self.faults.connection) {
+            self.connections_lost += 1;
+            return self.close(from);
+        }
+        let ((node, connection), _) = self.other_end(from);
+        if self.happens(self.faults.request) {
+            self.messages_lost += 1;
+            let result = Err(OutboundError::Message(MessageError::CutOff));
+            return self.happen(Happening::Response {
+                to: from,
+                id,
+                result,
+            });
+        }
+        let asked = self.next;
+        self.next += 1;
+        self.unanswered.insert(asked, (from, id));
+        *self.busy.entry(self.ids[&connection]).or_default() += 1;
+        let peer = self.peers[from.0];
+        if let Some(driver) = &mut self.drivers[node] {
+            driver.on_request(peer, connection, InboundId(asked), request);
+        }
+        self.settle(node);
+    }
+
+    fn less_busy(&mut self, number: usize) {
+        if let Some(busy) = self.busy.get_mut(&number) {
+            *busy = busy.saturating_sub(1);
+        }
+    }
+
+    fn tell_if_idle(&mut self, end: End) {
+        let Some(number) = self.ids.get(&end.1).copied() else {
+            return;
+        };
+        let busy = self.busy.get(&number).is_some_and(|busy| *busy > 0);
+        if busy || !self.notify_idle.remove(&number) {
+            return;
+        }
+        let (_, peer) = self.other_end(end);
+        if let Some(driver) = &mut self.drivers[end.0] {
+            driver.links.on_idle(peer, end.1);
+        }
+        self.settle(end.0);
+    }
+
+    /// The node is gone, and its connections with it.
+    fn crash(&mut self, node: usize) {
+        let ends = self.connections.values().copied().collect::<Vec<_>>();
+        self.drivers[node] = None;
+        for (a, b) in ends {
+            if a.0 == node || b.0 == node {
+                self.close(a);
+            }
+        }
+    }
+
+    fn live(&self) -> impl Iterator<Item = (usize, &Driver<Random>)> {
+        let drivers = self.drivers.iter().enumerate();
+        drivers.filter_map(|(node, driver)| Some((node, driver.as_ref()?)))
+    }
+
+    /// Whether nothing is under way anywhere.
+    fn at_rest(&self) -> bool {
+        let busy = |happening: &Happening| {
+            !matches!(
+                happening,
+                Happening::Wake(_) | Happening::Siblings | Happening::SiblingCloses(_)
+            )
+        };
+        let drivers = self.live().all(|(_, d)| d.gossip.in_flight() == 0);
+        drivers && !self.happenings.values().any(busy)
+    }
+
+    /// Goes on until nothing is under way, at most for a minute.
+    fn come_to_rest(&mut self, what: &str) {
+        let end = self.now + 60 * SECOND;
+        while !self.at_rest() {
+            assert!(self.now < end, "{what}: still busy after a minute");
+            let next = self.now + SECOND / 20;
+            self.run_until(next);
+        }
+    }
+
+    /// What must hold whenever nothing is under way.
+    fn check(&self, what: &str, bound: usize) {
+        let mut kept = BTreeSet::new();
+        for (node, driver) in self.live() {
+            let me = &self.peers[node];
+            let exchanges = &driver.links.exchanges;
+            assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
+            assert!(!driver.gossip.view().contains(me), "{what}: itself");
+            let neighbours = driver.links.neighbours();
+            assert!(neighbours.len() <= bound, "{what}: {neighbours:?}");
+            for other in neighbours {
+                let at = self.peers.iter().position(|p| p == other).expect("known");
+                let back = self.drivers[at]
+                    .as_ref()
+                    .expect("the dead are disconnected");
+                assert!(
+                    back.links.is_neighbour(me),
+                    "{what}: {node} keeps {at}, which does not keep it"
+                );
+                kept.insert((node.min(at), node.max(at)));
+            }
+        }
+        for (a, b) in self.connections.values() {
+            for (end, other) in [(a, b), (b, a)] {
+                let driver = self.drivers[end.0].as_ref();
+                let driver = driver.expect("the dead are disconnected");
+                let alive = self.kept_alive.contains(&self.ids[&end.1]);
+                let wanted = driver.links.is_neighbour(&self.peers[other.0]);
+                assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
+            }
+        }
+        // Those that a sibling has dialled, or wanted as well, are the sibling's and the idle
+        // time-out's to close.
+        let ours = |(a, b): &&(End, End)| {
+            let dialler = self.drivers[a.0]
+                .as_ref()
+                .expect("the dead are disconnected");
+            let connections = &dialler.links.connections;
+            connections.is_for_exchange(&self.peers[b.0], a.1)
+        };
+        let open = self.connections.values().filter(ours);
+        let open: BTreeSet<_> = open.map(|(a, b)| (a.0.min(b.0), a.0.max(b.0))).collect();
+        let left: Vec<_> = open.difference(&kept).collect();
+        assert!(left.is_empty(), "{what}: connected for nothing: {left:?}");
+    }
+}
+
+fn address(node: usize) -> Multiaddr {
+    Multiaddr::empty().with(Protocol::Memory(node as u64 + 1))
+}
+
+/// How many seeds to try: `few`, or as many as `WORLD_SEEDS` says.
+fn seeds(few: u64) -> u64 {
+    let many = std::env::var("WORLD_SEEDS").ok();
+    many.and_then(|many| many.parse().ok()).unwrap_or(few)
+}
+
+fn config() -> Config {
+    Config::local().with_view_size(10).with_neighbours(4)
+}
+
+#[test]
+fn without_faults_everybody_is_known_and_nothing_is_left_over() {
+    for seed in 0..seeds(20) {
+        let what = format!("seed {seed}");
+        let mut world = World::new(seed, 25, &config(), Faults::default());
+        world.run_until(300 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+            assert!(driver.links.neighbours().len() >= 2, "{what}: {node}");
+        }
+    }
+}
+
+#[test]
+fn whatever_is_lost_both_ends_agree_in_the_end() {
+    let faults = Faults {
+        dial: 0.05,
+        request: 0.05,
+        response: 0.05,
+        connection: 0.05,
+        sibling: 0.5,
+    };
+    let mut happened = (0, 0, 0);
+    for seed in 0..seeds(40) {
+        let what = format!("seed {seed}");
+        let mut world = World::new(seed, 20, &config(), faults);
+        world.run_until(300 * SECOND);
+        // From now on nothing is lost any more.
+        world.faults = Faults::default();
+        world.run_until(600 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+        }
+        happened.0 += world.dials_failed;
+        happened.1 += world.messages_lost;
+        happened.2 += world.connections_lost;
+    }
+    assert!(
+        happened.0 > 100 && happened.1 > 100 && happened.2 > 100,
+        "faults that were to happen, and did not: {happened:?}"
+    );
+}
+
+#[test]
+fn after_a_crash_of_half_the_dead_are_forgotten_and_their_places_taken() {
+    for seed in 0..seeds(20) {
+        let what = format!("seed {seed}");
+        let mut world = World::new(seed, 30, &config(), Faults::default());
+        world.run_until(300 * SECOND);
+        // The seed among them.
+        (0..15).for_each(|node| world.crash(node));
+        world.run_until(900 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            let view = driver.gossip.view();
+            assert_eq!(view.len(), 10, "{what}: {node}");
+            let dead = |peer: &PeerId| world.peers[..15].contains(peer);
+            let dead = view.iter().filter(|d| dead(&d.peer.peer_id())).count();
+            assert_eq!(dead, 0, "{what}: {node}");
+            assert!(!driver.links.neighbours().is_empty(), "{what}: {node}");
+        }
+    }
+}
+
+#[test]
+fn who_leaves_is_forgotten_and_takes_no_part() {
+    for seed in 0..seeds(20) {
+        let what = format!("seed {seed}");
+        let mut world = World::new(seed, 15, &config(), Faults::default());
+        world.run_until(300 * SECOND);
+        for node in [0, 3, 7] {
+            let now = world.now;
+            let driver = world.drivers[node].as_mut().expect("it lives");
+            driver.leave(now);
+            world.settle(node);
+        }
+        world.run_until(900 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            for left in [0, 3, 7] {
+                let known = driver.gossip.view().contains(&world.peers[left]);
+                assert!(
+                    !known || [0, 3, 7].contains(&node),
+                    "{what}: {node} knows {left}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let run = |seed| {
+        let mut world = World::new(seed, 15, &config(), Faults::default());
+        world.run_until(100 * SECOND);
+        let views = world.live().map(|(_, d)| d.gossip.view().clone());
+        (world.next, views.collect::<Vec<_>>())
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
