@@ -119,7 +119,11 @@ impl Links {
         match self.neighbours.settle(peer, answer) {
             Settled::Unchanged => {}
             Settled::Up => self.neighbour_up(peer),
-            Settled::Down => self.neighbour_down(peer, NeighbourDownReason::Dissolved),
+            Settled::Down => {
+                // It said no, and may have proposed it itself since: then it has our yes.
+                self.dissolve(peer);
+                self.neighbour_down(peer, NeighbourDownReason::Dissolved);
+            }
             Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
         }
     }

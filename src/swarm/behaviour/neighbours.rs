@@ -132,15 +132,19 @@ impl Neighbours {
             // Of one place there is nothing to give.
             (Proposal::Needed, false) if self.members.len() > 1 => {
                 let at = rng.random_range(0..self.members.len());
-                let replaced = std::mem::replace(&mut self.members[at], peer);
+                let replaced = self.members[at];
+                self.remove(&replaced);
+                self.members.push(peer);
                 Answer::Accepted(Some(replaced))
             }
             (_, false) => Answer::Declined,
         }
     }
 
-    /// Removes a neighbour; returns whether it was one.
+    /// Removes a neighbour; returns whether it was one. A yes of its that is still on the way comes
+    /// too late.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
+        self.asked.retain(|asked| asked != peer);
         let before = self.members.len();
         self.members.retain(|member| member != peer);
         self.members.len() < before
@@ -148,7 +152,8 @@ impl Neighbours {
 
     /// Whether there is a place that is neither taken nor held for another than `peer`.
     fn has_room_beside(&self, peer: &PeerId) -> bool {
-        let held = self.asked.iter().filter(|asked| *asked != peer).count();
+        let waits = |asked: &&PeerId| *asked != peer && !self.members.contains(asked);
+        let held = self.asked.iter().filter(waits).count();
         self.members.len() + held < self.bound
     }
 }
@@ -247,6 +252,23 @@ mod tests {
             neighbours.answer(p[0], Proposal::None, &mut rng()),
             Answer::Declined
         );
+        assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
+    }
+
+    /// We ask, accept what the peer proposed meanwhile, and give its place to another.
+    #[test]
+    fn a_yes_that_comes_after_its_place_was_given_away_is_too_late() {
+        let p = peers(40);
+        let mut rng = rng();
+        let mut neighbours = Neighbours::new(2);
+        neighbours.propose(p[0]);
+        neighbours.answer(p[0], Proposal::Welcome, &mut rng);
+        let mut newcomers = p[1..].iter();
+        while neighbours.contains(&p[0]) {
+            let newcomer = newcomers.next().expect("one of 39 gets its place");
+            neighbours.answer(*newcomer, Proposal::Needed, &mut rng);
+        }
+        neighbours.remove(&neighbours.members()[0].clone());
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
     }
 
