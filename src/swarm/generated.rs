@@ -75,8 +75,9 @@ pub struct AddressInfo {
     pub multiaddr: ::prost::alloc::vec::Vec<u8>,
 }
 /// Neighbours are kept connected by both ends. Every request says anew how its sender sees the
-/// connection, so two ends that disagree do so until their next exchange only. A node whose proposal
-/// found no answer, or came to nothing for a reason of its own, SHOULD say NONE in a notice. A
+/// connection. A node whose proposal found no answer, or came to nothing for a reason of its own,
+/// SHOULD say NONE in a notice. Since messages overtake each other and get lost, a node SHOULD also
+/// ask one of its neighbours per round, by a WELCOME in a notice, whether it sees it that way. A
 /// receiver takes a value that it does not know for NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

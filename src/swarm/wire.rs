@@ -48,14 +48,14 @@ pub enum Request {
 }
 
 impl Request {
-    /// A request that exchanges nothing and only says that the sender does not keep the connection.
-    pub(crate) fn dissolve() -> Self {
+    /// A request that exchanges nothing, and only says how the sender sees the connection.
+    pub(crate) fn notice(neighbour: Proposal) -> Self {
         Self::Exchange {
             gossip: GossipRequest {
                 descriptors: Vec::new(),
                 pull: false,
             },
-            neighbour: Proposal::None,
+            neighbour,
         }
     }
 
@@ -417,7 +417,7 @@ mod tests {
             Err(MessageError::NotProtobuf(_))
         ));
 
-        let whole = framed(&Request::dissolve().into_protobuf());
+        let whole = framed(&Request::notice(Proposal::None).into_protobuf());
         assert!(receive(whole).is_ok());
         let whole = framed(&pb::Request {
             descriptors: vec![pb::Descriptor::default()],
@@ -538,7 +538,7 @@ mod tests {
                 std::task::Poll::Ready(Ok(()))
             }
         }
-        let request = Request::dissolve().into_protobuf();
+        let request = Request::notice(Proposal::None).into_protobuf();
         let result = block_on(send_request(Sink, request, &verifier()));
         assert!(matches!(result, Err(MessageError::CutOff)));
     }

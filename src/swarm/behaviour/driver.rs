@@ -133,8 +133,13 @@ impl<O: Overlay<Record>> Driver<O> {
         while let Some(failed) = self.gossip.poll_timeout(now) {
             self.exchange_timed_out(failed);
         }
+        let mut round = false;
         while let Some(exchange) = self.gossip.poll_round(now) {
+            round = true;
             self.carry_out(exchange, None);
+        }
+        if round {
+            self.links.confirm_a_neighbour(&mut self.rng);
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -273,6 +278,12 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.links
                         .remove_neighbour(peer, NeighbourDownReason::Dissolved);
                     self.links.dissolve(peer);
+                }
+                self.links.release(peer, connection);
+            }
+            (Some(Purpose::Confirm), result) => {
+                if let Ok(response) = result {
+                    self.links.settle(peer, Some(response.neighbour));
                 }
                 self.links.release(peer, connection);
             }

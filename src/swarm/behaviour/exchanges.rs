@@ -36,8 +36,10 @@ pub(super) enum Dial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Exchange(ExchangeId),
-    /// To tell the peer something. Nothing depends on its answer.
+    /// To tell the peer that it is no neighbour, or goodbye.
     Notice,
+    /// To ask a neighbour whether it sees it that way.
+    Confirm,
 }
 
 #[derive(Debug)]
@@ -141,8 +143,8 @@ impl Exchanges {
     }
 
     /// A request that is not an exchange.
-    pub(super) fn send_notice(&mut self, connection: ConnectionId) -> OutboundId {
-        self.note(connection, Purpose::Notice)
+    pub(super) fn send_other(&mut self, connection: ConnectionId, purpose: Purpose) -> OutboundId {
+        self.note(connection, purpose)
     }
 
     /// Whose answer this is; `None` when it comes too late.
@@ -230,7 +232,7 @@ mod tests {
         let connection = ConnectionId::new_unchecked(1);
         exchanges.start(exchange(7, PeerId::random()), None);
         let (outbound, _) = exchanges.send(ExchangeId(7), connection).expect("new");
-        let notice = exchanges.send_notice(connection);
+        let notice = exchanges.send_other(connection, Purpose::Notice);
         exchanges.finish(ExchangeId(7));
         assert_eq!(exchanges.answered(outbound), None);
         assert!(exchanges.has_notices());

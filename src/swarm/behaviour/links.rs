@@ -2,7 +2,7 @@
 
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
-use rand::Rng;
+use rand::{Rng, seq::IndexedRandom};
 
 use crate::{
     gossip::message::ExchangeId,
@@ -11,7 +11,7 @@ use crate::{
             actions::Actions,
             connections::Connections,
             event::{Event, NeighbourDownReason},
-            exchanges::Exchanges,
+            exchanges::{Exchanges, Purpose},
             neighbours::{Answer, Neighbours, Settled},
         },
         handler::Command,
@@ -74,7 +74,20 @@ impl Links {
     /// Tells `peer` that it is no neighbour, if it is connected.
     pub(super) fn dissolve(&mut self, peer: PeerId) {
         if let Some(connection) = self.connections.usable(&peer) {
-            self.notify(peer, connection, Request::dissolve());
+            let request = Request::notice(Proposal::None);
+            self.notify(peer, connection, request, Purpose::Notice);
+        }
+    }
+
+    /// Asks a random neighbour whether it sees it that way. Messages overtake each other and get
+    /// lost, so two ends may come to disagree; this ends it, whatever the reason was.
+    pub(super) fn confirm_a_neighbour<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+        let Some(peer) = self.neighbours.members().choose(rng).copied() else {
+            return;
+        };
+        if let Some(connection) = self.connections.usable(&peer) {
+            let request = Request::notice(Proposal::Welcome);
+            self.notify(peer, connection, request, Purpose::Confirm);
         }
     }
 
@@ -82,7 +95,7 @@ impl Links {
     pub(super) fn say_goodbye(&mut self) {
         let speaking: Vec<_> = self.connections.speaking().collect();
         for (peer, connection) in speaking {
-            self.notify(peer, connection, Request::Goodbye);
+            self.notify(peer, connection, Request::Goodbye, Purpose::Notice);
         }
         for peer in self.neighbours.members().to_vec() {
             self.remove_neighbour(peer, NeighbourDownReason::Leaving);
@@ -188,8 +201,14 @@ impl Links {
         }
     }
 
-    fn notify(&mut self, peer: PeerId, connection: ConnectionId, request: Request) {
-        let outbound = self.exchanges.send_notice(connection);
+    fn notify(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        request: Request,
+        purpose: Purpose,
+    ) {
+        let outbound = self.exchanges.send_other(connection, purpose);
         self.actions
             .command(peer, connection, Command::Request(outbound, request));
     }
