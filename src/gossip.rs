@@ -275,7 +275,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
     pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
-        self.is_live(from);
+        self.shows_life(from);
         let (descriptors, sent) = if request.pull {
             self.buffer(from)
         } else {
@@ -302,7 +302,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.overlay.exchange_ended(true);
-        self.is_live(&exchange.partner);
+        self.shows_life(&exchange.partner);
         self.refused.retain(|refused| *refused != exchange.partner);
         let before = self.view.len();
         let received = if exchange.pull {
@@ -472,7 +472,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     }
 
     /// The peer has just shown that it lives.
-    fn is_live(&mut self, id: &P::Id) {
+    fn shows_life(&mut self, id: &P::Id) {
         self.suspects.retain(|suspect| suspect != id);
     }
 

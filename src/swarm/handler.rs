@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt, io,
+    fmt,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -340,11 +340,5 @@ fn upgrade_error(error: StreamUpgradeError<std::convert::Infallible>) -> Outboun
         StreamUpgradeError::Timeout => OutboundError::Timeout,
         StreamUpgradeError::Io(error) => OutboundError::Message(MessageError::Stream(error)),
         StreamUpgradeError::Apply(never) => libp2p_core::util::unreachable(never),
-    }
-}
-
-impl From<io::Error> for OutboundError {
-    fn from(error: io::Error) -> Self {
-        Self::Message(MessageError::Stream(error))
     }
 }
