@@ -98,3 +98,23 @@ fn the_same_seed_gives_the_same_network() {
     assert_eq!(run(4), run(4));
     assert_ne!(run(4), run(5));
 }
+
+/// TOCS 2007: N=10^4, c=30, push-pull, rand, converged. Tolerances: 5 %, of
+/// the healer 10 %, since the figures were read off the paper's plots.
+#[test]
+#[ignore = "ten thousand nodes: cargo test --release --test convergence -- --ignored --nocapture"]
+fn published_in_degrees() {
+    for (name, overlay, published, tolerance) in [
+        ("swapper", Random::swapper(C), 4.15, 0.05),
+        ("healer", Random::healer(C), 9.95, 0.10),
+        ("blind", Random::blind(), 23.1, 0.05),
+    ] {
+        let mut rounds = Rounds::new(rand(), overlay, 6);
+        rounds.random(10_000);
+        (0..150).for_each(|_| rounds.round());
+        let sd = rounds.in_degree_sd();
+        println!("{name}: in-degree SD {sd:.2}, published {published}");
+        let off = (sd / published - 1.0).abs();
+        assert!(off < tolerance, "seed 6, {name}: {sd} for {published}");
+    }
+}
