@@ -276,11 +276,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
     pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
         self.shows_life(from);
-        let (descriptors, sent) = if request.pull {
-            self.buffer(from)
-        } else {
-            Default::default()
-        };
+        let buffer = request.pull.then(|| self.buffer(from));
+        let (descriptors, sent) = buffer.unwrap_or_default();
         self.merge(sent, request.descriptors);
         Response { descriptors }
     }
@@ -397,11 +394,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
 
     fn start(&mut self, partner: P::Id, round: Option<u64>, now: Duration) -> Exchange<P, P::Id> {
         let propagation = self.config.propagation();
-        let (descriptors, sent) = if propagation.pushes() {
-            self.buffer(&partner)
-        } else {
-            Default::default()
-        };
+        let buffer = propagation.pushes().then(|| self.buffer(&partner));
+        let (descriptors, sent) = buffer.unwrap_or_default();
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
         self.in_flight.push(InFlight {
@@ -456,13 +450,17 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         debug_assert!(self.view.len() <= self.config.view_size());
         self.view.increase_age();
         self.view_changed();
-        // Not what a peer with a larger view has sent: nothing is hoarded.
-        if received.capacity() <= self.config.view_size() {
+        // The larger of the two is kept; but not what a peer with a larger view has sent, so nothing
+        // is hoarded.
+        let capacity = received.capacity();
+        if capacity > self.spare_buffer.capacity() && capacity <= self.config.view_size() {
             received.clear();
             self.spare_buffer = received;
         }
-        sent.clear();
-        self.spare_sent = sent;
+        if sent.capacity() > self.spare_sent.capacity() {
+            sent.clear();
+            self.spare_sent = sent;
+        }
     }
 
     fn view_changed(&mut self) {

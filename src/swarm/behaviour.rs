@@ -209,12 +209,13 @@ impl<O: Overlay<Record>> Behaviour<O> {
         &mut self,
         envelopes: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<usize, RecordError> {
-        let mut count = 0;
-        for envelope in envelopes {
-            let record = self.verifier.check(envelope)?;
-            count += self.driver.init(record);
-        }
-        Ok(count)
+        let mut records = Vec::new();
+        let checked = envelopes.into_iter().try_for_each(|envelope| {
+            records.extend(self.verifier.check(envelope)?);
+            Ok(())
+        });
+        let count = self.driver.init(records);
+        checked.map(|()| count)
     }
 
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.

@@ -87,11 +87,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Removes a peer from the view and from the neighbours; returns whether it was in the view.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
-        if self.links.is_neighbour(peer) {
-            self.links.dissolve(*peer);
-            self.links
-                .remove_neighbour(*peer, NeighbourDownReason::Dissolved);
-        }
+        self.links
+            .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
         let removed = self.gossip.remove(peer).is_some();
         self.publish();
         removed
@@ -213,10 +210,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             return;
         }
-        let connection = self.links.actions.dial_address(&address);
-        self.links
-            .exchanges
-            .dialled(connection, Dial::Seed(address));
+        self.links.dial_seed(address);
     }
 
     /// Somebody else has connected the peer: perhaps it speaks the protocol.
@@ -246,10 +240,7 @@ impl<O: Overlay<Record>> Driver<O> {
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into());
             }
-            None => {
-                let connection = self.links.actions.dial_peer(partner);
-                self.links.exchanges.dialled(connection, Dial::Exchange(id));
-            }
+            None => self.links.dial_partner(id, partner),
         }
     }
 
@@ -274,10 +265,9 @@ impl<O: Overlay<Record>> Driver<O> {
             (Some(Purpose::Notice), result) => {
                 // The peer was told that it is no neighbour, and has become one since: now the two
                 // disagree, whichever message was first.
-                if result.is_ok() && self.links.is_neighbour(&peer) {
+                if result.is_ok() {
                     self.links
-                        .remove_neighbour(peer, NeighbourDownReason::Dissolved);
-                    self.links.dissolve(peer);
+                        .dismiss_neighbour(peer, NeighbourDownReason::Dissolved);
                 }
                 self.links.release(peer, connection);
             }
@@ -392,6 +382,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let response = match request {
             Request::Goodbye => {
                 self.gossip.remove(&peer);
+                self.publish();
                 self.links
                     .remove_neighbour(peer, NeighbourDownReason::Goodbye);
                 Response::empty()
@@ -400,18 +391,19 @@ impl<O: Overlay<Record>> Driver<O> {
                 let received = gossip.descriptors.len();
                 // A notice is not an exchange, and ages nothing.
                 let notice = received == 0 && !gossip.pull;
-                let gossip = match notice {
-                    true => Response::empty().gossip,
-                    false => self.gossip.handle_request(&peer, gossip),
-                };
-                if !notice {
+                let gossip = if notice {
+                    Response::empty().gossip
+                } else {
+                    let response = self.gossip.handle_request(&peer, gossip);
+                    self.publish();
                     self.links.actions.emit(Event::Exchanged {
                         peer,
                         direction: Direction::Inbound,
                         received,
                         view_len: self.gossip.view().len(),
                     });
-                }
+                    response
+                };
                 let neighbour = self.links.answer(peer, neighbour, &mut self.rng);
                 Response { gossip, neighbour }
             }
@@ -419,7 +411,6 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .actions
             .command(peer, connection, Command::Respond(id, response));
-        self.publish();
     }
 
     // ---- The swarm ----
@@ -447,8 +438,9 @@ impl<O: Overlay<Record>> Driver<O> {
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => {
-                    self.links.exchanges.start(exchange.clone(), Some(address));
-                    self.links.send_exchange(exchange.id, peer, connection);
+                    let id = exchange.id;
+                    self.links.exchanges.start(exchange, Some(address));
+                    self.links.send_exchange(id, peer, connection);
                     false
                 }
                 // One with the same peer is under way: as good.
@@ -515,8 +507,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         match self.links.exchanges.partner(id) {
             Some(partner) if self.links.exchanges.redial(id) => {
-                let connection = self.links.actions.dial_peer(partner);
-                self.links.exchanges.dialled(connection, Dial::Exchange(id));
+                self.links.dial_partner(id, partner);
             }
             _ => self.exchange_dial_failed(id, error),
         }
@@ -597,6 +588,14 @@ mod tests {
         })
     }
 
+    /// Gives the driver a seed, and returns the dial to it.
+    fn dial_seed(driver: &mut Driver<Random>, address: Multiaddr) -> ConnectionId {
+        let added = driver.seeds.add(address, PeerId::random());
+        added.expect("an address");
+        driver.advance(Duration::ZERO);
+        dial_of(drain(driver)).expect("the seed is dialled")
+    }
+
     fn request_of(actions: Vec<ToSwarm<Event, Command>>) -> Option<(OutboundId, Request)> {
         actions.into_iter().find_map(|action| match action {
             ToSwarm::NotifyHandler {
@@ -612,12 +611,7 @@ mod tests {
     #[test]
     fn a_late_seed_connection_is_released() {
         let mut driver = driver(Config::local().with_neighbours(0));
-        driver
-            .seeds
-            .add(address(), PeerId::random())
-            .expect("an address");
-        driver.advance(Duration::ZERO);
-        let dial = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        let dial = dial_seed(&mut driver, address());
         driver.advance(25 * SECOND); // Its time, 20 s, is over.
         // Somebody else connects the peer, and an exchange is under way there.
         let (peer, other) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
@@ -675,12 +669,7 @@ mod tests {
         let keypair = Keypair::generate_ed25519();
         let peer = keypair.public().to_peer_id();
         let stale = address().with(Protocol::P2p(peer));
-        driver
-            .seeds
-            .add(stale, PeerId::random())
-            .expect("an address");
-        driver.advance(Duration::ZERO);
-        let seed = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        let seed = dial_seed(&mut driver, stale);
         // Somebody else tells of the peer, at its true address.
         let home = Multiaddr::empty().with(Protocol::Memory(7));
         driver
@@ -748,12 +737,7 @@ mod tests {
     #[test]
     fn after_leaving_no_exchange_is_started() {
         let mut driver = driver(Config::local());
-        driver
-            .seeds
-            .add(address(), PeerId::random())
-            .expect("an address");
-        driver.advance(Duration::ZERO);
-        let dial = dial_of(drain(&mut driver)).expect("the seed is dialled");
+        let dial = dial_seed(&mut driver, address());
         driver.leave(SECOND);
         established(&mut driver, PeerId::random(), dial, SECOND);
         let actions = drain(&mut driver);
@@ -809,12 +793,7 @@ mod tests {
         for wanted in [false, true] {
             let mut driver = driver(Config::local().with_neighbours(0));
             let peer = PeerId::random();
-            driver
-                .seeds
-                .add(address(), PeerId::random())
-                .expect("an address");
-            driver.advance(Duration::ZERO);
-            let connection = dial_of(drain(&mut driver)).expect("the seed is dialled");
+            let connection = dial_seed(&mut driver, address());
             established(&mut driver, peer, connection, Duration::ZERO);
             let (id, _) = request_of(drain(&mut driver)).expect("an exchange");
             driver.on_outcome(peer, connection, id, Ok(Response::empty()), SECOND);

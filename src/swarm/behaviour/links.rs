@@ -1,5 +1,6 @@
 //! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
 
+use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 use rand::{Rng, seq::IndexedRandom};
@@ -11,7 +12,7 @@ use crate::{
             actions::Actions,
             connections::Connections,
             event::{Event, NeighbourDownReason},
-            exchanges::{Exchanges, Purpose},
+            exchanges::{Dial, Exchanges, Purpose},
             neighbours::{Answer, Neighbours, Settled},
         },
         handler::Command,
@@ -52,6 +53,18 @@ impl Links {
     /// not wait a whole period. Each change answers yes once, so haste comes to rest by itself.
     pub(super) fn is_newly_short(&mut self) -> bool {
         std::mem::take(&mut self.neighbours_changed) && self.neighbours.is_short()
+    }
+
+    /// Dials the partner of exchange `id`.
+    pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) {
+        let connection = self.actions.dial_peer(partner);
+        self.exchanges.dialled(connection, Dial::Exchange(id));
+    }
+
+    /// Dials a seed.
+    pub(super) fn dial_seed(&mut self, address: Multiaddr) {
+        let connection = self.actions.dial_address(&address);
+        self.exchanges.dialled(connection, Dial::Seed(address));
     }
 
     /// Sends the request of exchange `id`, unless it was sent already.
@@ -114,8 +127,7 @@ impl Links {
             Answer::Declined => false,
             Answer::Accepted(replaced) => {
                 if let Some(replaced) = replaced {
-                    self.dissolve(replaced);
-                    self.neighbour_down(replaced, NeighbourDownReason::Replaced);
+                    self.dismissed(replaced, NeighbourDownReason::Replaced);
                 }
                 self.neighbour_up(peer);
                 true
@@ -132,11 +144,8 @@ impl Links {
         match self.neighbours.settle(peer, answer) {
             Settled::Unchanged => {}
             Settled::Up => self.neighbour_up(peer),
-            Settled::Down => {
-                // It said no, and may have proposed it itself since: then it has our yes.
-                self.dissolve(peer);
-                self.neighbour_down(peer, NeighbourDownReason::Dissolved);
-            }
+            // It said no, and may have proposed it itself since: then it has our yes.
+            Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
             Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
         }
     }
@@ -145,6 +154,13 @@ impl Links {
     pub(super) fn remove_neighbour(&mut self, peer: PeerId, reason: NeighbourDownReason) {
         if self.neighbours.remove(&peer) {
             self.neighbour_down(peer, reason);
+        }
+    }
+
+    /// Removes a neighbour, if it is one, and tells it so.
+    pub(super) fn dismiss_neighbour(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        if self.neighbours.remove(&peer) {
+            self.dismissed(peer, reason);
         }
     }
 
@@ -176,6 +192,11 @@ impl Links {
         if ours && !kept {
             self.actions.close(peer, connection);
         }
+    }
+
+    fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        self.dissolve(peer);
+        self.neighbour_down(peer, reason);
     }
 
     fn neighbour_up(&mut self, peer: PeerId) {

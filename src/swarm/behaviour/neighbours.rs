@@ -114,16 +114,12 @@ impl Neighbours {
         proposal: Proposal,
         rng: &mut R,
     ) -> Answer {
-        if proposal == Proposal::None {
-            // Messages overtake each other: a yes to what we asked before is not worth more than this.
-            self.asked.retain(|other| *other != peer);
-        }
         match (proposal, self.contains(&peer)) {
-            (Proposal::None, true) => {
-                self.remove(&peer);
-                Answer::Dissolved
-            }
-            (Proposal::None, false) => Answer::Declined,
+            // Messages overtake each other: a yes to what we asked before is not worth more than this.
+            (Proposal::None, _) => match self.remove(&peer) {
+                true => Answer::Dissolved,
+                false => Answer::Declined,
+            },
             (_, true) => Answer::Kept,
             (_, false) if self.has_room_beside(&peer) => {
                 self.members.push(peer);
