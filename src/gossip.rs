@@ -18,7 +18,7 @@ use crate::{
         config::{Config, ConfigError, PartnerSelection},
         message::{Exchange, ExchangeId, Failure, Request, Response},
     },
-    overlay::{Merge, Overlay},
+    overlay::{Arrange, Merge, Overlay, Side},
     sampling::{PeerSampling, Sampler, Selection},
     view::{Descriptor, Peer, View},
 };
@@ -276,9 +276,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
     pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
         self.shows_life(from);
-        let buffer = request.pull.then(|| self.buffer(from));
+        let buffer = request.pull.then(|| self.buffer(from, Side::Passive));
         let (descriptors, sent) = buffer.unwrap_or_default();
-        self.merge(sent, request.descriptors);
+        self.merge(Side::Passive, sent, request.descriptors);
         Response { descriptors }
     }
 
@@ -307,7 +307,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         } else {
             Vec::new()
         };
-        self.merge(exchange.sent, received);
+        self.merge(Side::Active, exchange.sent, received);
         let view_size = self.config.view_size();
         self.fruitless = match before < view_size && self.view.len() == before {
             true => self.fruitless.saturating_add(1),
@@ -394,7 +394,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
 
     fn start(&mut self, partner: P::Id, round: Option<u64>, now: Duration) -> Exchange<P, P::Id> {
         let propagation = self.config.propagation();
-        let buffer = propagation.pushes().then(|| self.buffer(&partner));
+        let buffer = propagation
+            .pushes()
+            .then(|| self.buffer(&partner, Side::Active));
         let (descriptors, sent) = buffer.unwrap_or_default();
         let id = ExchangeId(self.next_id);
         self.next_id += 1;
@@ -422,33 +424,36 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             .ok_or(UnknownExchange)
     }
 
-    /// TOCS: "buffer ← ((me,0)); view.permute(); move oldest H items to end of view;
-    /// buffer.append(view.head(c/2-1))". Returns the buffer, and who of the view is in it.
-    fn buffer(&mut self, partner: &P::Id) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
-        let count = self.config.sent_entries();
-        self.overlay
-            .arrange(&mut self.view, partner, count, &mut self.rng);
-        let head = self.view.head(count);
+    /// Returns the buffer to send, and who of the view is in it.
+    fn buffer(&mut self, partner: &P::Id, side: Side) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
+        let arrange = Arrange {
+            view_size: self.config.view_size(),
+            partner,
+            side,
+        };
+        let outgoing = self.overlay.arrange(&mut self.view, arrange, &mut self.rng);
+        let head = self.view.head(outgoing.entries);
         let mut sent = mem::take(&mut self.spare_sent);
         sent.extend(head.iter().map(|d| d.peer.id().clone()));
         let mut buffer = mem::take(&mut self.spare_buffer);
-        buffer.reserve_exact(count + 1);
-        buffer.extend(self.local.clone().map(Descriptor::fresh));
+        buffer.reserve_exact(head.len() + 1);
+        if outgoing.local {
+            buffer.extend(self.local.clone().map(Descriptor::fresh));
+        }
         buffer.extend_from_slice(head);
         (buffer, sent)
     }
 
-    /// TOCS, both threads: "view.select(c,H,S,buffer_p); view.increaseAge()".
-    fn merge(&mut self, mut sent: Vec<P::Id>, mut received: Vec<Descriptor<P>>) {
+    fn merge(&mut self, side: Side, mut sent: Vec<P::Id>, mut received: Vec<Descriptor<P>>) {
         received.retain(|d| *d.peer.id() != self.id);
         let merge = Merge {
             view_size: self.config.view_size(),
+            side,
             sent: &sent,
             received: &mut received,
         };
         self.overlay.merge(&mut self.view, merge, &mut self.rng);
         debug_assert!(self.view.len() <= self.config.view_size());
-        self.view.increase_age();
         self.view_changed();
         // The larger of the two is kept; but not what a peer with a larger view has sent, so nothing
         // is hoarded.

@@ -25,17 +25,18 @@ pub trait Overlay<P: Peer> {
     /// An [`OverlayError`] that names the bound that is broken.
     fn check(&self, view_size: usize) -> Result<(), OverlayError>;
 
-    /// Arranges the view so that its first `count` descriptors are those to send to `partner`.
+    /// Arranges the view so that what is to be sent stands at its head, and says how much of it
+    /// goes, and whether this node's own descriptor goes with it.
     fn arrange<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        partner: &P::Id,
-        count: usize,
+        arrange: Arrange<'_, P>,
         rng: &mut R,
-    );
+    ) -> Outgoing;
 
-    /// Merges what an exchange brought into the view and cuts it back to the view size. The
-    /// implementation must leave at most `merge.view_size` descriptors, at most one per peer.
+    /// Merges what an exchange brought into the view, cuts it back to the view size, and lets its
+    /// descriptors age if this is where they do. The implementation must leave at most
+    /// `merge.view_size` descriptors, at most one per peer.
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R);
 
     /// Told how each exchange that this node started has ended: with an answer or without. For
@@ -45,11 +46,42 @@ pub trait Overlay<P: Peer> {
     }
 }
 
+/// Which end of an exchange a node is: the paper's two threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The node that started the exchange.
+    Active,
+    /// The node that was asked.
+    Passive,
+}
+
+/// For whom [`Overlay::arrange`] arranges the view.
+#[derive(Debug)]
+pub struct Arrange<'a, P: Peer> {
+    /// The view size c.
+    pub view_size: usize,
+    /// Who is going to receive it.
+    pub partner: &'a P::Id,
+    /// Which end of the exchange this node is.
+    pub side: Side,
+}
+
+/// What goes into a buffer, by [`Overlay::arrange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Whether this node's own descriptor goes first, if it advertises itself.
+    pub local: bool,
+    /// How many descriptors of the head of the view go; more than there are means all.
+    pub entries: usize,
+}
+
 /// What an exchange brings to [`Overlay::merge`].
 #[derive(Debug)]
 pub struct Merge<'a, P: Peer> {
     /// The view size c: how many descriptors may stay.
     pub view_size: usize,
+    /// Which end of the exchange this node is.
+    pub side: Side,
     /// The peers that were sent to the other side in this exchange, in the order in which they
     /// were sent, without the sender itself.
     pub sent: &'a [P::Id],

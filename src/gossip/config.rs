@@ -177,13 +177,6 @@ impl Config {
         self.selection
     }
 
-    /// How many view entries fit into a message beside the sender: c/2 − 1.
-    ///
-    /// TOCS: "buffer.append(view.head(c/2-1))"
-    pub(crate) fn sent_entries(&self) -> usize {
-        (self.view_size / 2).saturating_sub(1)
-    }
-
     /// Whether these settings are within their bounds.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use rand::Rng;
 
 use crate::{
-    overlay::{Merge, Overlay, OverlayError},
+    overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError},
     view::{Peer, View},
 };
 
@@ -72,24 +72,30 @@ impl<P: Peer> Overlay<P> for Random {
         Ok(())
     }
 
-    /// TOCS: "view.permute(); move oldest H items to end of view".
+    /// TOCS: "buffer ← ((me,0)); view.permute(); move oldest H items to end of view;
+    /// buffer.append(view.head(c/2-1))".
     ///
     /// The other way round, which comes to the same: what is not among the oldest is permuted. One
     /// more than is sent, since S may exceed that by one and then takes from the head.
     fn arrange<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        _partner: &P::Id,
-        count: usize,
+        arrange: Arrange<'_, P>,
         rng: &mut R,
-    ) {
+    ) -> Outgoing {
+        let entries = (arrange.view_size / 2).saturating_sub(1);
         view.move_oldest_to_end(self.healer);
         let young = view.len().saturating_sub(self.healer);
-        view.permute_head(count + 1, young, rng);
+        view.permute_head(entries + 1, young, rng);
+        Outgoing {
+            local: true,
+            entries,
+        }
     }
 
     /// TOCS: "append(buf); removeDuplicates (keep the freshest); removeOldItems(min(H,size-c));
-    /// removeHead(min(S,size-c)); removeAtRandom(size-c)".
+    /// removeHead(min(S,size-c)); removeAtRandom(size-c)", and after it, in both threads:
+    /// "view.increaseAge()".
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R) {
         let surplus = |view: &View<P>| view.len().saturating_sub(merge.view_size);
         view.move_to_head(merge.sent);
@@ -97,6 +103,7 @@ impl<P: Peer> Overlay<P> for Random {
         view.remove_old_items(self.healer.min(surplus(view)));
         view.remove_head(self.swapper.min(surplus(view)));
         view.remove_at_random(surplus(view), rng);
+        view.increase_age();
     }
 }
 
@@ -105,7 +112,7 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::view::Descriptor;
+    use crate::{overlay::Side, view::Descriptor};
 
     fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
         peers
@@ -121,6 +128,7 @@ mod tests {
             .collect();
         let merge = Merge {
             view_size: 10,
+            side: Side::Active,
             sent,
             received: &mut received,
         };
