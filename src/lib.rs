@@ -75,6 +75,7 @@
 //! # Features
 //!
 //! - `swarm`, on by default: the libp2p part.
+//! - `simulator`: `simulator`, the same state machines by the million in one process.
 // Without the feature there is nothing to link to.
 #![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
 #![warn(missing_docs, unreachable_pub)]
@@ -82,6 +83,8 @@
 pub mod gossip;
 pub mod overlay;
 pub mod sampling;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 #[cfg(feature = "swarm")]
 mod swarm;
 pub mod view;

@@ -26,6 +26,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("gossip/config", 3),
     ("gossip/message", 3),
     ("gossip", 4),
+    ("simulator", DECLARES),
     ("swarm", DECLARES),
     ("swarm/address", 1),
     ("swarm/generated", 1),
@@ -57,7 +58,7 @@ const ROOT: &str = "lib";
 const GENERATED: &str = "swarm/generated";
 
 /// The sans-IO part: by these beginnings of their names.
-const SANS_IO: &[&str] = &["view", "overlay", "sampling", "gossip"];
+const SANS_IO: &[&str] = &["view", "overlay", "sampling", "gossip", "simulator"];
 
 /// The code of each file, by its path below `src/`, without `.rs`.
 type Sources = BTreeMap<String, String>;
