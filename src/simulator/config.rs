@@ -1,0 +1,300 @@
+//! What to simulate.
+
+use thiserror::Error;
+
+use crate::{
+    gossip::config as gossip,
+    simulator::{bootstrap::Bootstrap, faults::Faults},
+};
+
+/// Settings of a simulation. Checked as a whole when a driver is made of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    nodes: usize,
+    gossip: gossip::Config,
+    bootstrap: Bootstrap,
+    faults: Faults,
+    rounds: u64,
+    seed: u64,
+    threads: usize,
+}
+
+impl Config {
+    /// The smallest and the largest network, in nodes. Each takes some hundreds of bytes.
+    pub const NODES: (usize, usize) = (2, 100_000_000);
+    /// The fewest and the most rounds.
+    pub const ROUNDS: (u64, u64) = (1, 1_000_000_000);
+    /// The fewest and the most threads.
+    pub const THREADS: (usize, usize) = (1, 256);
+
+    /// A network of `nodes` nodes with the crate's own defaults, from random views, without faults,
+    /// for 100 rounds, seed 0, on one thread.
+    pub fn new(nodes: usize) -> Self {
+        Self {
+            nodes,
+            gossip: gossip::Config::default(),
+            bootstrap: Bootstrap::Random,
+            faults: Faults::none(),
+            rounds: 100,
+            seed: 0,
+            threads: 1,
+        }
+    }
+
+    /// The settings of every node.
+    pub fn with_gossip(mut self, gossip: gossip::Config) -> Self {
+        self.gossip = gossip;
+        self
+    }
+
+    /// Who knows whom at the start.
+    pub fn with_bootstrap(mut self, bootstrap: Bootstrap) -> Self {
+        self.bootstrap = bootstrap;
+        self
+    }
+
+    /// What goes wrong.
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// How many rounds there are to be; 1 to 10^9. A driver does not stop by itself: this is what
+    /// the rounds named in the faults are held against.
+    pub fn with_rounds(mut self, rounds: u64) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// The seed from which every random number comes. The same seed gives the same run.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How many threads may be used, 1 to 256. The result is the same for any number.
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// How many nodes there are once all have joined.
+    pub fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    /// The settings of every node.
+    pub fn gossip(&self) -> &gossip::Config {
+        &self.gossip
+    }
+
+    /// Who knows whom at the start.
+    pub fn bootstrap(&self) -> Bootstrap {
+        self.bootstrap
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// How many rounds there are to be.
+    pub fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many threads may be used.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Whether these settings go together.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first setting that does not. What only the overlay can tell
+    /// is found when a driver is made.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let (min, max) = Self::NODES;
+        in_bounds("nodes", self.nodes as u64, (min as u64, max as u64))?;
+        in_bounds("rounds", self.rounds, Self::ROUNDS)?;
+        let (min, max) = Self::THREADS;
+        in_bounds("threads", self.threads as u64, (min as u64, max as u64))?;
+        self.gossip.check()?;
+        if self.gossip.view_size() >= self.nodes {
+            return Err(ConfigError::ViewTooLarge {
+                view_size: self.gossip.view_size(),
+                nodes: self.nodes,
+            });
+        }
+        if let Bootstrap::Growing { rounds } = self.bootstrap {
+            in_bounds("growing", rounds, (1, self.rounds))?;
+        }
+        for crash in self.faults.crashes() {
+            fraction("crash", crash.fraction)?;
+            self.by_the_last("crash", crash.round)?;
+        }
+        fraction("churn", self.faults.churn())?;
+        fraction("loss", self.faults.loss())?;
+        match self.faults.partition() {
+            Some(rounds) if rounds.is_empty() => Err(ConfigError::EmptyPartition {
+                from: rounds.start,
+                to: rounds.end,
+            }),
+            Some(rounds) => self.by_the_last("partition", rounds.start),
+            None => Ok(()),
+        }
+    }
+
+    fn by_the_last(&self, setting: &'static str, round: u64) -> Result<(), ConfigError> {
+        if round <= self.rounds {
+            return Ok(());
+        }
+        Err(ConfigError::AfterTheLastRound {
+            setting,
+            round,
+            rounds: self.rounds,
+        })
+    }
+}
+
+fn fraction(setting: &'static str, value: f64) -> Result<(), ConfigError> {
+    // NaN is in no range.
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::NotAFraction { setting, value })
+}
+
+fn in_bounds(setting: &'static str, value: u64, (min, max): (u64, u64)) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::OutOfBounds {
+        setting,
+        value,
+        min,
+        max,
+    })
+}
+
+/// Settings that do not go together. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A number is outside its bounds.
+    #[error("{setting} is {value}, must be {min} to {max}")]
+    OutOfBounds {
+        /// Which setting, in a word.
+        setting: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The smallest value that would do.
+        min: u64,
+        /// The largest value that would do.
+        max: u64,
+    },
+    /// A share or a probability that is none.
+    #[error("{setting} is {value}, must be a fraction from 0 to 1")]
+    NotAFraction {
+        /// Which setting, in a word.
+        setting: &'static str,
+        /// What it was set to.
+        value: f64,
+    },
+    /// A view cannot hold more peers than there are others.
+    #[error("view size is {view_size}, must be smaller than the network of {nodes} nodes")]
+    ViewTooLarge {
+        /// The view size c given.
+        view_size: usize,
+        /// The network size given.
+        nodes: usize,
+    },
+    /// A fault that would never happen.
+    #[error("{setting} at round {round}, after the last round, {rounds}")]
+    AfterTheLastRound {
+        /// Which setting, in a word.
+        setting: &'static str,
+        /// The round named.
+        round: u64,
+        /// The last round.
+        rounds: u64,
+    },
+    /// A partition that heals before it begins.
+    #[error("partition from round {from} to {to}, must end after it begins")]
+    EmptyPartition {
+        /// The round in which it was to begin.
+        from: u64,
+        /// The round in which it was to heal.
+        to: u64,
+    },
+    /// The nodes cannot work with their settings.
+    #[error(transparent)]
+    Gossip(#[from] gossip::ConfigError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::faults::Crash;
+
+    #[test]
+    fn each_impossible_combination_is_named() {
+        let config = || Config::new(100).with_rounds(50);
+        let crash = |fraction, round| Faults::none().with_crash(Crash { fraction, round });
+        let cases = [
+            (Config::new(1), "nodes is 1, must be 2 to 100000000"),
+            (
+                Config::new(30),
+                "view size is 30, must be smaller than the network of 30 nodes",
+            ),
+            (
+                config().with_rounds(0),
+                "rounds is 0, must be 1 to 1000000000",
+            ),
+            (config().with_threads(0), "threads is 0, must be 1 to 256"),
+            (
+                config().with_bootstrap(Bootstrap::Growing { rounds: 51 }),
+                "growing is 51, must be 1 to 50",
+            ),
+            (
+                config().with_faults(crash(1.5, 3)),
+                "crash is 1.5, must be a fraction from 0 to 1",
+            ),
+            (
+                config().with_faults(crash(0.5, 51)),
+                "crash at round 51, after the last round, 50",
+            ),
+            (
+                config().with_faults(Faults::none().with_churn(-0.1)),
+                "churn is -0.1, must be a fraction from 0 to 1",
+            ),
+            (
+                config().with_faults(Faults::none().with_loss(f64::NAN)),
+                "loss is NaN, must be a fraction from 0 to 1",
+            ),
+            (
+                config().with_faults(Faults::none().with_partition(9..9)),
+                "partition from round 9 to 9, must end after it begins",
+            ),
+            (
+                config().with_faults(Faults::none().with_partition(51..60)),
+                "partition at round 51, after the last round, 50",
+            ),
+            (
+                config().with_gossip(gossip::Config::default().with_fanout(0)),
+                "fanout is 0, must be 1 to 30",
+            ),
+        ];
+        for (config, message) in cases {
+            assert_eq!(config.check().unwrap_err().to_string(), message);
+        }
+        assert_eq!(config().with_faults(crash(1.0, 50)).check(), Ok(()));
+        assert_eq!(Config::new(31).check(), Ok(()));
+    }
+}

@@ -1,0 +1,28 @@
+//! What the two drivers have in common.
+
+use crate::{
+    overlay::Overlay,
+    simulator::{network::Network, traffic::Traffic},
+};
+
+/// Lets time pass in a network: [`Rounds`](crate::simulator::rounds::Rounds) or
+/// [`Events`](crate::simulator::events::Events).
+pub trait Driver {
+    /// The overlay of every node.
+    type Overlay: Overlay<u32> + Clone;
+
+    /// Goes on to the end of the next round: by one period of virtual time.
+    fn next_round(&mut self);
+
+    /// How many rounds have passed.
+    fn round(&self) -> u64;
+
+    /// The nodes, as they are at the end of the last round.
+    fn network(&self) -> &Network<Self::Overlay>;
+
+    /// The nodes, for what changes them: drawing samples.
+    fn network_mut(&mut self) -> &mut Network<Self::Overlay>;
+
+    /// What they have sent since the start.
+    fn traffic(&self) -> Traffic;
+}

@@ -1,0 +1,182 @@
+//! The nodes: who is there, who joins, who vanishes.
+
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
+
+use crate::{
+    gossip::Gossip,
+    overlay::Overlay,
+    sampling::{PeerSampling, Selection},
+    simulator::config::{Config, ConfigError},
+};
+
+/// A simulated node: the state machine that the libp2p behaviour drives too.
+pub type Node<O> = Gossip<u32, O, Xoshiro256PlusPlus>;
+
+/// All nodes of a simulation.
+///
+/// Nodes are numbered in the order in which they join. A number is never used twice, so that links
+/// to nodes that have vanished stay links to nobody.
+#[derive(Debug)]
+pub struct Network<O> {
+    config: Config,
+    overlay: O,
+    /// From which the RNG of each node is forked.
+    rng: Xoshiro256PlusPlus,
+    /// By number; `None` for those that have vanished.
+    nodes: Vec<Option<Node<O>>>,
+    /// The numbers of those that are there, in an order that chance has given them.
+    live: Vec<u32>,
+    /// How many nodes the bootstrap has brought so far.
+    founders: usize,
+    /// What churn could not replace yet: less than a node.
+    churn: f64,
+}
+
+impl<O: Overlay<u32> + Clone> Network<O> {
+    /// The nodes that are there at the start.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] when the settings do not go together, or the overlay refuses them.
+    pub(crate) fn new(config: Config, overlay: O) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut network = Self {
+            rng: Xoshiro256PlusPlus::seed_from_u64(config.seed()),
+            overlay,
+            nodes: Vec::with_capacity(config.nodes()),
+            live: Vec::with_capacity(config.nodes()),
+            founders: 0,
+            churn: 0.0,
+            config,
+        };
+        // Once for all: whether the overlay can work with the view size.
+        network.node_of(0)?;
+        network.found(0);
+        Ok(network)
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How many nodes are there.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether nobody is there.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// How many numbers have been given: every node that ever was has a smaller one.
+    pub fn ids(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node with this number, if it is there.
+    pub fn node(&self, id: u32) -> Option<&Node<O>> {
+        self.nodes.get(id as usize)?.as_ref()
+    }
+
+    /// The nodes that are there and their numbers, by number.
+    pub fn nodes(&self) -> impl Iterator<Item = (u32, &Node<O>)> + Clone {
+        let numbered = (0..).zip(&self.nodes);
+        numbered.filter_map(|(id, node)| Some((id, node.as_ref()?)))
+    }
+
+    /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
+    pub fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
+        self.nodes
+            .get_mut(id as usize)?
+            .as_mut()?
+            .select_peer(selection)
+    }
+
+    /// The numbers of those that are there, in no particular order that is the same for the same
+    /// seed.
+    pub(crate) fn live(&self) -> &[u32] {
+        &self.live
+    }
+
+    pub(crate) fn node_mut(&mut self, id: u32) -> Option<&mut Node<O>> {
+        self.nodes.get_mut(id as usize)?.as_mut()
+    }
+
+    pub(crate) fn nodes_mut(&mut self) -> &mut [Option<Node<O>>] {
+        &mut self.nodes
+    }
+
+    /// What the beginning of a round brings: newcomers.
+    pub(crate) fn begin_round(&mut self, round: u64) {
+        self.found(round);
+        self.replace();
+    }
+
+    /// What the end of a round brings: crashes.
+    pub(crate) fn end_round(&mut self, round: u64) {
+        for at in 0..self.config.faults().crashes().len() {
+            let crash = self.config.faults().crashes()[at];
+            if crash.round == round {
+                let count = (crash.fraction * self.live.len() as f64).round() as usize;
+                self.vanish(count);
+            }
+        }
+    }
+
+    /// Lets those join whom the bootstrap brings until `round`.
+    fn found(&mut self, round: u64) {
+        let nodes = self.config.nodes();
+        let bootstrap = self.config.bootstrap();
+        let view_size = self.config.gossip().view_size();
+        while self.founders < bootstrap.joined(nodes, round) {
+            let founder = self.founders as u32;
+            let peers = bootstrap.peers(founder, nodes as u32, view_size, &mut self.rng);
+            self.founders += 1;
+            self.join(peers);
+        }
+    }
+
+    /// Churn: some vanish, and as many join, each of whom knows one live node.
+    fn replace(&mut self) {
+        self.churn += self.config.faults().churn() * self.live.len() as f64;
+        let count = self.churn as usize;
+        self.churn -= count as f64;
+        self.vanish(count);
+        let survivors = self.live.len();
+        for _ in 0..count {
+            let contact = match survivors {
+                0 => None,
+                _ => Some(self.live[self.rng.random_range(0..survivors)]),
+            };
+            self.join(contact);
+        }
+    }
+
+    fn join(&mut self, peers: impl IntoIterator<Item = u32>) {
+        let id = self.nodes.len() as u32;
+        let mut node = self.node_of(id).expect("checked when the network was made");
+        node.set_local(Some(id));
+        node.init(peers);
+        self.nodes.push(Some(node));
+        self.live.push(id);
+    }
+
+    fn node_of(&mut self, id: u32) -> Result<Node<O>, ConfigError> {
+        let rng = Xoshiro256PlusPlus::from_rng(&mut self.rng);
+        let config = self.config.gossip().clone();
+        Ok(Gossip::new(id, config, self.overlay.clone(), rng)?)
+    }
+
+    /// Takes away `count` nodes, or all when there are fewer, chosen at random.
+    fn vanish(&mut self, count: usize) {
+        let count = count.min(self.live.len());
+        let (vanished, _) = self.live.partial_shuffle(&mut self.rng, count);
+        for &mut id in vanished {
+            self.nodes[id as usize] = None;
+        }
+        // That is where `partial_shuffle` leaves those it has drawn.
+        self.live.truncate(self.live.len() - count);
+    }
+}
