@@ -1,9 +1,16 @@
 //! Thousands to millions of the shipping state machine in one process, in virtual time.
 
+pub mod autocorrelation;
 pub mod bootstrap;
+pub mod clustering;
+pub mod components;
 pub mod config;
 pub mod driver;
 pub mod faults;
+pub mod graph;
+pub mod in_degrees;
 pub mod network;
+pub mod paths;
 pub mod rounds;
+pub mod samples;
 pub mod traffic;
