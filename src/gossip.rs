@@ -278,7 +278,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.shows_life(from);
         let buffer = request.pull.then(|| self.buffer(from, Side::Passive));
         let (descriptors, sent) = buffer.unwrap_or_default();
-        self.merge(Side::Passive, sent, request.descriptors);
+        self.merge(from, Side::Passive, sent, request.descriptors);
         Response { descriptors }
     }
 
@@ -307,7 +307,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         } else {
             Vec::new()
         };
-        self.merge(Side::Active, exchange.sent, received);
+        self.merge(&exchange.partner, Side::Active, exchange.sent, received);
         let view_size = self.config.view_size();
         self.fruitless = match before < view_size && self.view.len() == before {
             true => self.fruitless.saturating_add(1),
@@ -444,10 +444,17 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         (buffer, sent)
     }
 
-    fn merge(&mut self, side: Side, mut sent: Vec<P::Id>, mut received: Vec<Descriptor<P>>) {
+    fn merge(
+        &mut self,
+        partner: &P::Id,
+        side: Side,
+        mut sent: Vec<P::Id>,
+        mut received: Vec<Descriptor<P>>,
+    ) {
         received.retain(|d| *d.peer.id() != self.id);
         let merge = Merge {
             view_size: self.config.view_size(),
+            partner,
             side,
             sent: &sent,
             received: &mut received,

@@ -64,7 +64,7 @@
 //! # Three things, three places
 //!
 //! - the **mechanism**, [`gossip`]: exchange and merge. Push, pull or push-pull; period; fanout.
-//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], or your own.
+//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], or your own.
 //! - the **sampling service**, [`sampling`]: hands peers out of whatever view an overlay keeps.
 //!
 //! # What a panic would mean
@@ -89,7 +89,7 @@ pub mod simulator;
 mod swarm;
 pub mod view;
 
-pub use overlay::{Overlay, random::Random};
+pub use overlay::{Overlay, cyclon::Cyclon, random::Random};
 pub use sampling::{PeerSampling, Selection};
 
 #[cfg(feature = "swarm")]

@@ -5,6 +5,7 @@
 //! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
 //! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
 
+pub mod cyclon;
 pub mod random;
 
 use std::{borrow::Cow, fmt};
@@ -80,6 +81,8 @@ pub struct Outgoing {
 pub struct Merge<'a, P: Peer> {
     /// The view size c: how many descriptors may stay.
     pub view_size: usize,
+    /// Who is at the other end.
+    pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
     /// The peers that were sent to the other side in this exchange, in the order in which they
@@ -103,6 +106,13 @@ pub enum OverlayError {
         /// The view size c given.
         view_size: usize,
     },
+    /// The shuffle length is zero, or exceeds the view.
+    ShuffleLength {
+        /// The shuffle length l given.
+        shuffle_length: usize,
+        /// The view size c given.
+        view_size: usize,
+    },
     /// Any other reason, for overlays outside this crate.
     Other(Cow<'static, str>),
 }
@@ -119,6 +129,13 @@ impl fmt::Display for OverlayError {
                 "healer {healer} + swapper {swapper} must be at most half of the view size \
                  {view_size}, that is {}",
                 view_size / 2
+            ),
+            Self::ShuffleLength {
+                shuffle_length,
+                view_size,
+            } => write!(
+                f,
+                "shuffle length {shuffle_length} must be 1 to the view size {view_size}"
             ),
             Self::Other(reason) => f.write_str(reason),
         }

@@ -128,6 +128,7 @@ mod tests {
             .collect();
         let merge = Merge {
             view_size: 10,
+            partner: &99,
             side: Side::Active,
             sent,
             received: &mut received,
