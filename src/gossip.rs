@@ -5,16 +5,19 @@
 //! the same inputs give the same outputs, byte for byte. The libp2p behaviour drives it over
 //! substreams, the simulator by the million in one process.
 
+pub mod buffers;
 pub mod config;
 pub mod message;
 
-use std::{mem, time::Duration};
+use std::{mem, num::NonZeroU64, sync::Arc, time::Duration};
 
 use rand::{Rng, RngExt};
+use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::{
     gossip::{
+        buffers::Buffers,
         config::{Config, ConfigError, PartnerSelection},
         message::{Exchange, ExchangeId, Failure, Request, Response},
     },
@@ -57,34 +60,51 @@ const MAX_IN_FLIGHT: usize = 64;
 pub struct Gossip<P: Peer, O, R> {
     id: P::Id,
     local: Option<P>,
-    config: Config,
+    config: Arc<Config>,
     overlay: O,
     rng: R,
     view: View<P>,
-    sampler: Sampler<P::Id>,
-    in_flight: Vec<InFlight<P::Id>>,
+    // One is the rule, and stands in the node itself: a simulator reads all of this from memory for
+    // every exchange.
+    in_flight: SmallVec<[InFlight<P::Id>; 1]>,
     next_id: u64,
     next_round: Duration,
-    /// The current round's number, and when it started.
-    round: u64,
+    /// The current round's number, and when it started. None before the first.
+    round: Option<NonZeroU64>,
     round_started: Option<Duration>,
     /// Exchanges that the current round may still start.
-    budget: usize,
+    budget: u32,
     /// Failures of the current round that may still be made up for.
-    retries: usize,
+    retries: u32,
     /// The partners of the current round: none is tried twice.
-    tried: Vec<P::Id>,
-    /// Peers of the view whose last exchange broke.
-    suspects: Vec<P::Id>,
-    /// Peers of the view that this node itself refused to make an exchange with.
-    refused: Vec<P::Id>,
+    tried: SmallVec<[P::Id; 1]>,
     /// Exchanges in a row that brought nobody new to a view with room.
     fruitless: u32,
     /// Hastened rounds in a row.
     hastes: u32,
-    /// Storage to be used again: each exchange takes one buffer and brings one.
-    spare_buffer: Vec<Descriptor<P>>,
-    spare_sent: Vec<P::Id>,
+    buffers: Buffers<P>,
+    /// Apart, since most nodes of a simulation never need it.
+    notes: Option<Box<Notes<P::Id>>>,
+}
+
+/// What a node notes about peers of its view.
+#[derive(Debug)]
+struct Notes<I> {
+    sampler: Sampler<I>,
+    /// Peers whose last exchange broke.
+    suspects: Vec<I>,
+    /// Peers that this node itself refused to make an exchange with.
+    refused: Vec<I>,
+}
+
+impl<I> Default for Notes<I> {
+    fn default() -> Self {
+        Self {
+            sampler: Sampler::default(),
+            suspects: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
 }
 
 /// An exchange that this node has started.
@@ -94,9 +114,8 @@ struct InFlight<I> {
     partner: I,
     /// What the swapper will remove. Per exchange: others may run in between.
     sent: Vec<I>,
-    pull: bool,
     /// The round that started it, and may make up for it.
-    round: Option<u64>,
+    round: Option<NonZeroU64>,
     deadline: Duration,
 }
 
@@ -119,12 +138,18 @@ pub struct UnknownExchange;
 
 impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// A node called `id`, with an empty view. It does not advertise itself until
-    /// [`set_local`](Self::set_local).
+    /// [`set_local`](Self::set_local). Many nodes may share one `config`.
     ///
     /// # Errors
     ///
     /// A [`ConfigError`] when `config` or the settings of `overlay` are outside their bounds.
-    pub fn new(id: P::Id, config: Config, overlay: O, rng: R) -> Result<Self, ConfigError> {
+    pub fn new(
+        id: P::Id,
+        config: impl Into<Arc<Config>>,
+        overlay: O,
+        rng: R,
+    ) -> Result<Self, ConfigError> {
+        let config = config.into();
         config.check()?;
         overlay.check(config.view_size())?;
         Ok(Self {
@@ -134,21 +159,18 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             config,
             overlay,
             rng,
-            sampler: Sampler::default(),
-            in_flight: Vec::new(),
+            in_flight: SmallVec::new(),
             next_id: 0,
             next_round: Duration::ZERO,
-            round: 0,
+            round: None,
             round_started: None,
             budget: 0,
             retries: 0,
-            tried: Vec::new(),
-            suspects: Vec::new(),
-            refused: Vec::new(),
+            tried: SmallVec::new(),
             fruitless: 0,
             hastes: 0,
-            spare_buffer: Vec::new(),
-            spare_sent: Vec::new(),
+            buffers: Buffers::default(),
+            notes: None,
         })
     }
 
@@ -200,10 +222,24 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
                 break;
             }
             if *peer.id() != self.id {
-                self.view.append(&mut vec![Descriptor::fresh(peer)]);
+                self.view.insert(Descriptor::fresh(peer));
             }
         }
         self.view.len() - before
+    }
+
+    /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
+    /// storage there. For whoever drives many nodes in one process: a node that rests then holds no
+    /// buffer, and those in use stay in the cache.
+    pub fn with_buffers<T>(
+        &mut self,
+        buffers: &mut Buffers<P>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        mem::swap(&mut self.buffers, buffers);
+        let done = work(self);
+        mem::swap(&mut self.buffers, buffers);
+        done
     }
 
     /// Removes a peer from the view: it said goodbye, or the application does not want it. It may
@@ -235,10 +271,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
                 self.hastes = 0;
             }
             self.round_started = Some(now);
-            self.round += 1;
+            self.round = NonZeroU64::MIN.checked_add(self.round.map_or(0, NonZeroU64::get));
             self.next_round = now.saturating_add(self.config.period());
-            self.budget = self.config.fanout();
-            self.retries = self.config.retries();
+            // Both are at most the view size.
+            self.budget = self.config.fanout() as u32;
+            self.retries = self.config.retries() as u32;
             self.tried.clear();
         }
         if self.budget == 0 || self.is_saturated() {
@@ -247,7 +284,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.budget -= 1;
         let partner = self.select_partner()?;
         self.tried.push(partner.clone());
-        Some(self.start(partner, Some(self.round), now))
+        Some(self.start(partner, self.round, now))
     }
 
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
@@ -300,9 +337,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         let exchange = self.finish(id)?;
         self.overlay.exchange_ended(true);
         self.shows_life(&exchange.partner);
-        self.refused.retain(|refused| *refused != exchange.partner);
+        if let Some(notes) = &mut self.notes {
+            notes.refused.retain(|refused| *refused != exchange.partner);
+        }
         let before = self.view.len();
-        let received = if exchange.pull {
+        let received = if self.config.propagation().pulls() {
             response.descriptors
         } else {
             Vec::new()
@@ -332,24 +371,26 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         id: ExchangeId,
         failure: Failure,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
-        let InFlight { partner, round, .. } = self.finish(id)?;
+        let exchange = self.finish(id)?;
+        self.buffers.keep_ids(exchange.sent);
+        let (partner, round) = (exchange.partner, exchange.round);
         let dead = match failure {
             Failure::Unreachable | Failure::Unsupported => true,
-            Failure::Broken => self.suspects.contains(&partner),
+            Failure::Broken => self.suspects().contains(&partner),
             Failure::Refused => false,
         };
-        if round == Some(self.round) && self.retries > 0 {
+        if round.is_some() && round == self.round && self.retries > 0 {
             self.retries -= 1;
             self.budget += 1;
         }
         if failure != Failure::Refused {
             self.overlay.exchange_ended(false);
-        } else if self.view.contains(&partner) && !self.refused.contains(&partner) {
-            self.refused.push(partner.clone());
+        } else if self.view.contains(&partner) && !self.refused().contains(&partner) {
+            self.notes().refused.push(partner.clone());
         }
         let removed = dead && self.remove(&partner).is_some();
         if failure == Failure::Broken && !dead && self.view.contains(&partner) {
-            self.suspects.push(partner.clone());
+            self.notes().suspects.push(partner.clone());
         }
         Ok(Failed {
             id,
@@ -367,13 +408,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     }
 
     fn select_partner_but(&mut self, pass_over_refused: bool) -> Option<P::Id> {
+        let refused = self.notes.as_ref().map_or(&[][..], |n| &n.refused);
         let eligible = self.view.iter().filter(|d| {
             let id = d.peer.id();
             !self.tried.contains(id)
                 && self.in_flight.iter().all(|e| e.partner != *id)
-                && !(pass_over_refused && self.refused.contains(id))
+                && !(pass_over_refused && refused.contains(id))
         });
-        let anybody = self.tried.is_empty() && self.in_flight.is_empty() && self.refused.is_empty();
+        let anybody = self.tried.is_empty() && self.in_flight.is_empty() && refused.is_empty();
         let chosen = match self.config.selection() {
             PartnerSelection::Head => eligible.min_by_key(|d| d.age),
             // `rev`: among equals the first of the view, as `View::oldest`.
@@ -392,7 +434,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         chosen.map(|d| d.peer.id().clone())
     }
 
-    fn start(&mut self, partner: P::Id, round: Option<u64>, now: Duration) -> Exchange<P, P::Id> {
+    fn start(
+        &mut self,
+        partner: P::Id,
+        round: Option<NonZeroU64>,
+        now: Duration,
+    ) -> Exchange<P, P::Id> {
         let propagation = self.config.propagation();
         let buffer = propagation
             .pushes()
@@ -404,7 +451,6 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             id,
             partner: partner.clone(),
             sent,
-            pull: propagation.pulls(),
             round,
             deadline: now.saturating_add(self.config.exchange_timeout()),
         });
@@ -433,9 +479,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         };
         let outgoing = self.overlay.arrange(&mut self.view, arrange, &mut self.rng);
         let head = self.view.head(outgoing.entries);
-        let mut sent = mem::take(&mut self.spare_sent);
+        let mut sent = self.buffers.ids();
         sent.extend(head.iter().map(|d| d.peer.id().clone()));
-        let mut buffer = mem::take(&mut self.spare_buffer);
+        let mut buffer = self.buffers.descriptors();
         buffer.reserve_exact(head.len() + 1);
         if outgoing.local {
             buffer.extend(self.local.clone().map(Descriptor::fresh));
@@ -448,7 +494,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         &mut self,
         partner: &P::Id,
         side: Side,
-        mut sent: Vec<P::Id>,
+        sent: Vec<P::Id>,
         mut received: Vec<Descriptor<P>>,
     ) {
         received.retain(|d| *d.peer.id() != self.id);
@@ -462,28 +508,38 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay.merge(&mut self.view, merge, &mut self.rng);
         debug_assert!(self.view.len() <= self.config.view_size());
         self.view_changed();
-        // The larger of the two is kept; but not what a peer with a larger view has sent, so nothing
-        // is hoarded.
-        let capacity = received.capacity();
-        if capacity > self.spare_buffer.capacity() && capacity <= self.config.view_size() {
-            received.clear();
-            self.spare_buffer = received;
+        // But not what a peer with a larger view has sent, so nothing is hoarded.
+        if received.capacity() <= self.config.view_size() {
+            self.buffers.keep(received);
         }
-        if sent.capacity() > self.spare_sent.capacity() {
-            sent.clear();
-            self.spare_sent = sent;
-        }
+        self.buffers.keep_ids(sent);
     }
 
     fn view_changed(&mut self) {
-        self.sampler.retain(&self.view);
-        self.suspects.retain(|id| self.view.contains(id));
-        self.refused.retain(|id| self.view.contains(id));
+        if let Some(notes) = &mut self.notes {
+            notes.sampler.retain(&self.view);
+            notes.suspects.retain(|id| self.view.contains(id));
+            notes.refused.retain(|id| self.view.contains(id));
+        }
+    }
+
+    fn suspects(&self) -> &[P::Id] {
+        self.notes.as_ref().map_or(&[], |notes| &notes.suspects)
+    }
+
+    fn refused(&self) -> &[P::Id] {
+        self.notes.as_ref().map_or(&[], |notes| &notes.refused)
+    }
+
+    fn notes(&mut self) -> &mut Notes<P::Id> {
+        self.notes.get_or_insert_default()
     }
 
     /// The peer has just shown that it lives.
     fn shows_life(&mut self, id: &P::Id) {
-        self.suspects.retain(|suspect| suspect != id);
+        if let Some(notes) = &mut self.notes {
+            notes.suspects.retain(|suspect| suspect != id);
+        }
     }
 
     /// Brings the next round forward: to the eager delay from now, doubled `doublings` times.
@@ -508,11 +564,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Gossip<P, O, R> {
     }
 
     fn select_peer(&mut self, selection: Selection) -> Option<P> {
-        self.sampler.select(&self.view, selection, &mut self.rng)
+        let notes = self.notes.get_or_insert_default();
+        notes.sampler.select(&self.view, selection, &mut self.rng)
     }
 
     fn broadcast(&mut self, mut send: impl FnMut(P)) -> usize {
-        self.sampler.mark_all(&self.view);
+        let notes = self.notes.get_or_insert_default();
+        notes.sampler.mark_all(&self.view);
         for descriptor in &self.view {
             send(descriptor.peer.clone());
         }

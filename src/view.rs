@@ -189,14 +189,19 @@ impl<P: Peer> View<P> {
     /// TOCS: "view.append(buffer_p)", "view.removeDuplicates()", which keeps the freshest.
     pub fn append(&mut self, received: &mut Vec<Descriptor<P>>) {
         for descriptor in received.drain(..) {
-            match position(&self.entries, descriptor.peer.id()) {
-                Some(at) => {
-                    let known = &mut self.entries[at];
-                    known.age = known.age.min(descriptor.age);
-                    known.peer.refresh(descriptor.peer);
-                }
-                None => self.entries.push(descriptor),
+            self.insert(descriptor);
+        }
+    }
+
+    /// Appends one descriptor, as [`append`](Self::append) does.
+    pub fn insert(&mut self, descriptor: Descriptor<P>) {
+        match position(&self.entries, descriptor.peer.id()) {
+            Some(at) => {
+                let known = &mut self.entries[at];
+                known.age = known.age.min(descriptor.age);
+                known.peer.refresh(descriptor.peer);
             }
+            None => self.entries.push(descriptor),
         }
     }
 
