@@ -1,10 +1,12 @@
 //! What to simulate.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::{
     gossip::config as gossip,
-    simulator::{bootstrap::Bootstrap, faults::Faults},
+    simulator::{bootstrap::Bootstrap, faults::Faults, latency::Latency},
 };
 
 /// Settings of a simulation. Checked as a whole when a driver is made of it.
@@ -14,6 +16,7 @@ pub struct Config {
     gossip: gossip::Config,
     bootstrap: Bootstrap,
     faults: Faults,
+    latency: Latency,
     rounds: u64,
     seed: u64,
     threads: usize,
@@ -28,13 +31,14 @@ impl Config {
     pub const THREADS: (usize, usize) = (1, 256);
 
     /// A network of `nodes` nodes with the crate's own defaults, from random views, without faults,
-    /// for 100 rounds, seed 0, on one thread.
+    /// for 100 rounds, seed 0, on one thread. Where messages take time, 50 ms each (a guess).
     pub fn new(nodes: usize) -> Self {
         Self {
             nodes,
             gossip: gossip::Config::default(),
             bootstrap: Bootstrap::Random,
             faults: Faults::none(),
+            latency: Latency::Constant(Duration::from_millis(50)),
             rounds: 100,
             seed: 0,
             threads: 1,
@@ -56,6 +60,13 @@ impl Config {
     /// What goes wrong.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// How long messages take, for the event-based driver; in the round-based one they take no
+    /// time.
+    pub fn with_latency(mut self, latency: Latency) -> Self {
+        self.latency = latency;
         self
     }
 
@@ -98,6 +109,11 @@ impl Config {
         &self.faults
     }
 
+    /// How long messages take.
+    pub fn latency(&self) -> Latency {
+        self.latency
+    }
+
     /// How many rounds there are to be.
     pub fn rounds(&self) -> u64 {
         self.rounds
@@ -138,6 +154,9 @@ impl Config {
         for crash in self.faults.crashes() {
             fraction("crash", crash.fraction)?;
             self.by_the_last("crash", crash.round)?;
+        }
+        if !self.latency.is_valid() {
+            return Err(ConfigError::Latency(self.latency));
         }
         fraction("churn", self.faults.churn())?;
         fraction("loss", self.faults.loss())?;
@@ -233,6 +252,9 @@ pub enum ConfigError {
         /// The round in which it was to heal.
         to: u64,
     },
+    /// A latency that is out of its bounds, which stand beside [`Latency`].
+    #[error("latency is {0:?}, must be at most an hour, with min up to max and sigma 0 to 5")]
+    Latency(Latency),
     /// The nodes cannot work with their settings.
     #[error(transparent)]
     Gossip(#[from] gossip::ConfigError),
@@ -285,6 +307,11 @@ mod tests {
             (
                 config().with_faults(Faults::none().with_partition(51..60)),
                 "partition at round 51, after the last round, 50",
+            ),
+            (
+                config().with_latency(Latency::Constant(Duration::MAX)),
+                "latency is Constant(18446744073709551615.999999999s), must be at most an hour, \
+                 with min up to max and sigma 0 to 5",
             ),
             (
                 config().with_gossip(gossip::Config::default().with_fanout(0)),

@@ -108,6 +108,12 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         &mut self.nodes
     }
 
+    /// Whether the network is cut in two between these nodes, in this round.
+    pub(crate) fn parts(&self, one: u32, other: u32, round: u64) -> bool {
+        let side = |id| side(self.config.seed(), id);
+        self.config.faults().partitioned(round) && side(one) != side(other)
+    }
+
     /// What the beginning of a round brings: newcomers.
     pub(crate) fn begin_round(&mut self, round: u64) {
         self.found(round);
@@ -179,4 +185,16 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         // That is where `partial_shuffle` leaves those it has drawn.
         self.live.truncate(self.live.len() - count);
     }
+}
+
+/// An RNG for one occasion: a node, a round, a number. The same however the work is divided.
+pub(crate) fn fork(seed: u64, (id, round, number): (u32, u64, u32)) -> Xoshiro256PlusPlus {
+    let occasion = u64::from(id) << 32 | u64::from(number);
+    let mut mixed = Xoshiro256PlusPlus::seed_from_u64(seed ^ occasion);
+    Xoshiro256PlusPlus::seed_from_u64(mixed.random::<u64>() ^ round)
+}
+
+/// On which side of a partition a node is.
+pub(crate) fn side(seed: u64, id: u32) -> bool {
+    fork(seed, (id, 0, 0)).random()
 }

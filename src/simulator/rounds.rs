@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
+use rand::{RngExt, seq::SliceRandom};
 
 use crate::{
     gossip::message::{ExchangeId, Failure, Request, Response},
@@ -20,7 +20,7 @@ use crate::{
         config::{Config, ConfigError},
         driver::Driver,
         faults::Faults,
-        network::{Network, Node},
+        network::{Network, Node, fork, side},
         traffic::Traffic,
     },
 };
@@ -170,13 +170,6 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
     }
 }
 
-/// An RNG for one occasion: a node, a round, a number. The same however the work is divided.
-fn fork(seed: u64, (id, round, number): (u32, u64, u32)) -> Xoshiro256PlusPlus {
-    let occasion = u64::from(id) << 32 | u64::from(number);
-    let mut mixed = Xoshiro256PlusPlus::seed_from_u64(seed ^ occasion);
-    Xoshiro256PlusPlus::seed_from_u64(mixed.random::<u64>() ^ round)
-}
-
 /// What all workers know of a round.
 struct Turns<'a> {
     now: Duration,
@@ -201,7 +194,8 @@ enum Fate {
 impl Turns<'_> {
     /// What becomes of an exchange, the `number`th that this node has tried in this round.
     fn fate(&self, from: u32, to: u32, number: u32) -> Fate {
-        let parted = self.faults.partitioned(self.round) && self.side(from) != self.side(to);
+        let parted =
+            self.faults.partitioned(self.round) && side(self.seed, from) != side(self.seed, to);
         if parted || !self.live[to as usize] {
             return Fate::Unreachable;
         }
@@ -215,11 +209,6 @@ impl Turns<'_> {
             false if chance.random_bool(loss) => Fate::ResponseLost,
             false => Fate::Succeeds,
         }
-    }
-
-    /// On which side of a partition the node is.
-    fn side(&self, id: u32) -> bool {
-        fork(self.seed, (id, 0, 0)).random()
     }
 }
 
@@ -625,7 +614,7 @@ mod tests {
             let faults = Faults::none().with_partition(5..until);
             let config = Config::new(500).with_faults(faults);
             let simulation = run(config, Random::new(1, 14), rounds);
-            let side = |id| fork(0, (id, 0, 0)).random::<bool>();
+            let side = |id| side(0, id);
             let nodes = simulation.network().nodes();
             let links = nodes.flat_map(|(id, node)| node.view().iter().map(move |d| (id, d.peer)));
             let across = links.clone().filter(|&(id, peer)| side(id) != side(peer));
