@@ -130,6 +130,7 @@ mod tests {
             outside += rs.filter(|r| r.abs() > band).count();
         }
         // 1 % of 2,000 lags is 20; a little less, since later lags have fewer terms.
+        assert!((white_noise_band(400) - 0.1288).abs() < 1e-9);
         assert!((4..40).contains(&outside), "seeds 0..{seeds}: {outside}");
     }
 

@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn empty_graphs() {
-        let empty = Graph::new(3, [(0, vec![1]); 0]);
+        let empty = Graph::new(3, std::iter::empty::<(u32, [u32; 0])>());
         assert!(empty.is_empty() && empty.undirected().is_empty());
         assert_eq!((empty.dead_share(), empty.edges().count()), (0.0, 0));
         let alone = Graph::new(3, [(1, vec![0, 2])]);
