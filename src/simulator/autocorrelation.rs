@@ -2,8 +2,8 @@
 
 use crate::simulator::{graph::Graph, in_degrees};
 
-/// The autocorrelation of a time series d of K values at a lag of k rounds (TOCS 2007, on the
-/// degree of individual nodes over time):
+/// The autocorrelation of a time series d of K values at a lag of k rounds (TOCS 2007, of one
+/// node's in-degree):
 ///
 /// r_k = Σ_{j=1}^{K−k} (d_j − d̄)(d_{j+k} − d̄) / Σ_{j=1}^{K} (d_j − d̄)²
 ///

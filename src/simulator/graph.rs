@@ -1,7 +1,7 @@
 //! A snapshot of the network: who has whom in its view.
 //!
-//! TOCS 2007 calls it the communication topology: "the set of nodes and the links defined by the
-//! views". Its measures stand in the files beside this one.
+//! The measures of it, those of the peer sampling paper (TOCS 2007), stand in the files beside this
+//! one.
 
 use rand::{Rng, seq::index};
 

@@ -9,8 +9,8 @@ use crate::simulator::graph::{Graph, Rows, Undirected};
 /// 64 come within 10⁻⁴ of the mean.
 pub const SOURCES: usize = 10_000;
 
-/// The lengths of shortest paths, in links (TOCS 2007, on clustering and path lengths: the average
-/// path length is the mean over all pairs of nodes).
+/// The lengths of shortest paths, in links (TOCS 2007: the average path length is the mean over all
+/// pairs of nodes).
 ///
 /// The figures published there are those of the *directed* graph, where a path goes from a node to
 /// those in its view; the length from a to b may then differ from that from b to a.
