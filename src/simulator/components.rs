@@ -3,14 +3,14 @@
 use crate::simulator::graph::Graph;
 
 /// The weakly connected components of the live nodes: pieces that no link joins, whichever way it
-/// leads. TOCS 2007 counts partitions so: more than one component is a partition.
+/// leads. More than one is what TOCS 2007 calls a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Components {
     /// How many there are; 0 without nodes.
     pub count: usize,
     /// The number of nodes of the largest one; 0 without nodes.
     pub largest: usize,
-    /// The number of nodes outside the largest one, as TOCS 2007 plots it for removed nodes.
+    /// The number of nodes outside the largest one: what is cut off.
     pub outside: usize,
 }
 

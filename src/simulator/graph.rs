@@ -1,7 +1,7 @@
 //! A snapshot of the network: who has whom in its view.
 //!
-//! TOCS 2007 calls it the communication topology: "the set of nodes and the links defined by the
-//! views". Its measures stand in the files beside this one.
+//! The measures of it, those of the peer sampling paper (TOCS 2007), stand in the files beside this
+//! one.
 
 use rand::{Rng, seq::index};
 
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn empty_graphs() {
-        let empty = Graph::new(3, [(0, vec![1]); 0]);
+        let empty = Graph::new(3, std::iter::empty::<(u32, [u32; 0])>());
         assert!(empty.is_empty() && empty.undirected().is_empty());
         assert_eq!((empty.dead_share(), empty.edges().count()), (0.0, 0));
         let alone = Graph::new(3, [(1, vec![0, 2])]);

@@ -2,9 +2,8 @@
 
 use crate::simulator::graph::Graph;
 
-/// The in-degrees of the live nodes, and how they are distributed (TOCS 2007, on the properties of
-/// the degree distribution). A node's in-degree is the number of *live* nodes that have it in their
-/// views.
+/// The in-degrees of the live nodes, and how they are distributed (TOCS 2007). A node's in-degree is
+/// the number of *live* nodes that have it in their views.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InDegrees {
     /// The mean: links between live nodes per live node. 0 without nodes.
@@ -82,7 +81,7 @@ pub fn random_distribution(nodes: usize, view_size: f64) -> Vec<f64> {
     for k in 0..others {
         let ratio = (trials - k as f64) / (k as f64 + 1.0) * (p / (1.0 - p));
         let rest = ln.exp() * ratio / (1.0 - ratio);
-        if p == 0.0 || (ratio < 1.0 && rest < 1e-12) {
+        if ratio < 1.0 && rest < 1e-12 {
             break;
         }
         ln += ratio.ln();
@@ -125,7 +124,7 @@ mod tests {
 
     #[test]
     fn without_nodes_all_is_zero() {
-        let degrees = InDegrees::of(&Graph::new(0, [(0, [0]); 0]));
+        let degrees = InDegrees::of(&Graph::new(0, std::iter::empty::<(u32, [u32; 0])>()));
         assert_eq!((degrees.mean, degrees.sd, degrees.max), (0.0, 0.0, 0));
         assert_eq!(degrees.histogram, [0; 0]);
         for nodes in [0, 1] {
