@@ -14,7 +14,10 @@ use std::{
 use rand::{RngExt, seq::SliceRandom};
 
 use crate::{
-    gossip::message::{ExchangeId, Failure, Request, Response},
+    gossip::{
+        buffers::Buffers,
+        message::{ExchangeId, Failure, Request, Response},
+    },
     overlay::Overlay,
     simulator::{
         config::{Config, ConfigError},
@@ -58,6 +61,9 @@ pub struct Rounds<O> {
     traffic: Traffic,
 }
 
+/// The most turns of a batch: what they touch fits into the cache of one core.
+const MAX_BATCH: usize = 1_024;
+
 /// From how many nodes on a second thread is worth while: batches have their full size there, and
 /// waiting for each other takes little of the time.
 const MANY_NODES: usize = if cfg!(test) { 1_000 } else { 65_536 };
@@ -92,7 +98,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
             round: self.round,
             seed: config.seed(),
             faults: config.faults().clone(),
-            batch: (self.order.len() / 128).clamp(1, 1_024),
+            batch: (self.order.len() / 128).clamp(1, MAX_BATCH),
             order: &self.order,
             live: &self.live,
             mail: &self.mail,
@@ -105,7 +111,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
         let size = nodes.len().div_ceil(threads).max(1);
         let shards = nodes.chunks_mut(size).enumerate();
         let barrier = Barrier::new(shards.len());
-        self.workers.resize_with(shards.len(), Worker::default);
+        self.workers.resize_with(shards.len(), Worker::new);
         thread::scope(|scope| {
             let mut first = None;
             for ((index, nodes), worker) in shards.zip(&mut self.workers) {
@@ -224,10 +230,6 @@ impl<O> Shard<'_, O> {
     fn holds(&self, id: u32) -> bool {
         id as usize / self.size == self.index
     }
-
-    fn of(&self, id: u32) -> usize {
-        id as usize / self.size
-    }
 }
 
 impl<O: Overlay<u32>> Shard<'_, O> {
@@ -320,7 +322,7 @@ fn collect<T>(
 }
 
 /// One thread's share of the work, with storage to be used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Worker {
     ask: Vec<Vec<Asked>>,
     asked: Vec<Asked>,
@@ -328,10 +330,24 @@ struct Worker {
     waiting: Vec<Asked>,
     answer: Vec<Vec<Answered>>,
     answered: Vec<Answered>,
+    buffers: Buffers<u32>,
     traffic: Traffic,
 }
 
 impl Worker {
+    fn new() -> Self {
+        Self {
+            ask: Vec::new(),
+            asked: Vec::new(),
+            waiting: Vec::new(),
+            answer: Vec::new(),
+            answered: Vec::new(),
+            // Two for each exchange of a batch, and some for those that wait.
+            buffers: Buffers::new(3 * MAX_BATCH),
+            traffic: Traffic::default(),
+        }
+    }
+
     fn work<O: Overlay<u32>>(
         &mut self,
         mut shard: Shard<'_, O>,
@@ -339,6 +355,7 @@ impl Worker {
         barrier: &Barrier,
     ) {
         let threads = turns.mail.threads;
+
         self.ask.resize_with(threads, Vec::new);
         self.answer.resize_with(threads, Vec::new);
         for (number, batch) in turns.order.chunks(turns.batch).enumerate() {
@@ -412,7 +429,10 @@ impl Worker {
         id: u32,
         mut number: u32,
     ) {
-        while let Some(exchange) = shard.node(id).poll_round(turns.now) {
+        let size = shard.size;
+        let node = shard.node(id);
+        let poll = |node: &mut Node<O>| node.poll_round(turns.now);
+        while let Some(exchange) = node.with_buffers(&mut self.buffers, poll) {
             let fate = turns.fate(id, exchange.partner, number);
             number += 1;
             let failure = match fate {
@@ -426,11 +446,13 @@ impl Worker {
             }
             if let Some(failure) = failure {
                 self.traffic.failures += 1;
-                let known = shard.node(id).handle_failure(exchange.id, failure);
-                known.expect("just started");
+                let fail = |node: &mut Node<O>| node.handle_failure(exchange.id, failure);
+                node.with_buffers(&mut self.buffers, fail)
+                    .expect("just started");
+                self.buffers.keep(exchange.request.descriptors);
                 continue;
             }
-            self.ask[shard.of(exchange.partner)].push(Asked {
+            self.ask[exchange.partner as usize / size].push(Asked {
                 turn,
                 from: id,
                 to: exchange.partner,
@@ -453,10 +475,11 @@ impl Worker {
                 }
                 self.traffic.overlapped += 1;
             }
-            let response = node.handle_request(&asked.from, asked.request);
+            let answer = |node: &mut Node<O>| node.handle_request(&asked.from, asked.request);
+            let response = node.with_buffers(&mut self.buffers, answer);
             self.traffic.responses += 1;
             self.traffic.descriptors += response.descriptors.len() as u64;
-            self.answer[shard.of(asked.from)].push(Answered {
+            self.answer[asked.from as usize / shard.size].push(Answered {
                 turn: asked.turn,
                 to: asked.from,
                 id: asked.id,
@@ -480,12 +503,14 @@ impl Worker {
             let node = shard.node(to);
             if let Some(response) = response {
                 self.traffic.exchanges += 1;
-                let known = node.handle_response(id, response, turns.now);
-                known.expect("in flight");
+                let merge = |node: &mut Node<O>| node.handle_response(id, response, turns.now);
+                node.with_buffers(&mut self.buffers, merge)
+                    .expect("in flight");
             } else {
                 self.traffic.failures += 1;
-                let known = node.handle_failure(id, Failure::Broken);
-                known.expect("in flight");
+                let fail = |node: &mut Node<O>| node.handle_failure(id, Failure::Broken);
+                node.with_buffers(&mut self.buffers, fail)
+                    .expect("in flight");
                 self.start(shard, turns, turn, to, number);
             }
         }
