@@ -30,7 +30,8 @@ use crate::{
 
 /// The round-based driver.
 ///
-/// In each round all nodes take a turn, in random order: a node starts what it has to start, its
+/// In each round all nodes take a turn, in random order (beyond 65,536 nodes, in blocks of 64 whose
+/// order is random): a node starts what it has to start, its
 /// partner answers, it merges the answer. Time-outs take no time: that a message does not arrive is
 /// known at once, and the node may try another partner in the same turn.
 ///
@@ -145,16 +146,22 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
     fn next_round(&mut self) {
         self.round += 1;
         self.network.begin_round(self.round);
-        self.order.clear();
-        self.order.extend_from_slice(self.network.live());
         // Whom a node cannot reach is decided by who is there now.
         self.live.clear();
         self.live.resize(self.network.ids(), false);
-        for &id in &self.order {
+        for &id in self.network.live() {
             self.live[id as usize] = true;
         }
         let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
-        self.order.shuffle(&mut rng);
+        // Of very many nodes, those that lie side by side in memory take their turns together.
+        let block = match self.network.len() < MANY_NODES {
+            true => 1,
+            false => 64,
+        };
+        let mut blocks: Vec<&[u32]> = self.network.live().chunks(block).collect();
+        blocks.shuffle(&mut rng);
+        self.order.clear();
+        self.order.extend(blocks.into_iter().flatten());
         self.exchanges();
         self.network.end_round(self.round);
     }
