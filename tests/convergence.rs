@@ -1,33 +1,41 @@
 //! The state machine by itself, in the papers' model: does it converge to what they publish?
 
-mod common;
-
-use common::rounds::Rounds;
 use libp2p_peer_sampling::{
     Random,
-    gossip::config::{Config, PartnerSelection, Propagation},
+    gossip::config::{Config as Gossip, PartnerSelection, Propagation},
+    simulator::{
+        bootstrap::Bootstrap,
+        components::Components,
+        config::Config,
+        driver::Driver,
+        faults::{Crash, Faults},
+        in_degrees::InDegrees,
+        rounds::Rounds,
+    },
 };
 
 const C: usize = 30;
 
-fn rand() -> Config {
-    Config::default()
+fn rand() -> Gossip {
+    Gossip::default()
         .with_view_size(C)
         .with_selection(PartnerSelection::Rand)
 }
 
+fn in_degree_sd(network: &Rounds<Random>) -> f64 {
+    InDegrees::of(&network.network().graph()).sd
+}
+
 /// The mean in-degree SD of rounds 60 to 100, of 1,000 nodes from random views.
-fn converged_sd(config: Config, overlay: Random, seed: u64) -> f64 {
-    let mut rounds = Rounds::new(config, overlay, seed);
-    rounds.random(1_000);
-    (0..60).for_each(|_| rounds.round());
-    let sds: Vec<f64> = (0..8)
-        .map(|_| {
-            (0..5).for_each(|_| rounds.round());
-            rounds.in_degree_sd()
-        })
-        .collect();
-    sds.iter().sum::<f64>() / sds.len() as f64
+fn converged_sd(gossip: Gossip, overlay: Random, seed: u64) -> f64 {
+    let config = Config::new(1_000).with_gossip(gossip).with_seed(seed);
+    let mut rounds = Rounds::new(config, overlay).expect("valid settings");
+    (0..60).for_each(|_| rounds.next_round());
+    let sds = (0..8).map(|_| {
+        (0..5).for_each(|_| rounds.next_round());
+        in_degree_sd(&rounds)
+    });
+    sds.sum::<f64>() / 8.0
 }
 
 /// TOCS 2007 at N=10^4: swapper 4.15, healer 9.95, blind 23.1, the random graph 5.47. The order
@@ -52,15 +60,17 @@ fn in_degrees_are_narrow_for_the_swapper_and_wide_for_the_healer() {
 #[test]
 fn push_pull_undoes_a_star_long_before_push_does() {
     let sd = |propagation, from_star: bool| {
-        let config = rand().with_propagation(propagation);
-        let mut rounds = Rounds::new(config, Random::healer(C), 2);
-        if from_star {
-            rounds.star(500);
-        } else {
-            rounds.random(500);
-        }
-        (0..30).for_each(|_| rounds.round());
-        rounds.in_degree_sd()
+        let bootstrap = match from_star {
+            true => Bootstrap::Star,
+            false => Bootstrap::Random,
+        };
+        let config = Config::new(500)
+            .with_gossip(rand().with_propagation(propagation))
+            .with_bootstrap(bootstrap)
+            .with_seed(2);
+        let mut rounds = Rounds::new(config, Random::healer(C)).expect("valid settings");
+        (0..30).for_each(|_| rounds.next_round());
+        in_degree_sd(&rounds)
     };
     let converged = sd(Propagation::PushPull, false);
     let push_pull = sd(Propagation::PushPull, true);
@@ -72,49 +82,23 @@ fn push_pull_undoes_a_star_long_before_push_does() {
 
 #[test]
 fn after_half_of_the_nodes_crash_the_rest_forget_them_and_stay_connected() {
-    let mut rounds = Rounds::new(Config::default(), Random::for_view_size(C), 3);
-    rounds.star(600);
-    (0..40).for_each(|_| rounds.round());
-    (0..300).for_each(|id| rounds.crash(id));
-    assert!((0.4..0.6).contains(&rounds.dead_links()));
-    let mut needed = 0;
-    while rounds.dead_links() > 0.0 {
-        rounds.round();
-        needed += 1;
-        assert!(needed <= 30, "seed 3: {} dead", rounds.dead_links());
-    }
-    assert!(rounds.connected(), "seed 3");
-}
-
-#[test]
-fn the_same_seed_gives_the_same_network() {
-    let run = |seed| {
-        let mut rounds = Rounds::new(Config::default(), Random::for_view_size(C), seed);
-        rounds.star(100);
-        (0..20).for_each(|_| rounds.round());
-        let views: Vec<_> = rounds.live().map(|node| node.view().clone()).collect();
-        views
+    let crash = Crash {
+        fraction: 0.5,
+        round: 40,
     };
-    assert_eq!(run(4), run(4));
-    assert_ne!(run(4), run(5));
-}
-
-/// TOCS 2007: N=10^4, c=30, push-pull, rand, converged. Tolerances: 5 %, of
-/// the healer 10 %, since the figures were read off the paper's plots.
-#[test]
-#[ignore = "ten thousand nodes: cargo test --release --test convergence -- --ignored --nocapture"]
-fn published_in_degrees() {
-    for (name, overlay, published, tolerance) in [
-        ("swapper", Random::swapper(C), 4.15, 0.05),
-        ("healer", Random::healer(C), 9.95, 0.10),
-        ("blind", Random::blind(), 23.1, 0.05),
-    ] {
-        let mut rounds = Rounds::new(rand(), overlay, 6);
-        rounds.random(10_000);
-        (0..150).for_each(|_| rounds.round());
-        let sd = rounds.in_degree_sd();
-        println!("{name}: in-degree SD {sd:.2}, published {published}");
-        let off = (sd / published - 1.0).abs();
-        assert!(off < tolerance, "seed 6, {name}: {sd} for {published}");
+    let config = Config::new(600)
+        .with_bootstrap(Bootstrap::Star)
+        .with_faults(Faults::none().with_crash(crash))
+        .with_seed(3);
+    let mut rounds = Rounds::new(config, Random::for_view_size(C)).expect("valid settings");
+    (0..40).for_each(|_| rounds.next_round());
+    let dead_links = |rounds: &Rounds<_>| rounds.network().graph().dead_share();
+    assert!((0.4..0.6).contains(&dead_links(&rounds)));
+    let mut needed = 0;
+    while dead_links(&rounds) > 0.0 {
+        rounds.next_round();
+        needed += 1;
+        assert!(needed <= 30, "seed 3: {} dead", dead_links(&rounds));
     }
+    assert_eq!(Components::of(&rounds.network().graph()).count, 1, "seed 3");
 }

@@ -7,17 +7,16 @@ use std::{
     time::Duration,
 };
 
-use common::{
-    rounds::{Rounds, in_degree_sd},
-    swarms::{Node, Sampling, config, eventually, eventually_async, swarm},
-};
+use common::swarms::{Node, Sampling, config, eventually, eventually_async, swarm};
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
     Behaviour, Config, Direction, Event, NeighbourDownReason, Random, RecordError, Scope,
-    SeedError, Selection, gossip::config::Propagation,
+    SeedError, Selection,
+    gossip::config::Propagation,
+    simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
 use tokio::time::Instant;
 
@@ -56,13 +55,16 @@ fn assert_sound(nodes: &[Sampling]) {
 }
 
 fn snapshot_sd(nodes: &[Sampling]) -> f64 {
-    let number: BTreeMap<PeerId, usize> = nodes
+    let number: BTreeMap<PeerId, u32> = nodes
         .iter()
-        .enumerate()
-        .map(|(number, node)| (node.node.peer_id, number))
+        .zip(0..)
+        .map(|(node, number)| (node.node.peer_id, number))
         .collect();
-    let links = nodes.iter().flat_map(|node| node.view());
-    in_degree_sd(nodes.len(), links.map(|peer| number[&peer]))
+    let views = nodes.iter().zip(0..).map(|(node, id)| {
+        let view = node.view().into_iter();
+        (id, view.map(|peer| number[&peer]))
+    });
+    InDegrees::of(&Graph::new(nodes.len(), views)).sd
 }
 
 /// How many exchanges the nodes have started and ended well since they were last asked.
@@ -88,17 +90,14 @@ async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
     const C: usize = 20;
     const SNAPSHOTS: usize = 10;
 
-    let mut model = Rounds::new(
-        Config::local().gossip().clone().with_view_size(C),
-        Random::for_view_size(C),
-        1,
-    );
-    model.random(N as u32);
-    (0..50).for_each(|_| model.round());
+    let gossip = Config::local().gossip().clone().with_view_size(C);
+    let model = simulator::config::Config::new(N).with_gossip(gossip);
+    let mut model = Rounds::new(model, Random::for_view_size(C)).expect("valid settings");
+    (0..50).for_each(|_| model.next_round());
     let mut expected = 0.0;
     for _ in 0..10 * SNAPSHOTS {
-        (0..3).for_each(|_| model.round());
-        expected += model.in_degree_sd() / (10 * SNAPSHOTS) as f64;
+        (0..3).for_each(|_| model.next_round());
+        expected += InDegrees::of(&model.network().graph()).sd / (10 * SNAPSHOTS) as f64;
     }
 
     let mut nodes = star(N, || config().with_view_size(C));

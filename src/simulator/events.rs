@@ -318,7 +318,6 @@ mod tests {
         simulator::{
             bootstrap::Bootstrap,
             faults::{Crash, Faults},
-            graph::Graph,
             in_degrees::InDegrees,
             latency::Latency,
             rounds::Rounds,
@@ -341,19 +340,11 @@ mod tests {
         simulation
     }
 
-    fn graph(driver: &impl Driver) -> Graph {
-        let views = driver.network().nodes();
-        Graph::new(
-            driver.network().ids(),
-            views.map(|(id, node)| (id, node.view().iter().map(|d| d.peer))),
-        )
-    }
-
     /// The mean over some rounds.
     fn in_degree_sd(driver: &mut impl Driver) -> f64 {
         let sds = (0..30).map(|_| {
             driver.next_round();
-            InDegrees::of(&graph(driver)).sd
+            InDegrees::of(&driver.network().graph()).sd
         });
         sds.sum::<f64>() / 30.0
     }
@@ -400,9 +391,9 @@ mod tests {
                 sigma: 1.0,
             });
         let mut simulation = events(config.clone(), Random::new(3, 12), 30);
-        assert!((0.4..0.6).contains(&graph(&simulation).dead_share()));
+        assert!((0.4..0.6).contains(&simulation.network().graph().dead_share()));
         (0..30).for_each(|_| simulation.next_round());
-        let after = graph(&simulation);
+        let after = simulation.network().graph();
         assert_eq!(after.len(), 300);
         assert!(after.dead_share() < 0.02, "{}", after.dead_share());
         assert!(InDegrees::of(&after).mean > 28.0);
@@ -416,7 +407,7 @@ mod tests {
 
         let again = events(config, Random::new(3, 12), 60);
         assert_eq!(again.traffic(), traffic);
-        assert_eq!(graph(&again), after);
+        assert_eq!(again.network().graph(), after);
     }
 
     #[test]

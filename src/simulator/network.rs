@@ -6,7 +6,10 @@ use crate::{
     gossip::Gossip,
     overlay::Overlay,
     sampling::{PeerSampling, Selection},
-    simulator::config::{Config, ConfigError},
+    simulator::{
+        config::{Config, ConfigError},
+        graph::Graph,
+    },
 };
 
 /// A simulated node: the state machine that the libp2p behaviour drives too.
@@ -84,6 +87,15 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     pub fn nodes(&self) -> impl Iterator<Item = (u32, &Node<O>)> + Clone {
         let numbered = (0..).zip(&self.nodes);
         numbered.filter_map(|(id, node)| Some((id, node.as_ref()?)))
+    }
+
+    /// The graph of the views as they are now.
+    pub fn graph(&self) -> Graph {
+        let views = self.nodes().map(|(id, node)| {
+            let view = node.view().iter();
+            (id, view.map(|descriptor| descriptor.peer))
+        });
+        Graph::new(self.ids(), views)
     }
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.

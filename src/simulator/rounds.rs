@@ -552,13 +552,6 @@ mod tests {
         nodes.map(|(id, node)| (id, node.view().clone())).collect()
     }
 
-    /// The share of the links that lead to nobody.
-    fn dead_links<O: Overlay<u32> + Clone>(network: &Network<O>) -> f64 {
-        let links = || network.nodes().flat_map(|(_, node)| node.view());
-        let dead = links().filter(|link| network.node(link.peer).is_none());
-        dead.count() as f64 / links().count() as f64
-    }
-
     /// Takes down who has started the exchanges that are answered.
     #[derive(Debug, Clone)]
     struct Logged {
@@ -624,9 +617,9 @@ mod tests {
         let config = Config::new(600).with_faults(Faults::none().with_crash(crash));
         let mut simulation = run(config, Random::new(3, 12), 20);
         assert_eq!(simulation.network().len(), 300);
-        assert!((0.4..0.6).contains(&dead_links(simulation.network())));
+        assert!((0.4..0.6).contains(&simulation.network().graph().dead_share()));
         (0..30).for_each(|_| simulation.next_round());
-        assert_eq!(dead_links(simulation.network()), 0.0);
+        assert_eq!(simulation.network().graph().dead_share(), 0.0);
 
         let config = Config::new(400).with_faults(Faults::none().with_churn(0.001));
         let simulation = run(config, Random::new(3, 12), 50);

@@ -4,6 +4,5 @@
 
 #[cfg(feature = "swarm")]
 pub mod raw;
-pub mod rounds;
 #[cfg(feature = "swarm")]
 pub mod swarms;
