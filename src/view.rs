@@ -7,9 +7,14 @@
 //! Names and line quotes are those of Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007, Figure 1 ("TOCS" below).
 
-use std::{fmt, hash::Hash, slice};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    mem, slice,
+};
 
 use rand::{Rng, RngExt};
+use rustc_hash::FxHasher;
 
 /// A peer as the view sees it: an identity, and whatever travels with it.
 ///
@@ -122,7 +127,8 @@ impl<P: Peer> View<P> {
 
     /// The oldest descriptor; among equals the first.
     pub fn oldest(&self) -> Option<&Descriptor<P>> {
-        position_of_oldest(&self.entries).map(|at| &self.entries[at])
+        let at = OldestFirst::default().next(&self.entries)?;
+        Some(&self.entries[at])
     }
 
     /// Removes the peer with this identity and returns its descriptor. The order of the others
@@ -150,10 +156,10 @@ impl<P: Peer> View<P> {
     /// TOCS: "move oldest H items to the end of view"
     pub fn move_oldest_to_end(&mut self, count: usize) {
         let len = self.entries.len();
-        for moved in 0..count.min(len) {
-            let end = len - moved;
-            if let Some(oldest) = position_of_oldest(&self.entries[..end]) {
-                self.entries.swap(oldest, end - 1);
+        let mut oldest = OldestFirst::default();
+        for end in (len - count.min(len) + 1..=len).rev() {
+            if let Some(at) = oldest.next(&self.entries[..end]) {
+                self.entries.swap(at, end - 1);
             }
         }
     }
@@ -188,8 +194,20 @@ impl<P: Peer> View<P> {
     ///
     /// TOCS: "view.append(buffer_p)", "view.removeDuplicates()", which keeps the freshest.
     pub fn append(&mut self, received: &mut Vec<Descriptor<P>>) {
+        if self.entries.len() < FILTER_FROM {
+            received.drain(..).for_each(|d| self.insert(d));
+            return;
+        }
+        let mut filter = Filter::default();
+        for known in &self.entries {
+            filter.insert(known.peer.id());
+        }
         for descriptor in received.drain(..) {
-            self.insert(descriptor);
+            if filter.insert(descriptor.peer.id()) {
+                self.insert(descriptor);
+            } else {
+                self.entries.push(descriptor);
+            }
         }
     }
 
@@ -209,9 +227,10 @@ impl<P: Peer> View<P> {
     ///
     /// TOCS: "view.removeOldItems(min(H, view.size-c))"
     pub fn remove_old_items(&mut self, count: usize) {
+        let mut oldest = OldestFirst::default();
         for _ in 0..count {
-            match position_of_oldest(&self.entries) {
-                Some(oldest) => self.entries.remove(oldest),
+            match oldest.next(&self.entries) {
+                Some(at) => self.entries.remove(at),
                 None => return,
             };
         }
@@ -263,11 +282,16 @@ impl<P: Peer> FromIterator<Descriptor<P>> for View<P> {
     }
 }
 
-/// Where the peer stands. Most peers that arrive are new, so most searches go through the whole view:
-/// a few entries at a time are compared without a branch, which the compiler can vectorise.
+/// Where the peer stands.
 #[inline]
 fn position<P: Peer>(entries: &[Descriptor<P>], id: &P::Id) -> Option<usize> {
-    let is = |d: &Descriptor<P>| d.peer.id() == id;
+    position_of(entries, |d| d.peer.id() == id)
+}
+
+/// Where the first descriptor of a kind stands. Most searches go through the whole view: a few entries
+/// at a time are compared without a branch, which the compiler can vectorise.
+#[inline]
+fn position_of<P>(entries: &[Descriptor<P>], is: impl Fn(&Descriptor<P>) -> bool) -> Option<usize> {
     let (chunks, rest) = entries.as_chunks::<8>();
     for (number, chunk) in chunks.iter().enumerate() {
         if chunk.iter().fold(false, |found, d| found | is(d)) {
@@ -278,16 +302,56 @@ fn position<P: Peer>(entries: &[Descriptor<P>], id: &P::Id) -> Option<usize> {
     Some(entries.len() - rest.len() + at)
 }
 
-/// `Iterator::max_by_key` would give the last of several equals; the paper removes old items
+/// The oldest descriptors, one after the other. Among equals the first: the paper removes old items
 /// before what was just received, and that stands at the end.
-fn position_of_oldest<P>(entries: &[Descriptor<P>]) -> Option<usize> {
-    let mut oldest = 0;
-    for (at, descriptor) in entries.iter().enumerate() {
-        if descriptor.age > entries[oldest].age {
-            oldest = at;
-        }
+#[derive(Default)]
+struct OldestFirst {
+    /// The age of the last one, and where it stood. Nobody else of that age stands before it.
+    last: Option<(u32, usize)>,
+}
+
+impl OldestFirst {
+    /// Where the next one stands. The last one must have been removed from `entries` since, or
+    /// another of the entries been put in its place.
+    #[inline]
+    fn next<P>(&mut self, entries: &[Descriptor<P>]) -> Option<usize> {
+        let as_old = self.last.and_then(|(age, from)| {
+            let offset = position_of(&entries[from..], |d| d.age == age)?;
+            Some((age, from + offset))
+        });
+        self.last = as_old.or_else(|| {
+            let age = entries.iter().fold(0, |greatest, d| greatest.max(d.age));
+            Some((age, position_of(entries, |d| d.age == age)?))
+        });
+        self.last.map(|(_, at)| at)
     }
-    (!entries.is_empty()).then_some(oldest)
+}
+
+/// From this length of a view on, a [`Filter`] is quicker than to compare. Measured.
+const FILTER_FROM: usize = 12;
+
+/// Which peers may be in a view: a Bloom filter with one hash, and a byte for each bit, which is quicker
+/// to set. Most peers that arrive are new, and with this most of the new need not be compared with all
+/// that are there.
+struct Filter([bool; FILTER]);
+
+/// With 30 peers in the view, one in 30 is taken for another. Measured: 512 are worse, and so are bits.
+const FILTER: usize = 1024;
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self([false; FILTER])
+    }
+}
+
+impl Filter {
+    /// Returns whether the peer may have been inserted before.
+    #[inline]
+    fn insert(&mut self, id: &impl Hash) -> bool {
+        let mut hasher = FxHasher::default();
+        id.hash(&mut hasher);
+        mem::replace(&mut self.0[hasher.finish() as usize % FILTER], true)
+    }
 }
 
 #[cfg(test)]
