@@ -1,9 +1,11 @@
 //! The nodes: who is there, who joins, who vanishes.
 
+use std::sync::Arc;
+
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
 
 use crate::{
-    gossip::Gossip,
+    gossip::{Gossip, config as gossip},
     overlay::Overlay,
     sampling::{PeerSampling, Selection},
     simulator::{
@@ -22,6 +24,8 @@ pub type Node<O> = Gossip<u32, O, Xoshiro256PlusPlus>;
 #[derive(Debug)]
 pub struct Network<O> {
     config: Config,
+    /// The settings of every node, once for all.
+    gossip: Arc<gossip::Config>,
     overlay: O,
     /// From which the RNG of each node is forked.
     rng: Xoshiro256PlusPlus,
@@ -50,6 +54,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
             live: Vec::with_capacity(config.nodes()),
             founders: 0,
             churn: 0.0,
+            gossip: Arc::new(config.gossip().clone()),
             config,
         };
         // Once for all: whether the overlay can work with the view size.
@@ -183,7 +188,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
 
     fn node_of(&mut self, id: u32) -> Result<Node<O>, ConfigError> {
         let rng = Xoshiro256PlusPlus::from_rng(&mut self.rng);
-        let config = self.config.gossip().clone();
+        let config = Arc::clone(&self.gossip);
         Ok(Gossip::new(id, config, self.overlay.clone(), rng)?)
     }
 
