@@ -236,6 +236,22 @@ impl<P: Peer> View<P> {
         }
     }
 
+    /// Does `work` with the descriptors in `workspace`, which is empty: there they may become more,
+    /// and nothing but what is left of them comes back. So the view's own storage need not be larger
+    /// than the view at rest, which in a large simulation is most of the memory.
+    pub(crate) fn with_workspace<T>(
+        &mut self,
+        workspace: &mut Vec<Descriptor<P>>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        workspace.append(&mut self.entries);
+        mem::swap(workspace, &mut self.entries);
+        let done = work(self);
+        mem::swap(workspace, &mut self.entries);
+        self.entries.append(workspace);
+        done
+    }
+
     /// Removes the first `count` descriptors, or all of them when there are fewer.
     ///
     /// TOCS: "view.removeHead(min(S, view.size-c))"
