@@ -155,7 +155,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         Ok(Self {
             id,
             local: None,
-            view: View::with_capacity(config.view_size() + config.view_size() / 2),
+            view: View::with_capacity(config.view_size()),
             config,
             overlay,
             rng,
@@ -505,7 +505,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             sent: &sent,
             received: &mut received,
         };
-        self.overlay.merge(&mut self.view, merge, &mut self.rng);
+        self.view.with_workspace(self.buffers.workspace(), |view| {
+            self.overlay.merge(view, merge, &mut self.rng);
+        });
         debug_assert!(self.view.len() <= self.config.view_size());
         self.view_changed();
         // But not what a peer with a larger view has sent, so nothing is hoarded.

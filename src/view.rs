@@ -236,6 +236,22 @@ impl<P: Peer> View<P> {
         }
     }
 
+    /// Does `work` with the descriptors in `workspace`, which is empty: there they may become more,
+    /// and nothing but what is left of them comes back. So the view's own storage need not be larger
+    /// than the view at rest, which in a large simulation is most of the memory.
+    pub(crate) fn with_workspace<T>(
+        &mut self,
+        workspace: &mut Vec<Descriptor<P>>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        workspace.append(&mut self.entries);
+        mem::swap(workspace, &mut self.entries);
+        let done = work(self);
+        mem::swap(workspace, &mut self.entries);
+        self.entries.append(workspace);
+        done
+    }
+
     /// Removes the first `count` descriptors, or all of them when there are fewer.
     ///
     /// TOCS: "view.removeHead(min(S, view.size-c))"
@@ -327,7 +343,7 @@ impl OldestFirst {
     }
 }
 
-/// From this length of a view on, a [`Filter`] is quicker than to compare. Measured.
+/// From this length of a view on there is a [`Filter`]. A guess; at 30 it pays (measured).
 const FILTER_FROM: usize = 12;
 
 /// Which peers may be in a view: a Bloom filter with one hash, and a byte for each bit, which is quicker
@@ -503,5 +519,62 @@ mod tests {
         assert_eq!(v.remove(&2).map(|d| d.age), Some(7));
         assert_eq!(v.remove(&2), None);
         assert_eq!(peers(&v), [1, 3]);
+    }
+
+    fn position_of_oldest(entries: &[Descriptor<u32>]) -> usize {
+        // The last of equals, from the end: the first.
+        let backwards = entries.iter().enumerate().rev();
+        let oldest = backwards.max_by_key(|(_, d)| d.age);
+        oldest.map_or(0, |(at, _)| at)
+    }
+
+    /// The shortcuts of long views, and of many of the same age, against the paper's words.
+    #[test]
+    fn views_of_any_length_and_any_ages_follow_the_paper() {
+        for seed in 0..500 {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut random = |count: u32, peers: u32, ages: u32| -> Vec<Descriptor<u32>> {
+                let descriptor = |_| Descriptor {
+                    peer: rng.random_range(0..peers),
+                    age: rng.random_range(0..ages),
+                };
+                (0..count).map(descriptor).collect()
+            };
+            let ages = 1 + seed as u32 % 9;
+            let length = seed as u32 % 61;
+            let v: View<u32> = random(length, 3_000, ages).into_iter().collect();
+            let received = random(15, 3_000, ages);
+            let known = v.iter().step_by(3).map(|d| Descriptor { age: 2, ..*d });
+            let received: Vec<_> = received.into_iter().chain(known).collect();
+            let count = seed as usize % 17;
+
+            let mut expected = v.as_slice().to_vec();
+            for descriptor in &received {
+                match expected.iter_mut().find(|d| d.peer == descriptor.peer) {
+                    Some(known) => known.age = known.age.min(descriptor.age),
+                    None => expected.push(*descriptor),
+                }
+            }
+            let mut appended = v.clone();
+            appended.append(&mut received.clone());
+            assert_eq!(appended.as_slice(), expected, "append, seed {seed}");
+
+            let mut expected = v.as_slice().to_vec();
+            for end in (0..expected.len()).rev().take(count) {
+                let oldest = position_of_oldest(&expected[..=end]);
+                expected.swap(oldest, end);
+            }
+            let mut moved = v.clone();
+            moved.move_oldest_to_end(count);
+            assert_eq!(moved.as_slice(), expected, "move, seed {seed}");
+
+            let mut expected = v.as_slice().to_vec();
+            for _ in 0..count.min(expected.len()) {
+                expected.remove(position_of_oldest(&expected));
+            }
+            let mut removed = v.clone();
+            removed.remove_old_items(count);
+            assert_eq!(removed.as_slice(), expected, "remove, seed {seed}");
+        }
     }
 }

@@ -19,7 +19,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 type Node = Gossip<u32, Random, StdRng>;
 
-const NODES: u32 = 60;
+const NODES: u32 = 50;
 const C: usize = 30;
 const PERIOD: Duration = Duration::from_secs(10);
 
@@ -110,11 +110,11 @@ fn every_setting() -> impl Iterator<Item = (Config, Random)> {
     })
 }
 
-/// How many allocations 100 rounds take, and how many exchanges there were.
+/// How many allocations 40 rounds take, and how many exchanges there were.
 fn allocations(world: &mut World) -> (u64, u64) {
-    world.rounds(50);
+    world.rounds(20);
     let before = world.answered;
-    let info = measure(|| world.rounds(100));
+    let info = measure(|| world.rounds(40));
     (info.count_total, world.answered - before)
 }
 
@@ -123,7 +123,7 @@ fn exchanges_do_not_allocate_out_of_shared_buffers() {
     for (config, overlay) in every_setting() {
         let what = format!("{overlay:?}, {:?}", config.selection());
         let mut world = World::new(config, overlay, Some(Buffers::new(2)), u32::MAX);
-        assert_eq!(allocations(&mut world), (0, 6_000), "{what}");
+        assert_eq!(allocations(&mut world), (0, 2_000), "{what}");
     }
 }
 
@@ -132,7 +132,7 @@ fn exchanges_do_not_allocate_out_of_the_nodes_own_buffers() {
     for (config, overlay) in every_setting() {
         let what = format!("{overlay:?}, {:?}", config.selection());
         let mut world = World::new(config, overlay, None, u32::MAX);
-        assert_eq!(allocations(&mut world), (0, 6_000), "{what}");
+        assert_eq!(allocations(&mut world), (0, 2_000), "{what}");
     }
 }
 
@@ -142,12 +142,12 @@ fn failures_do_not_allocate_either() {
     for (config, overlay) in every_setting() {
         let what = format!("{overlay:?}, {:?}", config.selection());
         let mut world = World::new(config, overlay, Some(Buffers::new(2)), 2);
-        world.rounds(100);
+        world.rounds(60);
         world.failing = 10;
         let failed = world.failed;
         let (allocations, answered) = allocations(&mut world);
-        assert!(answered > 5_000, "{what}: {answered}");
-        assert!(world.failed - failed > 500, "{what}: {}", world.failed);
+        assert!(answered > 1_500, "{what}: {answered}");
+        assert!(world.failed - failed > 150, "{what}: {}", world.failed);
         assert_eq!(allocations, 0, "{what}");
     }
 }

@@ -14,6 +14,7 @@ struct Kept<P: Peer> {
     limit: usize,
     descriptors: Vec<Vec<Descriptor<P>>>,
     ids: Vec<Vec<P::Id>>,
+    workspace: Vec<Descriptor<P>>,
 }
 
 impl<P: Peer> Default for Buffers<P> {
@@ -62,6 +63,11 @@ impl<P: Peer> Buffers<P> {
         }
     }
 
+    /// Where a view has room to grow beyond its size. Empty.
+    pub(crate) fn workspace(&mut self) -> &mut Vec<Descriptor<P>> {
+        &mut self.kept().workspace
+    }
+
     fn kept(&mut self) -> &mut Kept<P> {
         self.0.get_or_insert_with(|| Box::new(Kept::new(1)))
     }
@@ -73,6 +79,7 @@ impl<P: Peer> Kept<P> {
             limit,
             descriptors: Vec::new(),
             ids: Vec::new(),
+            workspace: Vec::new(),
         }
     }
 }
