@@ -11,6 +11,7 @@ pub mod graph;
 pub mod in_degrees;
 pub mod network;
 pub mod paths;
+pub mod report;
 pub mod rounds;
 pub mod samples;
 pub mod traffic;

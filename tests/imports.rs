@@ -34,6 +34,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("simulator/config", 4),
     ("simulator/network", 5),
     ("simulator/driver", 6),
+    ("simulator/report", 7),
     ("simulator/rounds", 7),
     ("simulator", DECLARES),
     ("simulator/graph", 1),
