@@ -133,7 +133,9 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         }
     }
     progress.bar.finish_and_clear();
-    out.print(&table::footer(settings))?;
+    if let Some(last) = reports.last() {
+        out.print(&table::footer(settings, last))?;
+    }
     Ok(reports)
 }
 

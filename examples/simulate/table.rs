@@ -32,12 +32,12 @@ pub fn header(settings: &Settings) -> String {
     format!("{}\n{}", settings.description(), aligned(settings, &names))
 }
 
-/// What stands below the table: what it would be in the uniform random graph.
-pub fn footer(settings: &Settings) -> String {
+/// What stands below the table: what it would be in the uniform random graph of as many nodes.
+pub fn footer(settings: &Settings, last: &Report) -> String {
     if settings.json {
         return String::new();
     }
-    let nodes = settings.config.nodes();
+    let nodes = last.nodes;
     let view_size = settings.config.gossip().view_size() as f64;
     let mut cells = COLUMNS.map(|_| String::new());
     cells[0] = "random".to_owned();
