@@ -160,7 +160,7 @@ struct Arguments {
     json: bool,
 
     /// Write null for exchanges_per_second, the only thing that differs from run to run
-    #[arg(long, requires = "json")]
+    #[arg(long)]
     no_speed: bool,
 
     /// Draw the reports into this file
@@ -351,6 +351,9 @@ impl Arguments {
         if self.every == 0 {
             return Err("--every 0: must be at least 1".to_owned());
         }
+        if self.no_speed && !self.json {
+            return Err("--no-speed: only with --json".to_owned());
+        }
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
@@ -518,34 +521,31 @@ impl Arguments {
     }
 }
 
-/// What clap says, in a line.
+/// What clap says, in a line that begins with the argument.
 fn one_line(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-        _ => None,
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
     };
     let argument = context(ContextKind::InvalidArg);
-    let argument = argument.as_deref().and_then(|a| a.split(' ').next());
+    let argument = argument.split(' ').next().unwrap_or_default();
     let value = context(ContextKind::InvalidValue);
-    let reason = match error.kind() {
-        ErrorKind::ValueValidation => {
-            std::error::Error::source(error).map(|source| source.to_string())
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    match (error.kind(), source) {
+        (ErrorKind::ValueValidation, Some(reason)) => format!("{argument} {value}: {reason}"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => format!("{argument}: needs a value"),
+        (ErrorKind::InvalidValue, _) => {
+            let possible = context(ContextKind::ValidValue);
+            format!("{argument} {value}: must be one of {possible}")
         }
-        ErrorKind::InvalidValue => context(ContextKind::ValidValue).map(|values| match &*values {
-            "" => "needs a value".to_owned(),
-            values => format!("must be one of {values}"),
-        }),
-        _ => None,
-    };
-    if let (Some(argument), Some(value), Some(reason)) = (argument, value, reason) {
-        return match &*value {
-            "" => format!("{argument}: {reason}"),
-            value => format!("{argument} {value}: {reason}"),
-        };
+        (ErrorKind::UnknownArgument, _) => format!("{argument}: there is no such argument"),
+        (ErrorKind::ArgumentConflict, _) => format!("{argument}: given twice"),
+        _ => {
+            let text = error.to_string();
+            let reason = text.lines().take_while(|line| !line.is_empty());
+            let words: Vec<&str> = reason.flat_map(str::split_whitespace).collect();
+            words.join(" ").trim_start_matches("error: ").to_owned()
+        }
     }
-    let text = error.to_string();
-    let reason = text.lines().take_while(|line| !line.is_empty());
-    let words: Vec<&str> = reason.flat_map(str::split_whitespace).collect();
-    words.join(" ").trim_start_matches("error: ").to_owned()
 }

@@ -139,6 +139,8 @@ struct Curve {
     random: Option<fn(usize, f64) -> f64>,
     /// What the axis reaches to in any case.
     at_least: f64,
+    /// Whether the axis may be logarithmic.
+    logarithmic: bool,
 }
 
 fn curves_of(settings: &Settings) -> [Curve; 4] {
@@ -149,18 +151,21 @@ fn curves_of(settings: &Settings) -> [Curve; 4] {
             measure: |report| report.in_degrees.sd,
             random: Some(in_degrees::random_sd),
             at_least: 0.0,
+            logarithmic: true,
         },
         Curve {
             title: "Dead links, in % of all links",
             measure: |report| report.dead_links * 100.0,
             random: None,
             at_least: 1.0,
+            logarithmic: false,
         },
         Curve {
             title: "Clustering coefficient",
             measure: |report| report.clustering.coefficient,
             random: Some(clustering::random_coefficient),
             at_least: 0.0,
+            logarithmic: true,
         },
         Curve {
             title: match settings.paths {
@@ -170,86 +175,96 @@ fn curves_of(settings: &Settings) -> [Curve; 4] {
             measure: |report| report.path_lengths.mean,
             random: None,
             at_least: 0.0,
+            logarithmic: true,
         },
     ]
 }
 
 impl Curve {
     fn draw(&self, area: &Area<'_>, settings: &Settings, reports: &[Report]) -> Drawn {
-        let measured: Vec<(u64, f64)> = reports
-            .iter()
-            .map(|report| (report.round, (self.measure)(report)))
-            .collect();
+        // Where nobody is left, there is nothing to compare.
+        let reports = reports.iter().filter(|report| report.nodes > 0);
+        let measured = reports
+            .clone()
+            .map(|report| (report.round, (self.measure)(report)));
+        let mut measured: Vec<(u64, f64)> = measured.collect();
         let view_size = settings.config.gossip().view_size() as f64;
         let random: Vec<(u64, f64)> = self.random.map_or_else(Vec::new, |random| {
             let of = |report: &Report| (report.round, random(report.nodes, view_size));
-            reports.iter().map(of).collect()
+            reports.map(of).collect()
         });
-        let values = measured.iter().chain(&random).map(|(_, value)| *value);
-        let max = values.clone().fold(0.0, f64::max);
-        let min = values.fold(f64::INFINITY, f64::min);
-        // Where all else would lie on the ground.
-        if min > 0.0 && max / min > 30.0 {
-            let range = (min / 1.5..max * 1.5).log_scale();
-            return self.draw_on(area, settings, range, [&measured, &random]);
+        let value = |&(_, value): &(u64, f64)| value;
+        let all = || measured.iter().chain(&random).map(value);
+        let max = all().fold(0.0, f64::max);
+        let settled = measured.last().map_or(0.0, value);
+        // What ends so much lower than it was would lie on the ground. Nothing of interest is ten
+        // times lower still.
+        if self.logarithmic && settled > 0.0 && max / settled > 10.0 {
+            let least = all().filter(|value| *value >= settled / 10.0);
+            let bottom = least.fold(settled, f64::min) / 1.5;
+            measured.retain(|point| value(point) >= bottom);
+            let range = (bottom..max * 1.5).log_scale();
+            let title = format!("{}, log scale", self.title);
+            return draw_curves(area, settings, &title, range, [&measured, &random]);
         }
         let top = match max.max(self.at_least) {
             0.0 => 1.0,
             max => max * 1.12,
         };
-        self.draw_on(area, settings, 0.0..top, [&measured, &random])
+        draw_curves(area, settings, self.title, 0.0..top, [&measured, &random])
     }
+}
 
-    fn draw_on<Y>(
-        &self,
-        area: &Area<'_>,
-        settings: &Settings,
-        range: Y,
-        [measured, random]: [&[(u64, f64)]; 2],
-    ) -> Drawn
-    where
-        Y: AsRangedCoord<Value = f64>,
-        Y::CoordDescType: ValueFormatter<f64>,
-    {
-        let rounds = settings.config.rounds();
-        let mut chart = ChartBuilder::on(area)
-            .margin(14)
-            .margin_top(44)
-            .margin_right(28)
-            .x_label_area_size(44)
-            .y_label_area_size(58)
-            .build_cartesian_2d(0..rounds, range)?;
-        area.draw_text(self.title, &text(MEDIUM, INK, HPos::Left), (22, 26))?;
-        draw_mesh(&mut chart, "round", 6)?;
-        let faults = settings.config.faults();
-        let (bottom, top) = {
-            let range = chart.y_range();
-            (range.start, range.end)
-        };
-        if let Some(cut) = faults.partition() {
-            let corners = [(cut.start, bottom), (cut.end.min(rounds), top)];
-            let shade = Rectangle::new(corners, FAULT.mix(0.2).filled());
-            chart.draw_series([shade])?;
-        }
-        for crash in faults.crashes() {
-            let ends = [(crash.round, bottom), (crash.round, top)];
-            let line = DashedLineSeries::new(ends, 6, 4, FAULT.stroke_width(2));
-            chart.draw_series(line)?;
-        }
-        if !random.is_empty() {
-            let line = random.iter().copied();
-            let line = DashedLineSeries::new(line, 6, 4, RANDOM.stroke_width(2));
-            chart.draw_series(line)?;
-        }
-        let line = LineSeries::new(measured.iter().copied(), MEASURED.stroke_width(2));
-        chart.draw_series(line)?;
-        // Where points are few, they show where it was measured.
-        if measured.len() <= 25 {
-            let point = |&at| Circle::new(at, 3, MEASURED.filled());
-            chart.draw_series(measured.iter().map(point))?;
-        }
-        Ok(())
+/// What was measured, and the same in the random graph.
+fn draw_curves<Y>(
+    area: &Area<'_>,
+    settings: &Settings,
+    title: &str,
+    range: Y,
+    [measured, random]: [&[(u64, f64)]; 2],
+) -> Drawn
+where
+    Y: AsRangedCoord<Value = f64>,
+    Y::CoordDescType: ValueFormatter<f64>,
+{
+    let rounds = settings.config.rounds();
+    let mut chart = ChartBuilder::on(area)
+        .margin(14)
+        .margin_top(44)
+        .margin_right(28)
+        .x_label_area_size(44)
+        .y_label_area_size(58)
+        .build_cartesian_2d(0..rounds, range)?;
+    area.draw_text(title, &text(MEDIUM, INK, HPos::Left), (22, 26))?;
+    draw_mesh(&mut chart, "round", 6)?;
+    let faults = settings.config.faults();
+    let (bottom, top) = {
+        let range = chart.y_range();
+        (range.start, range.end)
+    };
+    if let Some(cut) = faults.partition() {
+        let corners = [(cut.start, bottom), (cut.end.min(rounds), top)];
+        let shade = Rectangle::new(corners, FAULT.mix(0.2).filled());
+        chart.draw_series([shade])?;
     }
+    for crash in faults.crashes() {
+        let ends = [(crash.round, bottom), (crash.round, top)];
+        let line = DashedLineSeries::new(ends, 6, 4, FAULT.stroke_width(2));
+        chart.draw_series(line)?;
+    }
+    if !random.is_empty() {
+        let line = random.iter().copied();
+        let line = DashedLineSeries::new(line, 6, 4, RANDOM.stroke_width(2));
+        chart.draw_series(line)?;
+    }
+    let line = LineSeries::new(measured.iter().copied(), MEASURED.stroke_width(2));
+    chart.draw_series(line)?;
+    // Where points are few, they show where it was measured.
+    if measured.len() <= 25 {
+        let point = |&at| Circle::new(at, 3, MEASURED.filled());
+        chart.draw_series(measured.iter().map(point))?;
+    }
+    Ok(())
 }
 
 fn draw_mesh<X, Y>(
@@ -297,7 +312,8 @@ impl Number {
     /// Without more digits than it needs, and with thousands apart.
     fn written(&self) -> String {
         if self.0.abs() < 1_000.0 {
-            let fixed = format!("{:.5}", self.0);
+            // Of the two zeros, the one without a sign.
+            let fixed = format!("{:.5}", self.0 + 0.0);
             return fixed.trim_end_matches('0').trim_end_matches('.').to_owned();
         }
         let digits = format!("{:.0}", self.0);
@@ -314,15 +330,25 @@ impl Number {
 
 /// The in-degrees of the last report, beside those of the uniform random graph.
 fn draw_in_degrees(area: &Area<'_>, settings: &Settings, report: &Report) -> Drawn {
+    let round = report.round;
+    if report.nodes == 0 {
+        let nobody = format!("In-degrees: nobody is left after round {round}");
+        area.draw_text(&nobody, &text(MEDIUM, INK, HPos::Left), (22, 26))?;
+        return Ok(());
+    }
     let view_size = settings.config.gossip().view_size() as f64;
     let random = in_degrees::random_distribution(report.nodes, view_size);
     let histogram = &report.in_degrees.histogram;
-    let nodes = report.nodes.max(1) as f64;
+    let nodes = report.nodes as f64;
     let measured: Vec<f64> = histogram.iter().map(|&n| n as f64 / nodes).collect();
+    let start = quantile(&measured, 0.0).min(quantile(&random, 1e-4));
+    let start = start.saturating_sub(1);
+    let most = quantile(&measured, 0.99).max(quantile(&random, 1.0 - 1e-4));
     // A star's hub would leave no room for all others.
-    let (first, measured_last) = (quantile(&measured, 0.0), quantile(&measured, 0.999));
-    let start = first.min(quantile(&random, 1e-4)).saturating_sub(1);
-    let end = measured_last.max(quantile(&random, 1.0 - 1e-4)) + 1;
+    let end = match report.in_degrees.max {
+        max if max - start.min(max) < 2 * (most - start) => max.max(most) + 1,
+        _ => most + 1,
+    };
     let width = (end - start).div_ceil(120).max(1);
     let bins: Vec<usize> = (start..=end).step_by(width).collect();
     let in_percent = |distribution: &[f64]| -> Vec<f64> {
@@ -343,7 +369,7 @@ fn draw_in_degrees(area: &Area<'_>, settings: &Settings, report: &Report) -> Dra
             start as f64 - 0.5..(end + width) as f64 - 0.5,
             0.0..top.max(1e-9) * 1.12,
         )?;
-    let mut title = format!("In-degrees after round {}, in % of the nodes", report.round);
+    let mut title = format!("In-degrees after round {round}, in % of the nodes");
     if width > 1 {
         title += &format!(", {width} in-degrees to a bar");
     }

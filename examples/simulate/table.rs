@@ -34,7 +34,7 @@ pub fn header(settings: &Settings) -> String {
 
 /// What stands below the table: what it would be in the uniform random graph of as many nodes.
 pub fn footer(settings: &Settings, last: &Report) -> String {
-    if settings.json {
+    if settings.json || last.nodes == 0 {
         return String::new();
     }
     let nodes = last.nodes;
@@ -42,7 +42,7 @@ pub fn footer(settings: &Settings, last: &Report) -> String {
     let mut cells = COLUMNS.map(|_| String::new());
     cells[0] = "random".to_owned();
     cells[1] = nodes.to_string();
-    cells[2] = format!("{view_size:.2}");
+    cells[2] = format!("{:.2}", view_size.min((nodes - 1) as f64));
     cells[3] = format!("{:.2}", in_degrees::random_sd(nodes, view_size));
     let clustering = clustering::random_coefficient(nodes, view_size);
     cells[5] = format!("{clustering:.5}");
