@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// From how many nodes paths are followed in a network that is too large to follow them from all.
-/// At N=10^5, c=30 the mean over as many others differs by less than 0.001 (measured).
+/// At N=10^5, c=30 six samples of as many gave means within 0.0001 of each other (measured).
 pub const SOURCES_OF_MANY: usize = 256;
 
 /// Along which links paths are followed.
@@ -216,7 +216,7 @@ mod tests {
 
     /// Beyond the limit of what is measured exactly.
     #[test]
-    fn samples_depend_on_the_seed_and_the_round_and_on_nothing_else() {
+    fn the_same_run_gives_the_same_samples() {
         let gossip = gossip::Config::default().with_view_size(6);
         let config = Config::new(paths::SOURCES + 1).with_gossip(gossip);
         let with_seed = |seed| {
