@@ -13,6 +13,7 @@ pub mod in_degrees;
 pub mod latency;
 pub mod network;
 pub mod paths;
+pub mod report;
 pub mod rounds;
 pub mod samples;
 pub mod traffic;

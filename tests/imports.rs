@@ -44,6 +44,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("simulator/network", 5),
     ("simulator/driver", 6),
     ("simulator/events", 7),
+    ("simulator/report", 7),
     ("simulator/rounds", 7),
     ("swarm", DECLARES),
     ("swarm/address", 1),

@@ -34,7 +34,8 @@ impl InDegrees {
         let deviation = |&degree: &u32| (f64::from(degree) - mean).powi(2);
         Self {
             mean,
-            sd: (degrees.iter().map(deviation).sum::<f64>() / nodes).sqrt(),
+            // The sum of no floats is −0.
+            sd: ((0.0 + degrees.iter().map(deviation).sum::<f64>()) / nodes).sqrt(),
             max: histogram.len().saturating_sub(1),
             histogram,
         }
@@ -126,6 +127,7 @@ mod tests {
     fn without_nodes_all_is_zero() {
         let degrees = InDegrees::of(&Graph::new(0, std::iter::empty::<(u32, [u32; 0])>()));
         assert_eq!((degrees.mean, degrees.sd, degrees.max), (0.0, 0.0, 0));
+        assert!(degrees.sd.is_sign_positive());
         assert_eq!(degrees.histogram, [0; 0]);
         for nodes in [0, 1] {
             assert_eq!(random_sd(nodes, 30.0), 0.0);

@@ -403,6 +403,53 @@ mod tests {
         assert!((2_300..2_800).contains(&bytes), "{bytes}");
     }
 
+    /// The simulator knows nothing of this file, and counts bytes by numbers of its own.
+    #[cfg(feature = "simulator")]
+    #[test]
+    fn the_simulator_counts_the_bytes_that_are_sent() {
+        use crate::{simulator::traffic::Traffic, swarm::record::next_seq};
+
+        let record = || {
+            let keypair = Keypair::generate_ed25519();
+            let address = "/ip4/203.0.113.7/udp/4001/quic-v1";
+            let address = address.parse().expect("a multiaddr");
+            Record::sign(&keypair, next_seq(0), &[address]).expect("signing works")
+        };
+        for (count, age) in [(1, 1), (15, 1), (15, 127), (64, 127)] {
+            let descriptors: Vec<_> = (0..count)
+                .map(|_| Descriptor {
+                    peer: record(),
+                    age,
+                })
+                .collect();
+            let request = Request::Exchange {
+                gossip: GossipRequest {
+                    descriptors: descriptors.clone(),
+                    pull: true,
+                },
+                neighbour: Proposal::Welcome,
+            };
+            let response = Response {
+                gossip: GossipResponse { descriptors },
+                neighbour: true,
+            };
+            let request_sent = Traffic {
+                requests: 1,
+                descriptors: count,
+                ..Default::default()
+            };
+            let response_sent = Traffic {
+                responses: 1,
+                descriptors: count,
+                ..Default::default()
+            };
+            let bytes = framed(&request.into_protobuf()).len() as u64;
+            assert_eq!(bytes, request_sent.bytes(), "{count} of age {age}");
+            let bytes = framed(&response.into_protobuf()).len() as u64;
+            assert_eq!(bytes, response_sent.bytes(), "{count} of age {age}");
+        }
+    }
+
     #[test]
     fn each_malformed_message_has_its_name() {
         let mut too_long = Vec::new();

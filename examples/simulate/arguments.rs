@@ -1,0 +1,551 @@
+//! What is asked for on the command line, and what is wrong with it.
+
+use std::{ops::Range, path::PathBuf, str::FromStr};
+
+use clap::{
+    Parser, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use libp2p_peer_sampling::{
+    Cyclon, Overlay, Random,
+    gossip::config::{self as gossip, PartnerSelection, Propagation},
+    overlay::OverlayError,
+    simulator::{
+        bootstrap::Bootstrap,
+        config::{Config, ConfigError},
+        faults::{Crash, Faults},
+        report::Paths,
+    },
+};
+
+/// Simulates a network of nodes that sample their peers by gossip, and measures it.
+///
+/// Prints a report before the first round, after every K rounds and after the last one. The same
+/// arguments give the same output, byte for byte, except for exchanges_per_second in that of --json.
+#[derive(Debug, Parser)]
+#[command(name = "simulate")]
+struct Arguments {
+    /// How many nodes there are
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        allow_negative_numbers = true
+    )]
+    nodes: usize,
+
+    /// The view size c: how many peers each node knows
+    #[arg(
+        long,
+        value_name = "C",
+        default_value_t = 30,
+        allow_negative_numbers = true
+    )]
+    view: usize,
+
+    /// The overlay: which peers survive a merge
+    #[arg(long, value_name = "NAME", default_value = "random")]
+    overlay: OverlayName,
+
+    /// The healer parameter of the overlay random: up to H of the oldest descriptors go [default: 1;
+    /// with --swapper 0]
+    #[arg(long, value_name = "H", allow_negative_numbers = true)]
+    healer: Option<usize>,
+
+    /// The swapper parameter of the overlay random: up to S of the descriptors sent go [default:
+    /// C/2 - 1; with --healer 0]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    swapper: Option<usize>,
+
+    /// The shuffle length of the overlay cyclon: how many descriptors go each way [default: 8, at
+    /// most C]
+    #[arg(long, value_name = "L", allow_negative_numbers = true)]
+    shuffle_length: Option<usize>,
+
+    /// With whom a node starts its exchanges: the youngest of its view, the oldest, or a random one
+    #[arg(long, value_name = "WHOM", default_value = "tail")]
+    select: SelectName,
+
+    /// In which direction descriptors travel
+    #[arg(long, value_name = "WAY", default_value = "push-pull")]
+    propagation: PropagationName,
+
+    /// How many exchanges each node starts per round
+    #[arg(
+        long,
+        value_name = "F",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    fanout: usize,
+
+    /// How many further partners a node tries in a round when exchanges fail [default: 3, at most C]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    retries: Option<usize>,
+
+    /// Who knows whom at the start. Growing: all join within 20 rounds, knowing only the oldest node
+    #[arg(long, value_name = "SHAPE", default_value = "random")]
+    bootstrap: BootstrapName,
+
+    /// How many rounds there are
+    #[arg(
+        long,
+        value_name = "R",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
+    rounds: u64,
+
+    /// Report after every K rounds, and in any case after the last
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 10,
+        allow_negative_numbers = true
+    )]
+    every: u64,
+
+    /// Where all random numbers come from: another seed, another run
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    seed: u64,
+
+    /// That share of the nodes, 0 to 1, crashes at the end of that round; may be given several times
+    #[arg(long, value_name = "FRACTION@ROUND", allow_hyphen_values = true)]
+    crash: Vec<CrashAt>,
+
+    /// The share of the nodes, 0 to 1, that are replaced by newcomers in each round
+    #[arg(
+        long,
+        value_name = "FRACTION",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    churn: f64,
+
+    /// The probability, 0 to 1, that a message is lost
+    #[arg(
+        long,
+        value_name = "P",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    loss: f64,
+
+    /// Cut the network in two halves from the beginning of round FROM to that of round TO
+    #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true)]
+    partition: Option<Between>,
+
+    /// Along which links path lengths are measured
+    #[arg(long, value_name = "KIND", default_value = "directed")]
+    paths: PathsName,
+
+    /// How many threads may be used; the result is the same. Fewer than 65,536 nodes use one
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        allow_negative_numbers = true
+    )]
+    threads: usize,
+
+    /// Print JSON: one object per report and line. All in it is per node or of all nodes at that
+    /// round; bytes_per_node (per round), exchanges and exchanges_per_second are counted since the
+    /// report before
+    #[arg(long)]
+    json: bool,
+
+    /// Write null for exchanges_per_second, the only thing that differs from run to run
+    #[arg(long)]
+    no_speed: bool,
+
+    /// Draw the reports into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum OverlayName {
+    Random,
+    Cyclon,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum SelectName {
+    Head,
+    Tail,
+    Rand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum PropagationName {
+    Push,
+    Pull,
+    PushPull,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum BootstrapName {
+    Growing,
+    Lattice,
+    Star,
+    Chain,
+    Random,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum PathsName {
+    Directed,
+    Undirected,
+}
+
+/// FRACTION@ROUND
+#[derive(Debug, Clone, Copy)]
+struct CrashAt(Crash);
+
+impl FromStr for CrashAt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = "must be a fraction and a round, as in 0.5@50";
+        let (fraction, round) = text.split_once('@').ok_or(malformed)?;
+        let fraction: f64 = fraction.parse().map_err(|_| malformed)?;
+        let round = round.parse().map_err(|_| malformed)?;
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err("the fraction must be from 0 to 1");
+        }
+        if round == 0 {
+            return Err("rounds are counted from 1");
+        }
+        Ok(Self(Crash { fraction, round }))
+    }
+}
+
+/// FROM..TO
+#[derive(Debug, Clone)]
+struct Between(Range<u64>);
+
+impl FromStr for Between {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = "must be two rounds, as in 20..40";
+        let (from, to) = text.split_once("..").ok_or(malformed)?;
+        let from = from.parse().map_err(|_| malformed)?;
+        let to = to.parse().map_err(|_| malformed)?;
+        if from == 0 {
+            return Err("rounds are counted from 1");
+        }
+        Ok(Self(from..to))
+    }
+}
+
+/// What the command line asks for.
+pub enum Request {
+    /// To be shown how to ask.
+    Help(String),
+    /// A simulation.
+    Simulate(Settings),
+}
+
+/// The overlay of all nodes.
+#[derive(Debug, Clone, Copy)]
+pub enum Chosen {
+    /// The peer sampling paper's.
+    Random(Random),
+    /// Cyclon's.
+    Cyclon(Cyclon),
+}
+
+/// A simulation that is known to be possible, and what is to be shown of it.
+pub struct Settings {
+    arguments: Arguments,
+    /// What to simulate.
+    pub config: Config,
+    /// The overlay of all nodes.
+    pub overlay: Chosen,
+    /// Along which links paths are followed.
+    pub paths: Paths,
+    /// After how many rounds there is a report; at least 1.
+    pub every: u64,
+    /// Whether the reports are printed as JSON.
+    pub json: bool,
+    /// Whether exchanges per second are among them.
+    pub speed: bool,
+    /// Where the figure goes.
+    pub plot: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What the command line asks for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in a line that names the argument.
+    pub fn from_args() -> Result<Request, String> {
+        match Arguments::try_parse() {
+            Ok(arguments) => arguments.settings().map(Request::Simulate),
+            Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                Ok(Request::Help(error.to_string()))
+            }
+            Err(error) => Err(one_line(&error)),
+        }
+    }
+
+    /// Which argument an error is about, and why, in a line.
+    pub fn blame(&self, error: &ConfigError) -> String {
+        self.arguments.blame(error)
+    }
+
+    /// All that makes the simulation what it is, in a line: what makes it different from others of
+    /// its kind is left out where it is as always.
+    pub fn description(&self) -> String {
+        let Arguments {
+            nodes, view, seed, ..
+        } = self.arguments;
+        let gossip = self.config.gossip();
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        let mut parts = vec![format!("{nodes} nodes"), format!("view {view}")];
+        let overlay = name(self.arguments.overlay.to_possible_value());
+        parts.push(format!("overlay {overlay}"));
+        for (letter, parameter) in [
+            ("H", self.arguments.healer),
+            ("S", self.arguments.swapper),
+            ("L", self.arguments.shuffle_length),
+        ] {
+            parts.extend(parameter.map(|value| format!("{letter}={value}")));
+        }
+        parts.push(name(self.arguments.select.to_possible_value()));
+        parts.push(name(self.arguments.propagation.to_possible_value()));
+        if gossip.fanout() != 1 {
+            parts.push(format!("fanout {}", gossip.fanout()));
+        }
+        parts.push(format!("{} retries", gossip.retries()));
+        let bootstrap = name(self.arguments.bootstrap.to_possible_value());
+        parts.push(format!("bootstrap {bootstrap}"));
+        for CrashAt(Crash { fraction, round }) in &self.arguments.crash {
+            parts.push(format!("crash {fraction}@{round}"));
+        }
+        if self.arguments.churn > 0.0 {
+            parts.push(format!("churn {}", self.arguments.churn));
+        }
+        if self.arguments.loss > 0.0 {
+            parts.push(format!("loss {}", self.arguments.loss));
+        }
+        if let Some(Between(rounds)) = &self.arguments.partition {
+            parts.push(format!("partition {}..{}", rounds.start, rounds.end));
+        }
+        parts.push(format!("seed {seed}"));
+        parts.join(", ")
+    }
+}
+
+impl Arguments {
+    fn settings(self) -> Result<Settings, String> {
+        if self.every == 0 {
+            return Err("--every 0: must be at least 1".to_owned());
+        }
+        if self.no_speed && !self.json {
+            return Err("--no-speed: only with --json".to_owned());
+        }
+        let config = self.config();
+        config.check().map_err(|error| self.blame(&error))?;
+        let overlay = self.chosen()?;
+        let checked = match overlay {
+            Chosen::Random(overlay) => Overlay::<u32>::check(&overlay, self.view),
+            Chosen::Cyclon(overlay) => Overlay::<u32>::check(&overlay, self.view),
+        };
+        checked.map_err(|error| self.blame_overlay(&error))?;
+        Ok(Settings {
+            config,
+            overlay,
+            paths: match self.paths {
+                PathsName::Directed => Paths::Directed,
+                PathsName::Undirected => Paths::Undirected,
+            },
+            every: self.every,
+            json: self.json,
+            speed: !self.no_speed,
+            plot: self.plot.clone(),
+            arguments: self,
+        })
+    }
+
+    fn config(&self) -> Config {
+        let gossip = gossip::Config::default();
+        let retries = gossip.retries().min(self.view);
+        let gossip = gossip
+            .with_view_size(self.view)
+            .with_fanout(self.fanout)
+            .with_retries(self.retries.unwrap_or(retries))
+            .with_propagation(match self.propagation {
+                PropagationName::Push => Propagation::Push,
+                PropagationName::Pull => Propagation::Pull,
+                PropagationName::PushPull => Propagation::PushPull,
+            })
+            .with_selection(match self.select {
+                SelectName::Head => PartnerSelection::Head,
+                SelectName::Tail => PartnerSelection::Tail,
+                SelectName::Rand => PartnerSelection::Rand,
+            });
+        let mut faults = Faults::none().with_churn(self.churn).with_loss(self.loss);
+        for CrashAt(crash) in &self.crash {
+            faults = faults.with_crash(*crash);
+        }
+        if let Some(Between(rounds)) = &self.partition {
+            faults = faults.with_partition(rounds.clone());
+        }
+        Config::new(self.nodes)
+            .with_gossip(gossip)
+            .with_bootstrap(match self.bootstrap {
+                BootstrapName::Growing => Bootstrap::GROWING,
+                BootstrapName::Lattice => Bootstrap::Lattice,
+                BootstrapName::Star => Bootstrap::Star,
+                BootstrapName::Chain => Bootstrap::Chain,
+                BootstrapName::Random => Bootstrap::Random,
+            })
+            .with_faults(faults)
+            .with_rounds(self.rounds)
+            .with_seed(self.seed)
+            .with_threads(self.threads)
+    }
+
+    fn chosen(&self) -> Result<Chosen, String> {
+        let of_another = |argument, overlay, given: Option<usize>| match given {
+            Some(value) => Err(format!(
+                "--{argument} {value}: only the overlay {overlay} has one"
+            )),
+            None => Ok(()),
+        };
+        match self.overlay {
+            OverlayName::Random => {
+                of_another("shuffle-length", "cyclon", self.shuffle_length)?;
+                Ok(Chosen::Random(match (self.healer, self.swapper) {
+                    (None, None) => Random::for_view_size(self.view),
+                    (healer, swapper) => {
+                        Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
+                    }
+                }))
+            }
+            OverlayName::Cyclon => {
+                of_another("healer", "random", self.healer)?;
+                of_another("swapper", "random", self.swapper)?;
+                let length = self.shuffle_length.unwrap_or(8.min(self.view));
+                Ok(Chosen::Cyclon(Cyclon::new(length)))
+            }
+        }
+    }
+
+    /// Which argument an error is about, and why, in a line.
+    fn blame(&self, error: &ConfigError) -> String {
+        use gossip::ConfigError as Gossip;
+        match error {
+            ConfigError::OutOfBounds {
+                setting: "growing",
+                value,
+                ..
+            } => format!(
+                "--bootstrap growing: takes {value} rounds, must be at most --rounds {}",
+                self.rounds
+            ),
+            ConfigError::OutOfBounds {
+                setting,
+                value,
+                min,
+                max,
+            } => format!("--{setting} {value}: must be {min} to {max}"),
+            ConfigError::NotAFraction { setting, value } => {
+                format!("--{setting} {value}: must be a fraction from 0 to 1")
+            }
+            ConfigError::ViewTooLarge { view_size, nodes } => {
+                format!("--view {view_size}: must be smaller than the network of {nodes} nodes")
+            }
+            ConfigError::AfterTheLastRound {
+                setting,
+                round,
+                rounds,
+            } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
+            ConfigError::EmptyPartition { from, to } => {
+                format!("--partition {from}..{to}: must end after it begins")
+            }
+            ConfigError::Gossip(Gossip::OutOfBounds {
+                setting,
+                value,
+                min,
+                max,
+            }) => {
+                let argument = match *setting {
+                    "view size" => "view",
+                    other => other,
+                };
+                format!("--{argument} {value}: must be {min} to {max}")
+            }
+            ConfigError::Gossip(Gossip::Overlay(error)) => self.blame_overlay(error),
+            other => other.to_string(),
+        }
+    }
+
+    fn blame_overlay(&self, error: &OverlayError) -> String {
+        match error {
+            OverlayError::HealerSwapper {
+                healer,
+                swapper,
+                view_size,
+            } => {
+                let half = view_size / 2;
+                match (self.healer, self.swapper) {
+                    (Some(_), None) => format!(
+                        "--healer {healer}: must be at most half of --view {view_size}, {half}"
+                    ),
+                    (None, Some(_)) => format!(
+                        "--swapper {swapper}: must be at most half of --view {view_size}, {half}"
+                    ),
+                    _ => format!(
+                        "--healer {healer} --swapper {swapper}: must together be at most half of \
+                         --view {view_size}, {half}"
+                    ),
+                }
+            }
+            OverlayError::ShuffleLength {
+                shuffle_length,
+                view_size,
+            } => format!("--shuffle-length {shuffle_length}: must be 1 to --view {view_size}"),
+            other => format!("--overlay: {other}"),
+        }
+    }
+}
+
+/// What clap says, in a line that begins with the argument.
+fn one_line(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
+    let argument = context(ContextKind::InvalidArg);
+    let argument = argument.split(' ').next().unwrap_or_default();
+    let value = context(ContextKind::InvalidValue);
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    match (error.kind(), source) {
+        (ErrorKind::ValueValidation, Some(reason)) => format!("{argument} {value}: {reason}"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => format!("{argument}: needs a value"),
+        (ErrorKind::InvalidValue, _) => {
+            let possible = context(ContextKind::ValidValue);
+            format!("{argument} {value}: must be one of {possible}")
+        }
+        (ErrorKind::UnknownArgument, _) => format!("{argument}: there is no such argument"),
+        (ErrorKind::ArgumentConflict, _) => format!("{argument}: given twice"),
+        _ => {
+            let text = error.to_string();
+            let reason = text.lines().take_while(|line| !line.is_empty());
+            let words: Vec<&str> = reason.flat_map(str::split_whitespace).collect();
+            words.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    }
+}
