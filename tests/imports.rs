@@ -22,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("view", 1),
     ("overlay", 2),
     ("sampling", 2),
+    ("overlay/healing", 1),
     ("overlay/random", 3),
     ("gossip/config", 3),
     ("gossip/message", 3),
