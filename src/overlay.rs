@@ -6,6 +6,7 @@
 //! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
 
 pub mod cyclon;
+mod healing;
 pub mod random;
 
 use std::{borrow::Cow, fmt};

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("overlay", 2),
     ("sampling", 2),
     ("overlay/cyclon", 3),
+    ("overlay/healing", 1),
     ("overlay/random", 3),
     ("gossip/buffers", 3),
     ("gossip/config", 3),

@@ -2,15 +2,13 @@
 
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
-use crate::{
-    simulator::{
-        clustering::{self, Clustering},
-        components::Components,
-        driver::Driver,
-        in_degrees::InDegrees,
-        paths::{self, PathLengths},
-        traffic::Traffic,
-    },
+use crate::simulator::{
+    clustering::{self, Clustering},
+    components::Components,
+    driver::Driver,
+    in_degrees::InDegrees,
+    paths::{self, PathLengths},
+    traffic::Traffic,
 };
 
 /// From how many nodes paths are followed in a network that is too large to follow them from all.

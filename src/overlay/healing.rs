@@ -1,0 +1,99 @@
+//! How much healing a node needs: by what became of its own exchanges of late.
+
+/// How many of its own exchanges a node remembers (measured: fewer forget a crash before its last
+/// traces are gone, more remember losses that mean nothing).
+const WINDOW: u32 = 10;
+/// How many failures among them ask for all the healing there is (measured).
+const FULL: usize = 4;
+
+/// The outcomes of a node's latest exchanges, and the healer parameter that follows from them.
+///
+/// H grows with the *square* of the failures, so that a burst of them weighs more than as many that
+/// come one by one: for c=30, with 0, 1, 2, 3, 4 failures in the window, H is 0, 0, 3, 8, 15.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Healing {
+    /// One bit per exchange, the latest lowest; set when there was no answer.
+    failures: u16,
+}
+
+impl Healing {
+    /// Of a node that has not seen any exchange fail.
+    pub(super) const fn new() -> Self {
+        Self { failures: 0 }
+    }
+
+    /// An exchange that this node started has ended: with an answer or without.
+    pub(super) fn exchange_ended(&mut self, answered: bool) {
+        let remembered = (1 << WINDOW) - 1;
+        self.failures = ((self.failures << 1) | u16::from(!answered)) & remembered;
+    }
+
+    /// The healer parameter H, in descriptors per merge, for views of which `half` is half.
+    pub(super) fn healer(self, half: usize) -> usize {
+        let failures = (self.failures.count_ones() as usize).min(FULL);
+        half.saturating_mul(failures * failures) / (FULL * FULL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(outcomes: impl IntoIterator<Item = bool>) -> Healing {
+        let mut healing = Healing::new();
+        for answered in outcomes {
+            healing.exchange_ended(answered);
+        }
+        healing
+    }
+
+    #[test]
+    fn a_burst_of_failures_asks_for_all_healing_and_isolated_ones_for_none() {
+        let of_burst = |failures| after(vec![false; failures]).healer(15);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, 20].map(of_burst),
+            [0, 0, 3, 8, 15, 15, 15]
+        );
+        let mut healing = Healing::new();
+        for number in 0..1_000 {
+            healing.exchange_ended(number % WINDOW != 0);
+            assert_eq!(healing.healer(15), 0, "after {number}");
+        }
+    }
+
+    #[test]
+    fn it_does_not_matter_where_in_the_window_the_failures_are() {
+        let together = after([false, false, false, true, true, true, true, true]);
+        let apart = after([false, true, true, true, false, true, true, false]);
+        assert_eq!(together.healer(15), apart.healer(15));
+    }
+
+    #[test]
+    fn rest_returns_with_a_window_of_answers() {
+        let mut healing = after([false; 30]);
+        let mut before = healing.healer(15);
+        for _ in 0..WINDOW {
+            healing.exchange_ended(true);
+            assert!(healing.healer(15) <= before);
+            before = healing.healer(15);
+        }
+        assert_eq!(healing, Healing::new());
+    }
+
+    #[test]
+    fn healing_takes_at_most_half_of_the_view() {
+        for half in (1..=100).chain([usize::MAX / 2, usize::MAX]) {
+            let mut before = 0;
+            let mut healing = Healing::new();
+            for failures in 0..WINDOW {
+                let healer = healing.healer(half);
+                assert!((before..=half).contains(&healer), "{failures}, c/2={half}");
+                before = healer;
+                healing.exchange_ended(false);
+            }
+        }
+        for half in 1..=5_000 {
+            assert_eq!(after([false; FULL]).healer(half), half);
+        }
+    }
+}
