@@ -7,6 +7,7 @@ mod simulate {
     pub mod arguments;
     pub mod plot;
     pub mod table;
+    pub mod values;
 }
 
 use std::{
@@ -125,7 +126,7 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         since.round_over(&driver);
         let round = driver.round();
         progress.bar.set_position(round);
-        if round % settings.every == 0 || round == last {
+        if round.is_multiple_of(settings.every) || round == last {
             let report = Report::of(&driver, &since, settings.paths);
             since = Since::now(&driver);
             out.report(&report, clock.take())?;
