@@ -1,6 +1,6 @@
 //! What is asked for on the command line, and what is wrong with it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Parser, ValueEnum,
@@ -14,12 +14,14 @@ use libp2p_peer_sampling::{
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
         faults::{Crash, Faults},
+        latency::Latency,
         report::Paths,
     },
 };
 
 use crate::simulate::values::{
-    Between, BootstrapName, CrashAt, OverlayName, PathsName, PropagationName, SelectName,
+    Between, BootstrapName, CrashAt, DriverName, OverlayName, PathsName, PropagationName,
+    SelectName,
 };
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
@@ -149,6 +151,19 @@ struct Arguments {
     #[arg(long, value_name = "KIND", default_value = "directed")]
     paths: PathsName,
 
+    /// How time passes: in synchronous rounds, as in the papers, or in virtual time, where messages
+    /// take some and exchanges overlap
+    #[arg(long, value_name = "NAME", default_value = "rounds")]
+    driver: DriverName,
+
+    /// The median latency of a message in milliseconds; a period takes 10,000 [default: 50]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    latency: Option<u64>,
+
+    /// How latencies spread: the standard deviation of their logarithm, 0 to 5 [default: 0.5]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    jitter: Option<f64>,
+
     /// How many threads may be used; the result is the same. Fewer than 65,536 nodes use one
     #[arg(
         long,
@@ -202,6 +217,8 @@ pub struct Settings {
     pub paths: Paths,
     /// After how many rounds there is a report; at least 1.
     pub every: u64,
+    /// Whether messages take time.
+    pub events: bool,
     /// Whether the reports are printed as JSON.
     pub json: bool,
     /// Whether exchanges per second are among them.
@@ -257,6 +274,11 @@ impl Settings {
             parts.push(format!("fanout {}", gossip.fanout()));
         }
         parts.push(format!("{} retries", gossip.retries()));
+        if let Latency::LogNormal { median, sigma } = self.config.latency()
+            && self.events
+        {
+            parts.push(format!("latency {} ms, sigma {sigma}", median.as_millis()));
+        }
         let bootstrap = name(self.arguments.bootstrap.to_possible_value());
         parts.push(format!("bootstrap {bootstrap}"));
         for CrashAt(Crash { fraction, round }) in &self.arguments.crash {
@@ -284,6 +306,16 @@ impl Arguments {
         if self.no_speed && !self.json {
             return Err("--no-speed: only with --json".to_owned());
         }
+        for (argument, given) in [
+            ("latency", self.latency.map(|value| value.to_string())),
+            ("jitter", self.jitter.map(|value| value.to_string())),
+        ] {
+            if let Some(value) = given
+                && self.driver != DriverName::Events
+            {
+                return Err(format!("--{argument} {value}: only with --driver events"));
+            }
+        }
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
@@ -300,6 +332,7 @@ impl Arguments {
                 PathsName::Undirected => Paths::Undirected,
             },
             every: self.every,
+            events: self.driver == DriverName::Events,
             json: self.json,
             speed: !self.no_speed,
             plot: self.plot.clone(),
@@ -344,6 +377,10 @@ impl Arguments {
             .with_rounds(self.rounds)
             .with_seed(self.seed)
             .with_threads(self.threads)
+            .with_latency(Latency::LogNormal {
+                median: Duration::from_millis(self.latency.unwrap_or(50)),
+                sigma: self.jitter.unwrap_or(0.5),
+            })
     }
 
     fn chosen(&self) -> Result<Chosen, String> {
@@ -403,6 +440,12 @@ impl Arguments {
             } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
             ConfigError::EmptyPartition { from, to } => {
                 format!("--partition {from}..{to}: must end after it begins")
+            }
+            ConfigError::Latency(Latency::LogNormal { median, sigma }) => {
+                match *median > Latency::MAX {
+                    true => format!("--latency {}: must be at most an hour", median.as_millis()),
+                    false => format!("--jitter {sigma}: must be 0 to 5"),
+                }
             }
             ConfigError::Gossip(Gossip::OutOfBounds {
                 setting,

@@ -28,6 +28,15 @@ pub enum PropagationName {
     PushPull,
 }
 
+/// How time passes.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum DriverName {
+    /// In synchronous rounds, as in the papers
+    Rounds,
+    /// In virtual time: every message takes some
+    Events,
+}
+
 /// Who knows whom at the start.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum BootstrapName {
