@@ -1,7 +1,6 @@
 //! The papers' model: synchronous rounds, in each of which every node takes one turn.
 
 use std::{
-    hint::black_box,
     mem,
     sync::{
         Barrier, Mutex, PoisonError,
@@ -30,7 +29,7 @@ use crate::{
 
 /// The round-based driver.
 ///
-/// In each round all nodes take a turn, in random order (beyond 65,536 nodes, in blocks of 64 whose
+/// In each round all nodes take a turn, in random order (from 16,384 nodes on, in blocks of 64 whose
 /// order is random): a node starts what it has to start, its
 /// partner answers, it merges the answer. Time-outs take no time: that a message does not arrive is
 /// known at once, and the node may try another partner in the same turn.
@@ -39,7 +38,7 @@ use crate::{
 ///
 /// That exchanges do not overlap is part of the model, and matters: where each lasts a tenth of
 /// the period, the swapper's in-degrees spread by half as much again (measured). And yet the nodes
-/// are worked on in batches of 1/128 of them, at most 1,024, so that caches can be filled ahead and
+/// are worked on in batches of 1/128 of them, at most 256, so that caches can be filled ahead and
 /// threads can share the nodes between them. A batch
 ///
 /// 1. lets its nodes start their exchanges,
@@ -62,8 +61,12 @@ pub struct Rounds<O> {
     traffic: Traffic,
 }
 
-/// The most turns of a batch: what they touch fits into the cache of one core.
-const MAX_BATCH: usize = 1_024;
+/// From how many nodes on turns are taken in blocks: no cache holds so many.
+const BLOCKS: usize = 16_384;
+
+/// The most turns of a batch (measured: with fewer, misses are waited for one by one; with more, what
+/// was touched has left the fastest caches when its turn comes).
+const MAX_BATCH: usize = 256;
 
 /// From how many nodes on a second thread is worth while: batches have their full size there, and
 /// waiting for each other takes little of the time.
@@ -154,7 +157,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
         }
         let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
         // Of very many nodes, those that lie side by side in memory take their turns together.
-        let block = match self.network.len() < MANY_NODES {
+        let block = match self.network.len() < BLOCKS {
             true => 1,
             false => 64,
         };
@@ -245,14 +248,10 @@ impl<O: Overlay<u32>> Shard<'_, O> {
         node.expect("nobody vanishes within a round")
     }
 
-    /// Reads what is going to be needed, so that the cache has it by then: the misses of several
-    /// nodes are waited for together.
     fn touch(&self, id: u32) {
-        let Some(node) = &self.nodes[id as usize - self.first] else {
-            return;
-        };
-        let ages = node.view().as_slice().iter().step_by(8).map(|d| d.age);
-        black_box(node.in_flight() as u32 + ages.sum::<u32>());
+        if let Some(node) = &self.nodes[id as usize - self.first] {
+            node.touch();
+        }
     }
 }
 
