@@ -1,9 +1,9 @@
 //! The papers' model: synchronous rounds, in each of which every node takes one turn.
 
 use std::{
-    mem,
+    hint, mem,
     sync::{
-        Barrier, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -95,6 +95,29 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
         })
     }
 
+    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory take
+    /// theirs together, and each batch has its share of every quarter, whoever is to work on it.
+    fn draw_order(&mut self) {
+        let live = self.network.live();
+        let (block, quarter) = match live.len() < BLOCKS {
+            true => (1, live.len()),
+            false => (64, live.len().div_ceil(4)),
+        };
+        let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
+        let quarters = live.chunks(quarter.max(1)).map(|quarter| {
+            let mut blocks: Vec<&[u32]> = quarter.chunks(block).collect();
+            blocks.shuffle(&mut rng);
+            blocks
+        });
+        let quarters: Vec<_> = quarters.collect();
+        let most = quarters.iter().map(Vec::len).max().unwrap_or_default();
+        self.order.clear();
+        for number in 0..most {
+            let blocks = quarters.iter().filter_map(|blocks| blocks.get(number));
+            self.order.extend(blocks.copied().flatten());
+        }
+    }
+
     fn exchanges(&mut self) {
         let config = self.network.config();
         let turns = Turns {
@@ -155,16 +178,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
         for &id in self.network.live() {
             self.live[id as usize] = true;
         }
-        let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
-        // Of very many nodes, those that lie side by side in memory take their turns together.
-        let block = match self.network.len() < BLOCKS {
-            true => 1,
-            false => 64,
-        };
-        let mut blocks: Vec<&[u32]> = self.network.live().chunks(block).collect();
-        blocks.shuffle(&mut rng);
-        self.order.clear();
-        self.order.extend(blocks.into_iter().flatten());
+        self.draw_order();
         self.exchanges();
         self.network.end_round(self.round);
     }
@@ -297,6 +311,42 @@ impl Mail {
             asked: (0..cells).map(|_| Mutex::default()).collect(),
             answered: (0..cells).map(|_| Mutex::default()).collect(),
             open: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+}
+
+/// Where workers wait for each other. The one of the standard library puts those who wait to sleep,
+/// which takes longer than what there is to wait for.
+struct Barrier {
+    workers: usize,
+    arrived: AtomicUsize,
+    passed: AtomicUsize,
+}
+
+impl Barrier {
+    fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            arrived: AtomicUsize::new(0),
+            passed: AtomicUsize::new(0),
+        }
+    }
+
+    fn wait(&self) {
+        let passed = self.passed.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.passed.store(passed.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        let mut spins = 0u32;
+        while self.passed.load(Ordering::Acquire) == passed {
+            spins += 1;
+            // The others may be waiting for this very core.
+            match spins < 2_000 {
+                true => hint::spin_loop(),
+                false => thread::yield_now(),
+            }
         }
     }
 }
