@@ -7,28 +7,29 @@
 
 pub mod buffers;
 pub mod config;
+mod in_flight;
 pub mod message;
+mod notes;
+mod schedule;
 
 use std::{hint::black_box, mem, num::NonZeroU64, sync::Arc, time::Duration};
 
 use rand::{Rng, RngExt};
-use smallvec::SmallVec;
 use thiserror::Error;
 
 use crate::{
     gossip::{
         buffers::Buffers,
         config::{Config, ConfigError, PartnerSelection},
+        in_flight::{InFlight, Started},
         message::{Exchange, ExchangeId, Failure, Request, Response},
+        notes::Notes,
+        schedule::Schedule,
     },
     overlay::{Arrange, Merge, Overlay, Side},
-    sampling::{PeerSampling, Sampler, Selection},
+    sampling::{PeerSampling, Selection},
     view::{Descriptor, Peer, View},
 };
-
-/// How many exchanges one node may have started and not finished. A guess, far above what
-/// [`Config::fanout`] asks for in practice.
-const MAX_IN_FLIGHT: usize = 64;
 
 /// The peer sampling state machine of one node.
 ///
@@ -64,59 +65,10 @@ pub struct Gossip<P: Peer, O, R> {
     overlay: O,
     rng: R,
     view: View<P>,
-    // One is the rule, and stands in the node itself: a simulator reads all of this from memory for
-    // every exchange.
-    in_flight: SmallVec<[InFlight<P::Id>; 1]>,
-    next_id: u64,
-    next_round: Duration,
-    /// The current round's number, and when it started. None before the first.
-    round: Option<NonZeroU64>,
-    round_started: Option<Duration>,
-    /// Exchanges that the current round may still start.
-    budget: u32,
-    /// Failures of the current round that may still be made up for.
-    retries: u32,
-    /// The partners of the current round: none is tried twice.
-    tried: SmallVec<[P::Id; 1]>,
-    /// Exchanges in a row that brought nobody new to a view with room.
-    fruitless: u32,
-    /// Hastened rounds in a row.
-    hastes: u32,
+    in_flight: InFlight<P::Id>,
+    schedule: Schedule<P::Id>,
     buffers: Buffers<P>,
-    /// Apart, since most nodes of a simulation never need it.
-    notes: Option<Box<Notes<P::Id>>>,
-}
-
-/// What a node notes about peers of its view.
-#[derive(Debug)]
-struct Notes<I> {
-    sampler: Sampler<I>,
-    /// Peers whose last exchange broke.
-    suspects: Vec<I>,
-    /// Peers that this node itself refused to make an exchange with.
-    refused: Vec<I>,
-}
-
-impl<I> Default for Notes<I> {
-    fn default() -> Self {
-        Self {
-            sampler: Sampler::default(),
-            suspects: Vec::new(),
-            refused: Vec::new(),
-        }
-    }
-}
-
-/// An exchange that this node has started.
-#[derive(Debug, Clone)]
-struct InFlight<I> {
-    id: ExchangeId,
-    partner: I,
-    /// What the swapper will remove. Per exchange: others may run in between.
-    sent: Vec<I>,
-    /// The round that started it, and may make up for it.
-    round: Option<NonZeroU64>,
-    deadline: Duration,
+    notes: Notes<P::Id>,
 }
 
 /// What became of an exchange that failed.
@@ -159,18 +111,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             config,
             overlay,
             rng,
-            in_flight: SmallVec::new(),
-            next_id: 0,
-            next_round: Duration::ZERO,
-            round: None,
-            round_started: None,
-            budget: 0,
-            retries: 0,
-            tried: SmallVec::new(),
-            fruitless: 0,
-            hastes: 0,
+            in_flight: InFlight::new(),
+            schedule: Schedule::new(),
             buffers: Buffers::default(),
-            notes: None,
+            notes: Notes::new(),
         })
     }
 
@@ -196,15 +140,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
 
     /// Whether so many exchanges are in flight, 64, that no more are started.
     pub fn is_saturated(&self) -> bool {
-        self.in_flight.len() >= MAX_IN_FLIGHT
+        self.in_flight.is_full()
     }
 
     /// When [`poll_timeout`](Self::poll_timeout) or [`poll_round`](Self::poll_round) have work to
     /// do next; `None` when only another input can give them any. May be in the past.
     pub fn next_wake(&self) -> Option<Duration> {
-        let round = (!self.view.is_empty()).then_some(self.next_round);
-        let deadline = self.in_flight.iter().map(|e| e.deadline).min();
-        round.into_iter().chain(deadline).min()
+        let round = (!self.view.is_empty()).then(|| self.schedule.next_round());
+        round.into_iter().chain(self.in_flight.deadline()).min()
     }
 
     /// Sets how this node advertises itself: the descriptor of age 0 in every buffer it sends.
@@ -246,33 +189,25 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// that no cache holds them: when several are touched before their turns, the misses are waited
     /// for together.
     pub fn touch(&self) {
-        let scalars = (
-            (self.next_id, self.next_round, self.round),
-            (self.round_started, self.budget, self.retries),
-            (self.fruitless, self.hastes),
-        );
-        let lists = (
-            self.in_flight.len(),
-            self.tried.len(),
-            self.notes.is_some(),
-            self.buffers.is_empty(),
-        );
+        self.in_flight.touch();
+        self.schedule.touch();
+        let others = (self.notes.is_empty(), self.buffers.is_empty());
         // One of eight small descriptors lies on each cache line.
         let ages = self.view.iter().step_by(8).map(|d| d.age);
-        black_box((scalars, lists, ages.fold(0, u32::wrapping_add)));
+        black_box((others, ages.fold(0, u32::wrapping_add)));
     }
 
     /// Removes a peer from the view: it said goodbye, or the application does not want it. It may
     /// come back through others.
     pub fn remove(&mut self, id: &P::Id) -> Option<P> {
         let removed = self.view.remove(id)?;
-        self.view_changed();
+        self.notes.retain(&self.view);
         Some(removed.peer)
     }
 
     /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Failed<P::Id>> {
-        let id = self.in_flight.iter().find(|e| e.deadline <= now)?.id;
+        let id = self.in_flight.overdue(now)?;
         self.handle_failure(id, Failure::Broken).ok()
     }
 
@@ -285,34 +220,20 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         if self.view.is_empty() {
             return None;
         }
-        if now >= self.next_round {
-            let unhurried = |started| now >= self.config.period().saturating_add(started);
-            if self.round_started.is_none_or(unhurried) {
-                self.hastes = 0;
-            }
-            self.round_started = Some(now);
-            self.round = NonZeroU64::MIN.checked_add(self.round.map_or(0, NonZeroU64::get));
-            self.next_round = now.saturating_add(self.config.period());
-            // Both are at most the view size.
-            self.budget = self.config.fanout() as u32;
-            self.retries = self.config.retries() as u32;
-            self.tried.clear();
-        }
-        if self.budget == 0 || self.is_saturated() {
+        self.schedule.begin_if_due(now, &self.config);
+        if self.is_saturated() || !self.schedule.take_turn() {
             return None;
         }
-        self.budget -= 1;
         let partner = self.select_partner()?;
-        self.tried.push(partner.clone());
-        Some(self.start(partner, self.round, now))
+        self.schedule.note_tried(partner.clone());
+        Some(self.start(partner, self.schedule.round(), now))
     }
 
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
     /// that somebody else has connected. `None` when one with it is in flight already, when too
     /// many are, or when it is this node itself.
     pub fn exchange_with(&mut self, partner: P::Id, now: Duration) -> Option<Exchange<P, P::Id>> {
-        let known = self.in_flight.iter().any(|e| e.partner == partner);
-        if known || partner == self.id || self.is_saturated() {
+        if self.in_flight.is_with(&partner) || partner == self.id || self.is_saturated() {
             return None;
         }
         Some(self.start(partner, None, now))
@@ -322,8 +243,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// partners sooner than the period brings them. The delay doubles each time, until a whole
     /// period has passed without haste.
     pub fn hasten(&mut self, now: Duration) {
-        self.next_round_within(now, self.hastes);
-        self.hastes = self.hastes.saturating_add(1);
+        self.schedule.hasten(now, &self.config);
     }
 
     /// The passive thread: answers the request of another node and merges it.
@@ -332,7 +252,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
     pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
-        self.shows_life(from);
+        self.notes.shows_life(from);
         let buffer = request.pull.then(|| self.buffer(from, Side::Passive));
         let (descriptors, sent) = buffer.unwrap_or_default();
         self.merge(from, Side::Passive, sent, request.descriptors);
@@ -356,10 +276,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.overlay.exchange_ended(true);
-        self.shows_life(&exchange.partner);
-        if let Some(notes) = &mut self.notes {
-            notes.refused.retain(|refused| *refused != exchange.partner);
-        }
+        self.notes.shows_life(&exchange.partner);
+        self.notes.accept(&exchange.partner);
         let before = self.view.len();
         let received = if self.config.propagation().pulls() {
             response.descriptors
@@ -367,14 +285,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             Vec::new()
         };
         self.merge(&exchange.partner, Side::Active, exchange.sent, received);
-        let view_size = self.config.view_size();
-        self.fruitless = match before < view_size && self.view.len() == before {
-            true => self.fruitless.saturating_add(1),
-            false => 0,
-        };
-        if self.view.len() < view_size {
-            self.next_round_within(now, self.fruitless);
-        }
+        let after = self.view.len();
+        self.schedule
+            .hurry_to_fill(before, after, now, &self.config);
         Ok(exchange.partner)
     }
 
@@ -396,21 +309,18 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         let (partner, round) = (exchange.partner, exchange.round);
         let dead = match failure {
             Failure::Unreachable | Failure::Unsupported => true,
-            Failure::Broken => self.suspects().contains(&partner),
+            Failure::Broken => self.notes.is_suspect(&partner),
             Failure::Refused => false,
         };
-        if round.is_some() && round == self.round && self.retries > 0 {
-            self.retries -= 1;
-            self.budget += 1;
-        }
+        self.schedule.make_up_for_failure(round);
         if failure != Failure::Refused {
             self.overlay.exchange_ended(false);
-        } else if self.view.contains(&partner) && !self.refused().contains(&partner) {
-            self.notes().refused.push(partner.clone());
+        } else if self.view.contains(&partner) {
+            self.notes.refuse(partner.clone());
         }
         let removed = dead && self.remove(&partner).is_some();
         if failure == Failure::Broken && !dead && self.view.contains(&partner) {
-            self.notes().suspects.push(partner.clone());
+            self.notes.suspect(partner.clone());
         }
         Ok(Failed {
             id,
@@ -428,14 +338,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     }
 
     fn select_partner_but(&mut self, pass_over_refused: bool) -> Option<P::Id> {
-        let refused = self.notes.as_ref().map_or(&[][..], |n| &n.refused);
+        let (tried, refused) = (self.schedule.tried(), self.notes.refused());
         let eligible = self.view.iter().filter(|d| {
             let id = d.peer.id();
-            !self.tried.contains(id)
-                && self.in_flight.iter().all(|e| e.partner != *id)
-                && !(pass_over_refused && refused.contains(id))
+            let passed_over = pass_over_refused && refused.contains(id);
+            !(tried.contains(id) || self.in_flight.is_with(id) || passed_over)
         });
-        let anybody = self.tried.is_empty() && self.in_flight.is_empty() && refused.is_empty();
+        let anybody = tried.is_empty() && self.in_flight.is_empty() && refused.is_empty();
         let chosen = match self.config.selection() {
             PartnerSelection::Head => eligible.min_by_key(|d| d.age),
             // `rev`: among equals the first of the view, as `View::oldest`.
@@ -465,15 +374,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             .pushes()
             .then(|| self.buffer(&partner, Side::Active));
         let (descriptors, sent) = buffer.unwrap_or_default();
-        let id = ExchangeId(self.next_id);
-        self.next_id += 1;
-        self.in_flight.push(InFlight {
-            id,
-            partner: partner.clone(),
-            sent,
-            round,
-            deadline: now.saturating_add(self.config.exchange_timeout()),
-        });
+        let deadline = now.saturating_add(self.config.exchange_timeout());
+        let id = self.in_flight.start(partner.clone(), sent, round, deadline);
         Exchange {
             id,
             partner,
@@ -484,10 +386,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         }
     }
 
-    fn finish(&mut self, id: ExchangeId) -> Result<InFlight<P::Id>, UnknownExchange> {
-        let at = self.in_flight.iter().position(|e| e.id == id);
-        at.map(|at| self.in_flight.remove(at))
-            .ok_or(UnknownExchange)
+    fn finish(&mut self, id: ExchangeId) -> Result<Started<P::Id>, UnknownExchange> {
+        self.in_flight.finish(id).ok_or(UnknownExchange)
     }
 
     /// Returns the buffer to send, and who of the view is in it.
@@ -529,48 +429,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             self.overlay.merge(view, merge, &mut self.rng);
         });
         debug_assert!(self.view.len() <= self.config.view_size());
-        self.view_changed();
+        self.notes.retain(&self.view);
         // But not what a peer with a larger view has sent, so nothing is hoarded.
         if received.capacity() <= self.config.view_size() {
             self.buffers.keep(received);
         }
         self.buffers.keep_ids(sent);
-    }
-
-    fn view_changed(&mut self) {
-        if let Some(notes) = &mut self.notes {
-            notes.sampler.retain(&self.view);
-            notes.suspects.retain(|id| self.view.contains(id));
-            notes.refused.retain(|id| self.view.contains(id));
-        }
-    }
-
-    fn suspects(&self) -> &[P::Id] {
-        self.notes.as_ref().map_or(&[], |notes| &notes.suspects)
-    }
-
-    fn refused(&self) -> &[P::Id] {
-        self.notes.as_ref().map_or(&[], |notes| &notes.refused)
-    }
-
-    fn notes(&mut self) -> &mut Notes<P::Id> {
-        self.notes.get_or_insert_default()
-    }
-
-    /// The peer has just shown that it lives.
-    fn shows_life(&mut self, id: &P::Id) {
-        if let Some(notes) = &mut self.notes {
-            notes.suspects.retain(|suspect| suspect != id);
-        }
-    }
-
-    /// Brings the next round forward: to the eager delay from now, doubled `doublings` times.
-    fn next_round_within(&mut self, now: Duration, doublings: u32) {
-        let pause = self
-            .config
-            .eager_delay()
-            .saturating_mul(1 << doublings.min(20));
-        self.next_round = self.next_round.min(now.saturating_add(pause));
     }
 }
 
@@ -586,13 +450,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Gossip<P, O, R> {
     }
 
     fn select_peer(&mut self, selection: Selection) -> Option<P> {
-        let notes = self.notes.get_or_insert_default();
-        notes.sampler.select(&self.view, selection, &mut self.rng)
+        let sampler = self.notes.sampler();
+        sampler.select(&self.view, selection, &mut self.rng)
     }
 
     fn broadcast(&mut self, mut send: impl FnMut(P)) -> usize {
-        let notes = self.notes.get_or_insert_default();
-        notes.sampler.mark_all(&self.view);
+        self.notes.sampler().mark_all(&self.view);
         for descriptor in &self.view {
             send(descriptor.peer.clone());
         }
@@ -605,7 +468,10 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::{gossip::config::Propagation, overlay::random::Random};
+    use crate::{
+        gossip::{config::Propagation, in_flight::MAX_IN_FLIGHT},
+        overlay::random::Random,
+    };
 
     type Node = Gossip<u32, Random, StdRng>;
 
