@@ -127,7 +127,6 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
     }
     while driver.round() < last {
         clock.time(|| driver.next_round());
-        since.round_over(&driver);
         let round = driver.round();
         progress.bar.set_position(round);
         if round.is_multiple_of(settings.every) || round == last {

@@ -37,6 +37,8 @@ pub struct Network<O> {
     founders: usize,
     /// No node with a smaller number is there any more.
     oldest: usize,
+    /// The nodes of each round, added up.
+    turns: u64,
     /// What churn could not replace yet: less than a node.
     churn: f64,
 }
@@ -56,6 +58,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
             live: Vec::with_capacity(config.nodes()),
             founders: 0,
             oldest: 0,
+            turns: 0,
             churn: 0.0,
             gossip: Arc::new(config.gossip().clone()),
             config,
@@ -84,6 +87,12 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     /// How many numbers have been given: every node that ever was has a smaller one.
     pub fn ids(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// How many nodes have taken part in each round so far, added up: newcomers have, and so have
+    /// those that crashed at the end of it.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// The node with this number, if it is there.
@@ -138,6 +147,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     pub(crate) fn begin_round(&mut self, round: u64) {
         self.found(round);
         self.replace();
+        self.turns += self.live.len() as u64;
     }
 
     /// What the end of a round brings: crashes.
