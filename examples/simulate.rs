@@ -127,13 +127,16 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
     }
     while driver.round() < last {
         clock.time(|| driver.next_round());
-        since.round_over(&driver);
         let round = driver.round();
         progress.bar.set_position(round);
         if round.is_multiple_of(settings.every) || round == last {
             let report = Report::of(&driver, &since, settings.paths);
             since = Since::now(&driver);
             out.report(&report, clock.take())?;
+            if settings.plot.is_none() {
+                // Only a figure needs more than the last one, and there may be 10^9.
+                reports.clear();
+            }
             reports.push(report);
         }
     }

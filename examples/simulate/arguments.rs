@@ -54,13 +54,13 @@ struct Arguments {
     #[arg(long, value_name = "NAME", default_value = "random")]
     overlay: OverlayName,
 
-    /// The healer parameter of the overlay random: up to H of the oldest descriptors go [default: 1;
-    /// with --swapper 0]
+    /// The healer parameter of the overlay random: up to H of the oldest descriptors go [default:
+    /// each node's own, growing up to C/2 as its exchanges fail; with --swapper 0]
     #[arg(long, value_name = "H", allow_negative_numbers = true)]
     healer: Option<usize>,
 
     /// The swapper parameter of the overlay random: up to S of the descriptors sent go [default:
-    /// C/2 - 1; with --healer 0]
+    /// C/2 - H; with --healer 0]
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     swapper: Option<usize>,
 

@@ -5,7 +5,8 @@ use rand::{Rng, seq::index};
 /// The graph that the overlay starts from: the papers' initial topologies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bootstrap {
-    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest node.
+    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest node:
+    /// of those that are still there.
     ///
     /// TOCS 2007: "500 nodes per round until round 20", that is `rounds: 20` of 10^4 nodes.
     Growing {
@@ -40,16 +41,18 @@ impl Bootstrap {
         }
     }
 
-    /// Whom node `id` of `nodes` knows when it joins, at most `view_size` peers.
+    /// Whom node `id` of `nodes` knows when it joins, at most `view_size` peers; `oldest` is there
+    /// already.
     pub(crate) fn peers<R: Rng + ?Sized>(
         self,
         id: u32,
+        oldest: Option<u32>,
         nodes: u32,
         view_size: usize,
         rng: &mut R,
     ) -> Vec<u32> {
         match self {
-            Self::Growing { .. } | Self::Star => (id > 0).then_some(0).into_iter().collect(),
+            Self::Growing { .. } | Self::Star => oldest.into_iter().collect(),
             Self::Chain => id.checked_sub(1).into_iter().collect(),
             Self::Lattice => {
                 let around = |step: u32| [(id + step) % nodes, (id + nodes - step) % nodes];
@@ -80,7 +83,7 @@ mod tests {
 
     fn peers(bootstrap: Bootstrap, id: u32, nodes: u32, view_size: usize) -> Vec<u32> {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
-        bootstrap.peers(id, nodes, view_size, &mut rng)
+        bootstrap.peers(id, (id > 0).then_some(0), nodes, view_size, &mut rng)
     }
 
     #[test]
@@ -99,7 +102,7 @@ mod tests {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(2);
         let mut counts = [0u32; 20];
         for _ in 0..10_000 {
-            let mut peers = Bootstrap::Random.peers(7, 20, 5, &mut rng);
+            let mut peers = Bootstrap::Random.peers(7, Some(0), 20, 5, &mut rng);
             peers.iter().for_each(|&peer| counts[peer as usize] += 1);
             peers.sort_unstable();
             peers.dedup();

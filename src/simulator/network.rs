@@ -35,6 +35,10 @@ pub struct Network<O> {
     live: Vec<u32>,
     /// How many nodes the bootstrap has brought so far.
     founders: usize,
+    /// No node with a smaller number is there any more.
+    oldest: usize,
+    /// The nodes of each round, added up.
+    turns: u64,
     /// What churn could not replace yet: less than a node.
     churn: f64,
 }
@@ -53,6 +57,8 @@ impl<O: Overlay<u32> + Clone> Network<O> {
             nodes: Vec::with_capacity(config.nodes()),
             live: Vec::with_capacity(config.nodes()),
             founders: 0,
+            oldest: 0,
+            turns: 0,
             churn: 0.0,
             gossip: Arc::new(config.gossip().clone()),
             config,
@@ -81,6 +87,12 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     /// How many numbers have been given: every node that ever was has a smaller one.
     pub fn ids(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// How many nodes have taken part in each round so far, added up: newcomers have, and so have
+    /// those that crashed at the end of it.
+    pub fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// The node with this number, if it is there.
@@ -135,6 +147,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     pub(crate) fn begin_round(&mut self, round: u64) {
         self.found(round);
         self.replace();
+        self.turns += self.live.len() as u64;
     }
 
     /// What the end of a round brings: crashes.
@@ -155,10 +168,19 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         let view_size = self.config.gossip().view_size();
         while self.founders < bootstrap.joined(nodes, round) {
             let founder = self.founders as u32;
-            let peers = bootstrap.peers(founder, nodes as u32, view_size, &mut self.rng);
+            let oldest = self.oldest();
+            let peers = bootstrap.peers(founder, oldest, nodes as u32, view_size, &mut self.rng);
             self.founders += 1;
             self.join(peers);
         }
+    }
+
+    /// Who is there for the longest time: a number never comes back.
+    fn oldest(&mut self) -> Option<u32> {
+        while self.nodes.get(self.oldest).is_some_and(Option::is_none) {
+            self.oldest += 1;
+        }
+        (self.oldest < self.nodes.len()).then_some(self.oldest as u32)
     }
 
     /// Churn: some vanish, and as many join, each of whom knows one live node.
@@ -214,4 +236,37 @@ pub(crate) fn fork(seed: u64, (id, round, number): (u32, u64, u32)) -> Xoshiro25
 /// On which side of a partition a node is.
 pub(crate) fn side(seed: u64, id: u32) -> bool {
     fork(seed, (id, 0, 0)).random()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        overlay::random::Random,
+        simulator::{bootstrap::Bootstrap, faults::Faults},
+    };
+
+    /// Or nobody who joins after the very first node has gone would ever know anybody.
+    #[test]
+    fn who_joins_a_growing_network_knows_the_oldest_of_those_that_are_left() {
+        let config = Config::new(400)
+            .with_bootstrap(Bootstrap::GROWING)
+            .with_faults(Faults::none().with_churn(0.2));
+        let mut network = Network::new(config, Random::new(1, 14)).expect("valid settings");
+        network.begin_round(1);
+        while network.node(0).is_some() {
+            network.replace();
+        }
+        let (oldest, _) = network.nodes().next().expect("churn replaces");
+        let joined = network.ids();
+        network.found(2);
+        for (id, node) in network
+            .nodes()
+            .skip_while(|(id, _)| (*id as usize) < joined)
+        {
+            let peers = node.view().iter().map(|d| d.peer);
+            assert_eq!(peers.collect::<Vec<_>>(), [oldest], "node {id}");
+        }
+        assert_eq!(network.ids(), joined + 20);
+    }
 }

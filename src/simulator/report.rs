@@ -80,6 +80,7 @@ impl Report {
             directed.unwrap_or_else(|| PathLengths::undirected(&undirected, sources, &mut rng));
         let clustering = Clustering::of(&undirected, clustering::NODES, &mut rng);
         let sent = driver.traffic() - since.traffic;
+        let turns = network.turns() - since.turns;
         Self {
             round: driver.round(),
             nodes,
@@ -88,18 +89,16 @@ impl Report {
             path_lengths,
             dead_links,
             components,
-            bytes_per_node: sent.bytes() as f64 / since.turns.max(1) as f64,
+            bytes_per_node: sent.bytes() as f64 / turns.max(1) as f64,
             exchanges: sent.exchanges,
         }
     }
 }
 
-/// From when on a report counts what was sent, and how many nodes there were to send it.
+/// From when on a report counts what was sent, and by how many nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Since {
     traffic: Traffic,
-    nodes: usize,
-    /// The nodes of each round since, added up.
     turns: u64,
 }
 
@@ -108,17 +107,8 @@ impl Since {
     pub fn now<D: Driver>(driver: &D) -> Self {
         Self {
             traffic: driver.traffic(),
-            nodes: driver.network().len(),
-            turns: 0,
+            turns: driver.network().turns(),
         }
-    }
-
-    /// To be told of each round that has passed.
-    pub fn round_over<D: Driver>(&mut self, driver: &D) {
-        let nodes = driver.network().len();
-        // Newcomers have taken part, and so have those that crashed at the end of the round.
-        self.turns += nodes.max(self.nodes) as u64;
-        self.nodes = nodes;
     }
 }
 
@@ -141,11 +131,8 @@ mod tests {
     }
 
     fn rounds(driver: &mut Rounds<Random>, rounds: u64, paths: Paths) -> Report {
-        let mut since = Since::now(driver);
-        for _ in 0..rounds {
-            driver.next_round();
-            since.round_over(driver);
-        }
+        let since = Since::now(driver);
+        (0..rounds).for_each(|_| driver.next_round());
         Report::of(driver, &since, paths)
     }
 
@@ -188,16 +175,22 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_are_counted_from_their_first_round() {
-        let growing = Bootstrap::Growing { rounds: 4 };
-        let mut driver = start(Config::new(400).with_bootstrap(growing));
-        let mut since = Since::now(&driver);
-        assert_eq!(Report::of(&driver, &since, Paths::Directed).nodes, 0);
-        for _ in 0..5 {
+    fn all_who_took_part_in_a_round_are_counted() {
+        let crash = Crash {
+            fraction: 0.5,
+            round: 2,
+        };
+        let config = Config::new(400)
+            .with_bootstrap(Bootstrap::Growing { rounds: 4 })
+            .with_faults(Faults::none().with_crash(crash));
+        let mut driver = start(config);
+        assert_eq!(rounds(&mut driver, 0, Paths::Directed).nodes, 0);
+        // 100 of 200 crash at the end of the second round.
+        for turns in [100, 200, 200, 300, 300] {
+            let before = driver.network().turns();
             driver.next_round();
-            since.round_over(&driver);
+            assert_eq!(driver.network().turns() - before, turns);
         }
-        assert_eq!(since.turns, 100 + 200 + 300 + 400 + 400);
     }
 
     /// Beyond the limit of what is measured exactly.
