@@ -11,7 +11,7 @@ mod healing {
 
 use std::{
     fs::File,
-    io::Write,
+    io::{ErrorKind, Write, stdout},
     num::NonZero,
     path::PathBuf,
     process::ExitCode,
@@ -117,9 +117,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let plot = plot.map_err(|error| blame_plot(&error))?;
     let all = judged(arguments).map_err(|error| error.to_string())?;
     let table = table::written(network, &seeds, &all);
-    let mut stdout = std::io::stdout();
-    let printed = stdout.write_all(table.as_bytes());
-    printed.map_err(|error| error.to_string())?;
+    match stdout().write_all(table.as_bytes()) {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.to_string()),
+        _ => {}
+    }
     if let Some(mut file) = plot {
         let figure = plot::figure(network, &all).map_err(|error| blame_plot(&error))?;
         let written = file.write_all(figure.as_bytes());

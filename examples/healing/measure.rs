@@ -63,8 +63,11 @@ pub struct Run {
 impl Network {
     /// With the crate's defaults, but for these.
     pub fn config(self, seed: u64) -> Config {
+        let gossip = gossip::Config::default();
+        let retries = gossip.retries().min(self.view_size);
+        let gossip = gossip.with_view_size(self.view_size).with_retries(retries);
         Config::new(self.nodes)
-            .with_gossip(gossip::Config::default().with_view_size(self.view_size))
+            .with_gossip(gossip)
             .with_rounds(RANDOMNESS[RANDOMNESS.len() - 1])
             .with_seed(seed)
     }

@@ -154,7 +154,7 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
         .build_cartesian_2d(x.clone().log_scale().with_key_points(x_ticks), y)?;
     title(
         area,
-        "Towards the lower left: more random, and sooner healed",
+        "In-degrees at rest against healing: lower left is better",
     )?;
     draw_mesh(
         &mut chart,
@@ -361,7 +361,7 @@ fn draw_forgetting(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
         .x_label_area_size(44)
         .y_label_area_size(54)
         .build_cartesian_2d(x.clone(), y.log_scale().with_key_points(y_ticks))?;
-    title(area, "Dead links are forgotten")?;
+    title(area, "Dead links after the crash")?;
     draw_mesh(
         &mut chart,
         [
@@ -369,6 +369,13 @@ fn draw_forgetting(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
             "dead links in % (log scale)",
         ],
     )?;
+    let one_percent = [(x.start, 1.0), (x.end, 1.0)];
+    chart.draw_series(DashedLineSeries::new(
+        one_percent,
+        6,
+        4,
+        GREY.stroke_width(1),
+    ))?;
     let base = area.get_base_pixel();
     for curve in &curves {
         let (width, size, bold) = match curve.policy {
@@ -376,17 +383,19 @@ fn draw_forgetting(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
             Policy::Fixed(_) => (1, SMALL, false),
         };
         let color = color(curve.policy);
-        let line = LineSeries::new(curve.within(x.end), color.stroke_width(width));
+        let seen = curve.within(x.end);
+        let line = LineSeries::new(seen.iter().copied(), color.stroke_width(width));
         chart.draw_series(line)?;
         // Beside the curve near the ground; the healer's has its room on the left.
         let level = LEAST * 3.0;
         let (point, h_pos, offset) = match curve.falls_below(level) {
             Some(round) if round < x.end && curve.policy == Policy::Fixed(shown[2]) => {
-                ((round, level), HPos::Right, (-6, 0))
+                ((round, level), HPos::Right, (-14, 0))
             }
             Some(round) if round < x.end => ((round, level), HPos::Left, (8, 0)),
-            _ => match curve.within(x.end).last() {
-                Some(&end) => (end, HPos::Right, (0, -22)),
+            // It falls away from what stands above it.
+            _ => match seen.get(seen.len() * 3 / 5) {
+                Some(&point) => (point, HPos::Left, (4, -10)),
                 None => continue,
             },
         };

@@ -25,7 +25,7 @@ pub fn written(network: Network, seeds: &[u64], all: &[Judged]) -> String {
     let churn = format!("{} % churn", CHURN * 100.0);
     let crash = format!("dead links in %, rounds after {} % crash", CRASH * 100.0);
     text += &format!(
-        "{:>20} {churn:>19} {crash:>40} {:>28}\n",
+        "{:>21} {churn:>19} {crash:>40} {:>29}\n",
         "at rest", "rounds until"
     );
     let mut names = ["H", "SD", "SD", "dead/view"].map(str::to_owned).to_vec();
