@@ -25,11 +25,11 @@ const SIZE: (u32, u32) = (1_080, 500);
 const HEAD: i32 = 34;
 
 const FONT: &str = "sans-serif";
-const LARGE: f64 = 20.0;
-const MEDIUM: f64 = 16.0;
-const SMALL: f64 = 14.0;
-/// The backend's measure of a font size, in pixels.
-const PIXELS: f64 = 1.24;
+const LARGE: f64 = 24.0;
+const MEDIUM: f64 = 19.0;
+const SMALL: f64 = 16.0;
+/// How much of the backend's measure of a font size makes a pixel.
+const PER_PIXEL: f64 = 1.24;
 
 // The colours of Okabe and Ito, which stay apart for the colour-blind.
 const ADAPTIVE: RGBColor = RGBColor(0, 114, 178);
@@ -83,6 +83,14 @@ fn color(policy: Policy) -> RGBColor {
     match policy {
         Policy::Adaptive => ADAPTIVE,
         Policy::Fixed(_) => INK,
+    }
+}
+
+/// Of its point, in pixels.
+fn radius(policy: Policy) -> i32 {
+    match policy {
+        Policy::Adaptive => 7,
+        Policy::Fixed(_) => 4,
     }
 }
 
@@ -140,7 +148,7 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
     let random = in_degrees::random_sd(network.nodes, network.view_size as f64);
     let rounds = || points.iter().map(|(_, (rounds, _))| *rounds);
     let sds = || points.iter().map(|(_, (_, sd))| *sd).chain([random]);
-    let x = rounds().fold(f64::INFINITY, f64::min) / 1.2..rounds().fold(0.0, f64::max) * 1.2;
+    let x = rounds().fold(f64::INFINITY, f64::min) / 1.4..rounds().fold(0.0, f64::max) * 1.2;
     let y = (sds().fold(f64::INFINITY, f64::min) * 0.6).floor()..sds().fold(0.0, f64::max) * 1.12;
     let decades = [1.0, 10.0, 100.0].iter();
     let numbers = decades.flat_map(|decade| [1.0, 1.5, 2.0, 3.0, 5.0, 7.0].map(|n| n * decade));
@@ -172,11 +180,8 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
     let joined = fixed.map(|(_, point)| *point);
     chart.draw_series(LineSeries::new(joined, GREY))?;
     for &(policy, point) in &points {
-        let size = match policy {
-            Policy::Adaptive => 7,
-            Policy::Fixed(_) => 4,
-        };
-        chart.draw_series([Circle::new(point, size, color(policy).filled())])?;
+        let point = Circle::new(point, radius(policy), color(policy).filled());
+        chart.draw_series([point])?;
     }
 
     // Labels are placed in pixels, where they cover nothing.
@@ -200,10 +205,10 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
     let random_graph = format!("random graph, {random:.2}");
     let words = style(SMALL, RANDOM, HPos::Left);
     area.draw_text(&random_graph, &words, (below.0 - base.0, below.1 - base.1))?;
-    let extent = extent(&random_graph, SMALL);
+    let room = extent(&random_graph, SMALL);
     labels.avoid(Rect::new(
         (below.0, below.1 - 8),
-        (below.0 + extent.0, below.1 + 8),
+        (below.0 + room.0, below.1 + 8),
     ));
     let half = network.view_size / 2;
     let rank = |policy: &Policy| match *policy {
@@ -215,17 +220,16 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
     ranked.sort_by_key(|(policy, _)| rank(policy));
     for &&(policy, point) in &ranked {
         // In a crowd, the number has to do.
-        let (words, name) = match policy {
-            Policy::Adaptive => (
-                style(MEDIUM, ADAPTIVE, HPos::Center).bold(),
-                name(policy, network),
-            ),
-            Policy::Fixed(healer) if rank(&policy) > 5 => {
-                (style(SMALL, INK, HPos::Center), healer.to_string())
-            }
-            Policy::Fixed(_) => (style(SMALL, INK, HPos::Center), name(policy, network)),
+        let name = match policy {
+            Policy::Fixed(healer) if rank(&policy) > 5 => healer.to_string(),
+            _ => name(policy, network),
         };
-        if let Some(center) = labels.place(at(point), &name) {
+        let (size, words) = match policy {
+            Policy::Adaptive => (MEDIUM, style(MEDIUM, ADAPTIVE, HPos::Center).bold()),
+            Policy::Fixed(_) => (SMALL, style(SMALL, INK, HPos::Center)),
+        };
+        let room = extent(&name, size);
+        if let Some(center) = labels.place(at(point), radius(policy), room) {
             area.draw_text(&name, &words, (center.0 - base.0, center.1 - base.1))?;
         }
     }
@@ -239,8 +243,8 @@ fn title(area: &Area<'_>, text: &str) -> Drawn {
 
 /// About the size of a text in pixels.
 fn extent(text: &str, size: f64) -> Pixel {
-    let width = 0.56 * size * PIXELS * text.chars().count() as f64;
-    (width.ceil() as i32, (size * PIXELS).ceil() as i32)
+    let width = 0.62 * size / PER_PIXEL * text.chars().count() as f64;
+    (width.ceil() as i32, (size / PER_PIXEL).ceil() as i32)
 }
 
 /// From the upper left to the lower right corner.
@@ -308,8 +312,7 @@ impl Labels {
 
     /// The centre of a text as near to the point as there is room; where there is none, the text is
     /// left out.
-    fn place(&mut self, point: Pixel, text: &str) -> Option<Pixel> {
-        let size = extent(text, SMALL);
+    fn place(&mut self, point: Pixel, radius: i32, size: Pixel) -> Option<Pixel> {
         let around = [
             (1, 0),
             (1, -1),
@@ -320,10 +323,10 @@ impl Labels {
             (0, 1),
             (1, 1),
         ];
-        let places = [6, 9, 13].iter().flat_map(|distance| {
+        let places = [3, 6, 10].iter().flat_map(|gap| {
             around.map(|(x, y)| {
-                let x = point.0 + x * (size.0 / 2 + distance);
-                (x, point.1 + y * (size.1 / 2 + distance))
+                let x = point.0 + x * (size.0 / 2 + radius + gap);
+                (x, point.1 + y * (size.1 / 2 + radius + gap))
             })
         });
         for center in places {
