@@ -1,0 +1,177 @@
+//! Judges adaptive healing, the default, against every fixed H: how random the overlay is at rest,
+//! against how many rounds it takes to forget a crash. See `docs/healing.md`.
+//!
+//! `cargo run --release --example healing` takes some minutes; with `-- --quick`, some seconds.
+
+mod healing {
+    pub mod measure;
+    pub mod plot;
+    pub mod table;
+}
+
+use std::{
+    fs::File,
+    io::{ErrorKind, Write, stdout},
+    num::NonZero,
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use clap::Parser;
+use healing::{
+    measure::{Judged, Network, Policy, Run},
+    plot, table,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use libp2p_peer_sampling::simulator::config::ConfigError;
+
+/// Judges adaptive healing against every fixed H, in networks at rest, under churn, and after a crash.
+///
+/// The same arguments give the same output, byte for byte, with any number of threads.
+#[derive(Debug, Parser)]
+#[command(name = "healing")]
+struct Arguments {
+    /// How many nodes there are [default: 10000; with --quick 2000]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+
+    /// The view size c: how many peers each node knows
+    #[arg(long, value_name = "C", default_value_t = 30)]
+    view: usize,
+
+    /// How many runs there are of each policy, from different seeds [default: 3; with --quick 1]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    seeds: Option<u64>,
+
+    /// The first of the seeds
+    #[arg(long, value_name = "X", default_value_t = 0)]
+    seed: u64,
+
+    /// A small network, one seed, and only some fixed H
+    #[arg(long)]
+    quick: bool,
+
+    /// Draw what was measured into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+
+    /// How many runs go on at the same time [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+impl Arguments {
+    fn network(&self) -> Network {
+        Network {
+            nodes: self
+                .nodes
+                .unwrap_or(if self.quick { 2_000 } else { 10_000 }),
+            view_size: self.view,
+        }
+    }
+
+    fn seeds(&self) -> Vec<u64> {
+        let count = self.seeds.unwrap_or(if self.quick { 1 } else { 3 });
+        (0..count)
+            .map(|seed| self.seed.wrapping_add(seed))
+            .collect()
+    }
+
+    fn policies(&self) -> Vec<Policy> {
+        let half = self.view / 2;
+        let few = [0, 1, 2, 3, half / 2, half];
+        let healers = (0..=half).filter(|healer| !self.quick || few.contains(healer));
+        let fixed = healers.map(Policy::Fixed);
+        std::iter::once(Policy::Adaptive).chain(fixed).collect()
+    }
+
+    fn threads(&self) -> usize {
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        self.threads.map_or_else(processors, usize::from)
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("healing: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let (network, seeds) = (arguments.network(), arguments.seeds());
+    let checked = network.config(seeds[0]).check();
+    checked.map_err(|error| error.to_string())?;
+    let blame_plot = |error: &dyn std::fmt::Display| match &arguments.plot {
+        Some(path) => format!("--plot {}: {error}", path.display()),
+        None => error.to_string(),
+    };
+    // Now rather than after minutes.
+    let plot = arguments.plot.as_ref().map(File::create).transpose();
+    let plot = plot.map_err(|error| blame_plot(&error))?;
+    let all = judged(arguments).map_err(|error| error.to_string())?;
+    let table = table::written(network, &seeds, &all);
+    match stdout().write_all(table.as_bytes()) {
+        // Whoever read it has seen enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.to_string()),
+        _ => {}
+    }
+    if let Some(mut file) = plot {
+        let figure = plot::figure(network, &all).map_err(|error| blame_plot(&error))?;
+        let written = file.write_all(figure.as_bytes());
+        written.map_err(|error| blame_plot(&error))?;
+    }
+    Ok(())
+}
+
+/// All policies with all seeds. Whichever thread did a run, it ends up in the same place.
+fn judged(arguments: &Arguments) -> Result<Vec<Judged>, ConfigError> {
+    let (network, seeds) = (arguments.network(), arguments.seeds());
+    let policies = arguments.policies();
+    let jobs = policies
+        .iter()
+        .flat_map(|policy| seeds.iter().map(move |seed| (*policy, *seed)));
+    let jobs: Vec<(Policy, u64)> = jobs.collect();
+    let progress = progress(jobs.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(&(policy, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push(((policy, seed), network.judge(policy, seed)?));
+            progress.inc(1);
+        }
+        Ok(done)
+    };
+    let mut runs: Vec<((Policy, u64), Run)> = thread::scope(|scope| {
+        let threads = arguments.threads().min(jobs.len());
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let finished = workers.into_iter().map(|worker| {
+            let done = worker.join();
+            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let finished: Result<Vec<_>, ConfigError> = finished.collect();
+        finished.map(|runs| runs.into_iter().flatten().collect())
+    })?;
+    progress.finish_and_clear();
+    runs.sort_by_key(|((_, seed), _)| *seed);
+    let of = |policy: Policy| {
+        let runs = runs.extract_if(.., |((of, _), _)| *of == policy);
+        Judged::new(policy, runs.map(|(_, run)| run).collect())
+    };
+    Ok(policies.into_iter().map(of).collect())
+}
+
+/// How far it is: on standard error, if that is a terminal.
+fn progress(runs: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{wide_bar} run {pos} of {len}, {eta} left");
+    let bar = ProgressBar::new(runs as u64);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.tick();
+    bar
+}
