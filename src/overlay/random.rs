@@ -67,7 +67,7 @@ impl Random {
     /// into healers, whose in-degrees spread wider, and which prefer young descriptors; each refusal
     /// costs the refuser its place in that view, the second time at the latest.
     ///
-    /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, 5 seeds (fixed H: 3).
+    /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, several seeds (`docs/healing.md`).
     /// SD of in-degrees (of a random graph: 5.47) at rest, and among the live while in each round
     /// 0.1 % of the nodes die and as many join by way of one other; rounds after half of the nodes
     /// have crashed at once until less than 1 %, and none, of the links lead to dead nodes:
@@ -76,11 +76,11 @@ impl Random {
     /// |---|---|---|---|---|
     /// | adaptive | 3.6 | 5.0 | 6 | 9–11 |
     /// | H=0, the swapper | 3.6 | 5.0 | 21–22 | 32–35 |
-    /// | H=1 | 4.8 | 5.8 | 15 | 22–23 |
-    /// | H=2 | 6.7 | 7.3 | 12 | 18 |
-    /// | H=3 | 8.1 | 8.5 | 11 | 15–16 |
+    /// | H=1 | 4.8 | 5.8 | 15 | 22–24 |
+    /// | H=2 | 6.7 | 7.3 | 12 | 17–19 |
+    /// | H=3 | 8.1 | 8.5 | 11 | 15–17 |
     /// | H=9 | 11.4 | 11.5 | 6 | 9–10 |
-    /// | H=15, the healer | 11.0 | 11.0 | 5 | 8 |
+    /// | H=15, the healer | 11.0 | 11.1 | 5 | 7–8 |
     ///
     /// What it does not do, one seed each: in-degrees change as slowly as the swapper's
     /// (autocorrelation at lag 20: 0.39; H=1 0.35, healer 0.01), after 10 % crash it takes 11 and 18
