@@ -175,10 +175,14 @@ impl<O: Overlay<u32> + Clone> Events<O> {
                 self.advance(to);
             }
             What::Unreachable { to, id } => {
+                let failure = match self.network.config().faults().unreachable_stay() {
+                    true => Failure::Refused,
+                    false => Failure::Unreachable,
+                };
                 let known = self
                     .network
                     .node_mut(to)
-                    .map(|node| node.handle_failure(id, Failure::Unreachable).is_ok());
+                    .map(|node| node.handle_failure(id, failure).is_ok());
                 if known == Some(true) {
                     self.traffic.failures += 1;
                 }
