@@ -216,3 +216,47 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_within() {
+        let within = |line: Line| (line.within(), line.deviation_text(), line.verdict());
+        let plot = |ours| within(Line::plot("", 20.0, ours));
+        assert_eq!(plot(20.9), (Some(true), "+4.5 %".to_owned(), "within"));
+        assert_eq!(plot(18.9), (Some(false), "-5.5 %".to_owned(), "OUTSIDE"));
+        let range = |ours| {
+            let line = Line::plot_range("", 30.0, 32.0, ours).decimals(0);
+            within(line.allowing(Tolerance::Absolute(2.0)))
+        };
+        assert_eq!(range(31.0), (Some(true), "+0".to_owned(), "within"));
+        assert_eq!(range(28.0), (Some(true), "-2".to_owned(), "within"));
+        assert_eq!(range(35.0), (Some(false), "+3".to_owned(), "OUTSIDE"));
+        let bound = |ours| Line::at_least("", 11.0, ours).within();
+        assert_eq!((bound(11.0), bound(10.9)), (Some(true), Some(false)));
+        let small = |published, ours| {
+            let line = Line::plot("", published, ours);
+            line.allowing(Tolerance::PercentOrAbsolute(5.0, 1.0))
+                .within()
+        };
+        assert_eq!(
+            (small(2.0, 2.9), small(2.0, 3.1)),
+            (Some(true), Some(false))
+        );
+        assert_eq!(
+            (small(40.0, 41.9), small(40.0, 42.1)),
+            (Some(true), Some(false))
+        );
+    }
+
+    #[test]
+    fn what_is_recollected_or_unlisted_is_never_counted() {
+        let recollected = Line::recollected("", 1.0, 9.0);
+        let unlisted = Line::unlisted("", 9.0);
+        assert_eq!((recollected.within(), unlisted.within()), (None, None));
+        assert_eq!(recollected.deviation_text(), "+800.0 %");
+        assert_eq!(unlisted.deviation_text(), "-");
+    }
+}

@@ -29,7 +29,7 @@ pub const PAPER: Paper = Paper {
     name: "Cyclon 2005",
     title: "Voulgaris, Gavidia, van Steen: Cyclon: inexpensive membership management, JNSM 13(2), \
             2005",
-    settings: "N = 100,000 unless said, c = 20, l = 8; oldest partner, no retries.",
+    settings: &["N = 100,000 and c = 20 unless said, l = 8; the oldest partner, no retries."],
 };
 
 const N: usize = 100_000;
@@ -205,14 +205,14 @@ fn removal_lines(graph: &Graph, published: f64, seed: u64) -> Vec<Line> {
     let shares = first_partitions(graph, RUNS, seed);
     vec![
         Line::plot(
-            "removals until it partitions, %",
+            "partitions, at % removed",
             published,
             100.0 * shares[RUNS / 2],
         )
         .decimals(1)
         .because("Ours is the median of 20 runs, the paper's a single run."),
-        Line::unlisted("  first of 20 runs", 100.0 * shares[0]).decimals(1),
-        Line::unlisted("  last of 20 runs", 100.0 * shares[RUNS - 1]).decimals(1),
+        Line::unlisted("  the first of 20 runs", 100.0 * shares[0]).decimals(1),
+        Line::unlisted("  the last of 20 runs", 100.0 * shares[RUNS - 1]).decimals(1),
     ]
 }
 

@@ -14,7 +14,7 @@ use crate::literature::{
     reading::Reading,
     removal::first_partitions,
     study::Study,
-    tocs::{BLIND, C, HEALER_RAND, N, PAPER, Protocol, SWAPPER, pass, start},
+    tocs::{BLIND, C, HEALER_RAND, N, PAPER, Protocol, SWAPPER, mean, pass, start},
 };
 
 const H1: Protocol = Protocol::rand("H=1", 1, 0);
@@ -78,21 +78,21 @@ fn removal_from_random_graph() -> Study {
     study(REMOVAL, set_up, false, run)
 }
 
+/// The paper plots how many nodes are cut off, the mean of 100 runs. Of that, 0.1 is about what can be
+/// seen, one node in every tenth run: there the random graph is where its curve was read to rise.
 fn removal_lines(graph: &Graph, holds: Option<(f64, f64)>, seed: u64) -> Vec<Line> {
     let shares = first_partitions(graph, RUNS, seed);
-    let (first, median) = (100.0 * shares[0], 100.0 * shares[RUNS / 2]);
-    let mut lines = vec![Line::at_least("first partition of 100 runs", 67.0, first).decimals(1)];
-    lines.push(match holds {
-        Some((from, to)) => Line::plot_range("  the same: where it holds to", from, to, first)
-            .decimals(1)
-            .because(
-                "The first node that is cut off in 100 runs is an accident of one of them, and the \
-                 median is higher: it depends on how many cut off nodes a plot shows.",
-            ),
-        None => Line::unlisted("  lowest tenth of the runs", 100.0 * shares[RUNS / 10]).decimals(1),
-    });
-    lines.push(Line::unlisted("  median of the runs", median).decimals(1));
-    lines
+    let percent = |run: usize| 100.0 * shares[run];
+    let tenth = "one run in ten has partitioned";
+    let lines = [
+        Line::at_least("first of 100 partitions", 67.0, percent(0)),
+        match holds {
+            Some((from, to)) => Line::plot_range(tenth, from, to, percent(RUNS / 10)),
+            None => Line::unlisted(tenth, percent(RUNS / 10)),
+        },
+        Line::unlisted("half of the runs have", percent(RUNS / 2)),
+    ];
+    lines.map(|line| line.decimals(1)).into()
 }
 
 fn kept(stay: bool) -> &'static str {
@@ -105,26 +105,42 @@ fn kept(stay: bool) -> &'static str {
 /// After how many rounds at the latest the dead are given up waiting for.
 const PATIENCE: usize = 150;
 
+/// How many networks crash where the figure is how long it takes.
+const CRASHES: u64 = 3;
+
 /// Half of the nodes crash after 60 rounds, when the overlay has long converged.
 fn crash(protocol: Protocol, one_more: bool, stay: bool) -> Study {
     let reading = protocol.read(one_more);
-    let run = move |seed| {
+    let run = move |seed: u64| {
         let crash = Crash {
             fraction: 0.5,
             round: 60,
         };
-        let faults = Faults::none()
-            .with_crash(crash)
-            .with_unreachable_staying(stay);
-        let mut rounds = start(protocol.gossip(), reading, Bootstrap::Random, faults, seed);
-        pass(&mut rounds, 60);
-        let dead = |rounds: &Rounds<Reading>| 100.0 * rounds.network().graph().dead_share();
-        let mut shares = vec![dead(&rounds)];
-        while shares.last().is_some_and(|share| *share > 0.0) && shares.len() <= PATIENCE {
-            rounds.next_round();
-            shares.push(dead(&rounds));
+        // The percentage of dead links after 0, 1, 2, ... rounds, until there are none.
+        let shares = |run| {
+            let faults = Faults::none()
+                .with_crash(crash)
+                .with_unreachable_staying(stay);
+            let (gossip, seed) = (protocol.gossip(), seed.wrapping_add(run));
+            let mut rounds = start(gossip, reading, Bootstrap::Random, faults, seed);
+            pass(&mut rounds, 60);
+            let dead = |rounds: &Rounds<Reading>| 100.0 * rounds.network().graph().dead_share();
+            let mut shares = vec![dead(&rounds)];
+            while shares.last().is_some_and(|share| *share > 0.0) && shares.len() <= PATIENCE {
+                rounds.next_round();
+                shares.push(dead(&rounds));
+            }
+            shares
+        };
+        let until_none =
+            || mean((0..CRASHES as usize).map(|run| (shares(run as u64).len() - 1) as f64));
+        match protocol.name {
+            "healer" => healed(&shares(0), one_more, stay),
+            "swapper" => hardly_healed(&shares(0)),
+            "H=1" => vec![rounds_until_none(30.0, 32.0, until_none())],
+            "H=3" => vec![rounds_until_none(18.0, 20.0, until_none())],
+            _ => vec![rounds_until_none(8.0, 8.0, until_none())],
         }
-        crash_lines(protocol, &shares)
     };
     let set_up = protocol.set_up(reading, &format!("half crash, {}", kept(stay)));
     let quick = stay && !one_more && matches!(protocol.name, "healer" | "H=1" | "H=3");
@@ -136,44 +152,43 @@ fn crash(protocol: Protocol, one_more: bool, stay: bool) -> Study {
     )
 }
 
-/// The percentage of dead links after 0, 1, 2, ... rounds, until there are none.
-fn crash_lines(protocol: Protocol, shares: &[f64]) -> Vec<Line> {
-    let after = |round: usize| shares.get(round).copied().unwrap_or(0.0);
-    let none = (shares.len() - 1) as f64;
-    let what = "rounds until none is left";
-    let (from, to) = match protocol.name {
-        "healer" => {
-            let published = (1..).zip([46.0, 30.9, 12.4, 2.5, 0.2, 0.0]);
-            let lines = published.map(|(round, figure)| {
-                let tolerance = Tolerance::PercentOrAbsolute(5.0, 1.0);
-                Line::plot(format!("dead links after {round}, %"), figure, after(round))
-                    .allowing(tolerance)
-                    .decimals(1)
-                    .because(
-                        "With the dead removed when they are tried, as shipped, they are fewer; where \
-                         they are only passed over, as in the paper, they are as many as published.",
-                    )
-            });
-            return lines.collect();
+fn healed(shares: &[f64], one_more: bool, stay: bool) -> Vec<Line> {
+    let reason = match (one_more, stay) {
+        (false, true) => {
+            "A tenth of a round later, where the curve is steepest: with B, or with the dead removed as \
+             soon as they are tried, it comes out."
         }
-        "H=1" => (30.0, 32.0),
-        "H=3" => (18.0, 20.0),
-        "H=14" => (8.0, 8.0),
-        _ => {
-            let half_life = shares.iter().position(|share| *share < after(0) / 2.0);
-            let half_life = half_life.unwrap_or(PATIENCE) as f64;
-            return vec![
-                Line::unlisted("rounds until half of them are", half_life).decimals(0),
-                Line::unlisted("dead links after 100, %", after(100)),
-            ];
-        }
+        _ => "",
     };
+    let published = (1..).zip([46.0, 30.9, 12.4, 2.5, 0.2, 0.0]);
+    let lines = published.map(|(round, figure): (usize, f64)| {
+        let ours = shares.get(round).copied().unwrap_or(0.0);
+        Line::plot(format!("dead links after {round}, %"), figure, ours)
+            .allowing(Tolerance::PercentOrAbsolute(5.0, 1.0))
+            .decimals(1)
+            .because(reason)
+    });
+    lines.collect()
+}
+
+fn hardly_healed(shares: &[f64]) -> Vec<Line> {
+    let half_life = shares.iter().position(|share| *share < shares[0] / 2.0);
+    let after_100 = shares.get(100).copied().unwrap_or(0.0);
     vec![
-        Line::plot_range(what, from, to, none)
-            .allowing(Tolerance::Absolute(2.0))
-            .decimals(0)
-            .because("Sooner, since the dead are removed when they are tried, as shipped."),
+        Line::unlisted(
+            "rounds until half are forgotten",
+            half_life.unwrap_or(PATIENCE) as f64,
+        )
+        .decimals(0),
+        Line::unlisted("dead links after 100, %", after_100).decimals(1),
     ]
+}
+
+fn rounds_until_none(from: f64, to: f64, ours: f64) -> Line {
+    Line::plot_range("rounds to none, of 3 runs", from, to, ours)
+        .allowing(Tolerance::Absolute(2.0))
+        .decimals(1)
+        .because("Sooner, where the dead are removed as soon as they are tried.")
 }
 
 fn churn(protocol: Protocol, fraction: f64, stay: bool) -> Study {

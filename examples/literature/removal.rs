@@ -76,3 +76,49 @@ impl Pieces {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use libp2p_peer_sampling::simulator::components::Components;
+
+    use super::*;
+
+    #[test]
+    fn known_graphs() {
+        // A star falls apart with its centre, wherever that comes, unless nobody or one is left.
+        let star = Graph::new(101, (1..101).map(|id| (id, vec![0])).chain([(0, vec![])]));
+        let shares = first_partitions(&star, 400, 1);
+        let early = shares.iter().filter(|share| **share < 0.5).count();
+        assert!(
+            shares.is_sorted() && (150..250).contains(&early),
+            "seed 1: {early}"
+        );
+        let clique = Graph::random(20, 19, &mut StdRng::seed_from_u64(1));
+        assert_eq!(first_partitions(&clique, 3, 1), [1.0; 3]);
+        let parted = Graph::new(2, [(0, vec![]), (1, vec![])]);
+        assert_eq!(first_partitions(&parted, 1, 1), [0.0]);
+    }
+
+    #[test]
+    fn brute_force() {
+        for seed in 0..50 {
+            let graph = Graph::random(30, 2, &mut StdRng::seed_from_u64(seed));
+            let mut order: Vec<u32> = (0..30).collect();
+            order.shuffle(&mut StdRng::seed_from_u64(seed));
+            let in_pieces = |removed: &usize| {
+                let left = &order[*removed..];
+                let views = left.iter().map(|&id| {
+                    let view = graph.view(id).iter().copied();
+                    (
+                        id,
+                        view.filter(|peer| left.contains(peer)).collect::<Vec<_>>(),
+                    )
+                });
+                Components::of(&Graph::new(30, views)).count > 1
+            };
+            let first = (0..30).find(in_pieces).unwrap_or(30);
+            let found = first_partitions(&graph, 1, seed);
+            assert_eq!(found, [first as f64 / 30.0], "seed {seed}");
+        }
+    }
+}

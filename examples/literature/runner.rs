@@ -57,3 +57,55 @@ pub fn run<'a>(
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::literature::tocs;
+
+    fn studies(done: &Arc<AtomicUsize>) -> Vec<Study> {
+        let study = |number: u64| {
+            let done = Arc::clone(done);
+            let run = move |seed: u64| {
+                // The earlier ones take longer.
+                thread::sleep(Duration::from_millis(20_u64.saturating_sub(5 * number)));
+                done.fetch_add(1, Ordering::Relaxed);
+                vec![Line::unlisted("", (10 * seed + number) as f64)]
+            };
+            Study {
+                paper: tocs::PAPER,
+                place: "",
+                set_up: number.to_string(),
+                quick: true,
+                run: Box::new(run),
+            }
+        };
+        (0..20).map(study).collect()
+    }
+
+    #[test]
+    fn the_order_is_kept() {
+        for threads in [1, 3, 30] {
+            let studies = studies(&Arc::default());
+            let mut seen = Vec::new();
+            let done = run(&studies, 7, threads, |study, lines| {
+                seen.push((study.set_up.clone(), lines[0].ours));
+                Ok(())
+            });
+            let expected = (0..20).map(|n| (n.to_string(), f64::from(70 + n)));
+            assert!(done.is_ok() && expected.eq(seen), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn nothing_is_begun_after_an_error() {
+        let count = Arc::default();
+        let error = run(&studies(&count), 7, 2, |_, _| {
+            Err(ErrorKind::BrokenPipe.into())
+        });
+        assert!(error.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe));
+        assert!(count.load(Ordering::Relaxed) < 10);
+    }
+}

@@ -8,7 +8,7 @@ pub struct Paper {
     pub name: &'static str,
     pub title: &'static str,
     /// What is the same in all of its experiments.
-    pub settings: &'static str,
+    pub settings: &'static [&'static str],
 }
 
 /// One set-up. What comes of it depends on nothing but the seed.

@@ -28,11 +28,12 @@ pub fn header() -> String {
 
 /// What stands above the figures of one paper.
 pub fn paper(paper: Paper) -> String {
-    format!(
-        "\n{}\n{}",
-        wrapped(paper.title, ""),
-        wrapped(paper.settings, "")
-    )
+    let settings: String = paper
+        .settings
+        .iter()
+        .map(|line| wrapped(line, ""))
+        .collect();
+    format!("\n{}\n{settings}", wrapped(paper.title, ""))
 }
 
 /// What stands above the figures of one place in it.

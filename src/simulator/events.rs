@@ -414,6 +414,30 @@ mod tests {
         assert_eq!(again.network().graph(), after);
     }
 
+    /// The swapper forgets the dead by hardly anything else.
+    #[test]
+    fn the_unreachable_may_stay_in_the_views() {
+        let dead_links = |stay| {
+            let crash = Crash {
+                fraction: 0.5,
+                round: 10,
+            };
+            let faults = Faults::none()
+                .with_crash(crash)
+                .with_unreachable_staying(stay);
+            let config = config().with_faults(faults);
+            let events = events(config.clone(), SWAPPER, 20);
+            let mut rounds = Rounds::new(config, SWAPPER).expect("valid settings");
+            (0..20).for_each(|_| rounds.next_round());
+            let share = |network: &Network<Random>| network.graph().dead_share();
+            [share(events.network()), share(rounds.network())]
+        };
+        let (stay, leave) = (dead_links(true), dead_links(false));
+        let found = format!("seed 7: {stay:?}, {leave:?}");
+        assert!(stay.iter().all(|share| *share > 0.4), "{found}");
+        assert!(leave.iter().all(|share| *share < 0.33), "{found}");
+    }
+
     #[test]
     fn what_is_lost_is_given_up_when_its_time_is_over() {
         let lossy = config().with_faults(Faults::none().with_loss(1.0));
