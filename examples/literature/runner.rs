@@ -46,11 +46,8 @@ pub fn run<'a>(
         for (number, lines) in receiver {
             waiting[number] = Some(lines);
             while let Some(lines) = waiting.get_mut(shown).and_then(Option::take) {
-                let handed_over = done(&studies[shown], lines);
-                if handed_over.is_err() {
-                    next.store(studies.len(), Ordering::Relaxed);
-                    return handed_over;
-                }
+                // After an error nobody receives any more, and nobody goes on.
+                done(&studies[shown], lines)?;
                 shown += 1;
             }
         }

@@ -168,3 +168,37 @@ pub fn json(study: &Study, lines: &[Line]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::literature::{check::Tolerance, cyclon, failures, tocs};
+
+    #[test]
+    fn a_line() {
+        let study = &cyclon::studies()[0];
+        let line = Line::plot_range("rounds", 30.0, 32.0, 35.0)
+            .allowing(Tolerance::Absolute(2.0))
+            .decimals(0)
+            .because("Some reason.");
+        let text = set_up(study, std::slice::from_ref(&line));
+        let figures = text.lines().nth(1).unwrap();
+        let cells: Vec<&str> = figures.split_whitespace().collect();
+        assert_eq!(cells, ["rounds", "D", "30-32", "35", "+3", "2", "OUTSIDE"]);
+        let unlisted = Line::unlisted("more", 1.0);
+        let summary = summary(&[(study, line), (study, unlisted)]);
+        assert!(summary.contains("0 of 1 published figures within their tolerance; 1 lines more"));
+        assert!(summary.contains("rounds 35, published") && summary.contains("    Some reason."));
+    }
+
+    #[test]
+    fn headings_fit() {
+        let studies = [tocs::studies(), failures::studies(), cyclon::studies()];
+        for study in studies.iter().flatten() {
+            for text in [paper(study.paper), place(study), set_up(study, &[])] {
+                let fits = |line: &str| line.chars().count() <= WIDTH;
+                assert!(text.lines().all(fits), "{text}");
+            }
+        }
+    }
+}
