@@ -21,9 +21,9 @@ pub const PAPER: Paper = Paper {
     title: "Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen: Gossip-based peer sampling, \
             ACM TOCS 25(3), 2007",
     settings: &[
-        "N = 10,000, c = 30, push-pull unless said. Beside its own descriptor a node sends",
-        "A: c/2 - 1 of its view, as in the paper's pseudo-code and in this crate;",
-        "B: c/2 of its view.",
+        "N = 10,000, c = 30, push-pull unless said.",
+        "A: c/2 - 1 of the view go with the own descriptor, as in the paper's text;",
+        "B: c/2 of the view do.",
     ],
 };
 
