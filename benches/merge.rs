@@ -55,6 +55,7 @@ fn merge<P: Peer + From<u32>>(c: &mut Criterion, name: &str, mut overlay: Random
             },
             |(view, received)| {
                 let merge = Merge {
+                    partner: &sent[0],
                     view_size: C,
                     side: Side::Active,
                     sent: &sent,

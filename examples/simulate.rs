@@ -7,6 +7,7 @@ mod simulate {
     pub mod arguments;
     pub mod plot;
     pub mod table;
+    pub mod values;
 }
 
 use std::{
@@ -21,6 +22,7 @@ use libp2p_peer_sampling::{
     Overlay,
     simulator::{
         driver::Driver,
+        events::Events,
         report::{Report, Since},
         rounds::Rounds,
     },
@@ -94,9 +96,12 @@ fn with_overlay<O: Overlay<u32> + Clone + Send + Sync>(
     overlay: O,
     plot: Option<File>,
 ) -> Result<(), Failure> {
-    let driver = Rounds::new(settings.config.clone(), overlay);
-    let driver = driver.map_err(|error| Failure::Settings(settings.blame(&error)))?;
-    let reports = run(settings, driver)?;
+    let config = settings.config.clone();
+    let blame = |error| Failure::Settings(settings.blame(&error));
+    let reports = match settings.events {
+        false => run(settings, Rounds::new(config, overlay).map_err(blame)?)?,
+        true => run(settings, Events::new(config, overlay).map_err(blame)?)?,
+    };
     if let Some(mut file) = plot {
         let figure = plot::figure(settings, &reports).map_err(|e| Failure::Plot(e.to_string()))?;
         let written = file.write_all(figure.as_bytes());
@@ -125,7 +130,7 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         since.round_over(&driver);
         let round = driver.round();
         progress.bar.set_position(round);
-        if round % settings.every == 0 || round == last {
+        if round.is_multiple_of(settings.every) || round == last {
             let report = Report::of(&driver, &since, settings.paths);
             since = Since::now(&driver);
             out.report(&report, clock.take())?;

@@ -9,7 +9,7 @@ pub mod buffers;
 pub mod config;
 pub mod message;
 
-use std::{mem, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{hint::black_box, mem, num::NonZeroU64, sync::Arc, time::Duration};
 
 use rand::{Rng, RngExt};
 use smallvec::SmallVec;
@@ -240,6 +240,26 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         let done = work(self);
         mem::swap(&mut self.buffers, buffers);
         done
+    }
+
+    /// Reads what an exchange is going to need, and changes nothing. For whoever drives so many nodes
+    /// that no cache holds them: when several are touched before their turns, the misses are waited
+    /// for together.
+    pub fn touch(&self) {
+        let scalars = (
+            (self.next_id, self.next_round, self.round),
+            (self.round_started, self.budget, self.retries),
+            (self.fruitless, self.hastes),
+        );
+        let lists = (
+            self.in_flight.len(),
+            self.tried.len(),
+            self.notes.is_some(),
+            self.buffers.is_empty(),
+        );
+        // One of eight small descriptors lies on each cache line.
+        let ages = self.view.iter().step_by(8).map(|d| d.age);
+        black_box((scalars, lists, ages.fold(0, u32::wrapping_add)));
     }
 
     /// Removes a peer from the view: it said goodbye, or the application does not want it. It may

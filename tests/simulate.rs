@@ -74,7 +74,7 @@ const SMALL: &str = "--nodes 200 --view 10 --rounds 20 --every 5";
 #[test]
 fn the_same_seed_prints_the_same_bytes_and_another_others() {
     for format in ["", "--json --no-speed"] {
-        for overlay in ["random", "cyclon"] {
+        for overlay in ["random", "cyclon", "random --driver events --latency 300"] {
             let faults = "--crash 0.2@10 --churn 0.01 --loss 0.05 --partition 12..14";
             let args = format!("{SMALL} {format} --overlay {overlay} {faults}");
             let once = printed(&args);
@@ -139,7 +139,7 @@ fn a_report_has_its_keys_and_its_values_are_plausible() {
     assert!(
         all("in_degree_max")
             .iter()
-            .all(|max| (10.0..30.0).contains(max))
+            .all(|max| (10.0..50.0).contains(max))
     );
     assert!(
         all("path_length")
@@ -264,6 +264,13 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
         (
             "--crash 0.5@101",
             "--crash: round 101 comes after the last round, 100",
+        ),
+        ("--latency 5", "--latency 5: only with --driver events"),
+        ("--jitter 1", "--jitter 1: only with --driver events"),
+        ("--driver events --jitter 6", "--jitter 6: must be 0 to 5"),
+        (
+            "--driver events --latency 3600001",
+            "--latency 3600001: must be at most an hour",
         ),
         ("--churn 2", "--churn 2: must be a fraction from 0 to 1"),
         (

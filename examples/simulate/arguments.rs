@@ -1,6 +1,6 @@
 //! What is asked for on the command line, and what is wrong with it.
 
-use std::{ops::Range, path::PathBuf, str::FromStr};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{
     Parser, ValueEnum,
@@ -14,14 +14,21 @@ use libp2p_peer_sampling::{
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
         faults::{Crash, Faults},
+        latency::Latency,
         report::Paths,
     },
+};
+
+use crate::simulate::values::{
+    Between, BootstrapName, CrashAt, DriverName, OverlayName, PathsName, PropagationName,
+    SelectName,
 };
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
 ///
 /// Prints a report before the first round, after every K rounds and after the last one. The same
 /// arguments give the same output, byte for byte, except for exchanges_per_second in that of --json.
+/// Path lengths are exact up to 10,000 nodes, clustering up to 20,000; beyond, they are sampled.
 #[derive(Debug, Parser)]
 #[command(name = "simulate")]
 struct Arguments {
@@ -144,6 +151,19 @@ struct Arguments {
     #[arg(long, value_name = "KIND", default_value = "directed")]
     paths: PathsName,
 
+    /// How time passes: in synchronous rounds, as in the papers, or in virtual time, where messages
+    /// take some and exchanges overlap
+    #[arg(long, value_name = "NAME", default_value = "rounds")]
+    driver: DriverName,
+
+    /// The median latency of a message in milliseconds; a period takes 10,000 [default: 50]
+    #[arg(long, value_name = "MS", allow_negative_numbers = true)]
+    latency: Option<u64>,
+
+    /// How latencies spread: the standard deviation of their logarithm, 0 to 5 [default: 0.5]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true)]
+    jitter: Option<f64>,
+
     /// How many threads may be used; the result is the same. Fewer than 65,536 nodes use one
     #[arg(
         long,
@@ -153,9 +173,10 @@ struct Arguments {
     )]
     threads: usize,
 
-    /// Print JSON: one object per report and line. All in it is per node or of all nodes at that
-    /// round; bytes_per_node (per round), exchanges and exchanges_per_second are counted since the
-    /// report before
+    /// Print JSON instead of a table: one object per report, each on a line of its own, with
+    /// dead_links as a share from 0 to 1. As in the table, bytes_per_node (per round) and exchanges
+    /// are counted since the report before, and so are exchanges_per_second, without the time that
+    /// the measures take
     #[arg(long)]
     json: bool,
 
@@ -168,88 +189,12 @@ struct Arguments {
     plot: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum OverlayName {
-    Random,
-    Cyclon,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum SelectName {
-    Head,
-    Tail,
-    Rand,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum PropagationName {
-    Push,
-    Pull,
-    PushPull,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum BootstrapName {
-    Growing,
-    Lattice,
-    Star,
-    Chain,
-    Random,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum PathsName {
-    Directed,
-    Undirected,
-}
-
-/// FRACTION@ROUND
-#[derive(Debug, Clone, Copy)]
-struct CrashAt(Crash);
-
-impl FromStr for CrashAt {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = "must be a fraction and a round, as in 0.5@50";
-        let (fraction, round) = text.split_once('@').ok_or(malformed)?;
-        let fraction: f64 = fraction.parse().map_err(|_| malformed)?;
-        let round = round.parse().map_err(|_| malformed)?;
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err("the fraction must be from 0 to 1");
-        }
-        if round == 0 {
-            return Err("rounds are counted from 1");
-        }
-        Ok(Self(Crash { fraction, round }))
-    }
-}
-
-/// FROM..TO
-#[derive(Debug, Clone)]
-struct Between(Range<u64>);
-
-impl FromStr for Between {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = "must be two rounds, as in 20..40";
-        let (from, to) = text.split_once("..").ok_or(malformed)?;
-        let from = from.parse().map_err(|_| malformed)?;
-        let to = to.parse().map_err(|_| malformed)?;
-        if from == 0 {
-            return Err("rounds are counted from 1");
-        }
-        Ok(Self(from..to))
-    }
-}
-
 /// What the command line asks for.
 pub enum Request {
     /// To be shown how to ask.
     Help(String),
     /// A simulation.
-    Simulate(Settings),
+    Simulate(Box<Settings>),
 }
 
 /// The overlay of all nodes.
@@ -272,6 +217,8 @@ pub struct Settings {
     pub paths: Paths,
     /// After how many rounds there is a report; at least 1.
     pub every: u64,
+    /// Whether messages take time.
+    pub events: bool,
     /// Whether the reports are printed as JSON.
     pub json: bool,
     /// Whether exchanges per second are among them.
@@ -288,7 +235,7 @@ impl Settings {
     /// What is wrong with it, in a line that names the argument.
     pub fn from_args() -> Result<Request, String> {
         match Arguments::try_parse() {
-            Ok(arguments) => arguments.settings().map(Request::Simulate),
+            Ok(arguments) => arguments.settings().map(|s| Request::Simulate(Box::new(s))),
             Err(error) if error.kind() == ErrorKind::DisplayHelp => {
                 Ok(Request::Help(error.to_string()))
             }
@@ -327,6 +274,11 @@ impl Settings {
             parts.push(format!("fanout {}", gossip.fanout()));
         }
         parts.push(format!("{} retries", gossip.retries()));
+        if let Latency::LogNormal { median, sigma } = self.config.latency()
+            && self.events
+        {
+            parts.push(format!("latency {} ms, sigma {sigma}", median.as_millis()));
+        }
         let bootstrap = name(self.arguments.bootstrap.to_possible_value());
         parts.push(format!("bootstrap {bootstrap}"));
         for CrashAt(Crash { fraction, round }) in &self.arguments.crash {
@@ -354,6 +306,16 @@ impl Arguments {
         if self.no_speed && !self.json {
             return Err("--no-speed: only with --json".to_owned());
         }
+        for (argument, given) in [
+            ("latency", self.latency.map(|value| value.to_string())),
+            ("jitter", self.jitter.map(|value| value.to_string())),
+        ] {
+            if let Some(value) = given
+                && self.driver != DriverName::Events
+            {
+                return Err(format!("--{argument} {value}: only with --driver events"));
+            }
+        }
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
@@ -370,6 +332,7 @@ impl Arguments {
                 PathsName::Undirected => Paths::Undirected,
             },
             every: self.every,
+            events: self.driver == DriverName::Events,
             json: self.json,
             speed: !self.no_speed,
             plot: self.plot.clone(),
@@ -414,6 +377,10 @@ impl Arguments {
             .with_rounds(self.rounds)
             .with_seed(self.seed)
             .with_threads(self.threads)
+            .with_latency(Latency::LogNormal {
+                median: Duration::from_millis(self.latency.unwrap_or(50)),
+                sigma: self.jitter.unwrap_or(0.5),
+            })
     }
 
     fn chosen(&self) -> Result<Chosen, String> {
@@ -473,6 +440,12 @@ impl Arguments {
             } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
             ConfigError::EmptyPartition { from, to } => {
                 format!("--partition {from}..{to}: must end after it begins")
+            }
+            ConfigError::Latency(Latency::LogNormal { median, sigma }) => {
+                match *median > Latency::MAX {
+                    true => format!("--latency {}: must be at most an hour", median.as_millis()),
+                    false => format!("--jitter {sigma}: must be 0 to 5"),
+                }
             }
             ConfigError::Gossip(Gossip::OutOfBounds {
                 setting,

@@ -41,6 +41,11 @@ impl<P: Peer> Buffers<P> {
         }
     }
 
+    /// Whether nothing was ever kept here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// An empty buffer.
     pub(crate) fn descriptors(&mut self) -> Vec<Descriptor<P>> {
         let kept = self.0.as_mut();

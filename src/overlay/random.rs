@@ -30,9 +30,9 @@ pub struct Random {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     /// As in the paper.
-    Fixed { healer: usize, swapper: usize },
+    Fixed { healer: u32, swapper: u32 },
     /// H from the node's own failures, S = `half` − H.
-    Adaptive { half: usize, healing: Healing },
+    Adaptive { half: u32, healing: Healing },
 }
 
 impl Random {
@@ -41,7 +41,10 @@ impl Random {
     /// The bound H + S ≤ c/2 is checked when the overlay meets its view size, in
     /// [`Gossip::new`](crate::gossip::Gossip::new).
     pub const fn new(healer: usize, swapper: usize) -> Self {
-        let mode = Mode::Fixed { healer, swapper };
+        let mode = Mode::Fixed {
+            healer: saturating(healer),
+            swapper: saturating(swapper),
+        };
         Self { mode }
     }
 
@@ -84,7 +87,7 @@ impl Random {
     /// rounds, and when 5 % of exchanges are lost the SD at rest is 5.8 (H=0 4.7, H=1 5.6).
     pub const fn adaptive(view_size: usize) -> Self {
         let mode = Mode::Adaptive {
-            half: view_size / 2,
+            half: saturating(view_size / 2),
             healing: Healing::new(),
         };
         Self { mode }
@@ -110,8 +113,9 @@ impl Random {
     /// H and S as they are now, for a merge at this end of an exchange.
     fn for_merge(&self, side: Side) -> (usize, usize) {
         match self.mode {
-            Mode::Fixed { healer, swapper } => (healer, swapper),
+            Mode::Fixed { healer, swapper } => (healer as usize, swapper as usize),
             Mode::Adaptive { half, healing } => {
+                let half = half as usize;
                 // The asked node receives c/2 descriptors and has sent one less: itself was the
                 // first. So one more than was sent has to go, and the oldest costs nothing. The
                 // asking node knew its partner already, and would keep what it has sent.
@@ -128,6 +132,15 @@ impl Random {
     /// H as it is now, for the choice of what to send: the oldest are kept back at both ends.
     fn kept_back(&self) -> usize {
         self.for_merge(Side::Passive).0
+    }
+}
+
+/// Small, since a million nodes have one each; what it cuts off is refused by any view size.
+const fn saturating(descriptors: usize) -> u32 {
+    if descriptors > u32::MAX as usize {
+        u32::MAX
+    } else {
+        descriptors as u32
     }
 }
 

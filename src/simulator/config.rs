@@ -153,7 +153,7 @@ impl Config {
         }
         for crash in self.faults.crashes() {
             fraction("crash", crash.fraction)?;
-            self.by_the_last("crash", crash.round)?;
+            self.in_time("crash", crash.round)?;
         }
         if !self.latency.is_valid() {
             return Err(ConfigError::Latency(self.latency));
@@ -165,14 +165,14 @@ impl Config {
                 from: rounds.start,
                 to: rounds.end,
             }),
-            Some(rounds) => self.by_the_last("partition", rounds.start),
+            Some(rounds) => self.in_time("partition", rounds.start),
             None => Ok(()),
         }
     }
 
-    fn by_the_last(&self, setting: &'static str, round: u64) -> Result<(), ConfigError> {
+    fn in_time(&self, setting: &'static str, round: u64) -> Result<(), ConfigError> {
         if round <= self.rounds {
-            return Ok(());
+            return in_bounds(setting, round, (1, self.rounds));
         }
         Err(ConfigError::AfterTheLastRound {
             setting,
@@ -291,6 +291,14 @@ mod tests {
             (
                 config().with_faults(crash(0.5, 51)),
                 "crash at round 51, after the last round, 50",
+            ),
+            (
+                config().with_faults(crash(0.5, 0)),
+                "crash is 0, must be 1 to 50",
+            ),
+            (
+                config().with_faults(Faults::none().with_partition(0..9)),
+                "partition is 0, must be 1 to 50",
             ),
             (
                 config().with_faults(Faults::none().with_churn(-0.1)),

@@ -1,10 +1,9 @@
 //! The papers' model: synchronous rounds, in each of which every node takes one turn.
 
 use std::{
-    hint::black_box,
-    mem,
+    hint, mem,
     sync::{
-        Barrier, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -30,7 +29,7 @@ use crate::{
 
 /// The round-based driver.
 ///
-/// In each round all nodes take a turn, in random order (beyond 65,536 nodes, in blocks of 64 whose
+/// In each round all nodes take a turn, in random order (from 16,384 nodes on, in blocks of 64 whose
 /// order is random): a node starts what it has to start, its
 /// partner answers, it merges the answer. Time-outs take no time: that a message does not arrive is
 /// known at once, and the node may try another partner in the same turn.
@@ -39,7 +38,7 @@ use crate::{
 ///
 /// That exchanges do not overlap is part of the model, and matters: where each lasts a tenth of
 /// the period, the swapper's in-degrees spread by half as much again (measured). And yet the nodes
-/// are worked on in batches of 1/128 of them, at most 1,024, so that caches can be filled ahead and
+/// are worked on in batches of 1/128 of them, at most 256, so that caches can be filled ahead and
 /// threads can share the nodes between them. A batch
 ///
 /// 1. lets its nodes start their exchanges,
@@ -62,8 +61,12 @@ pub struct Rounds<O> {
     traffic: Traffic,
 }
 
-/// The most turns of a batch: what they touch fits into the cache of one core.
-const MAX_BATCH: usize = 1_024;
+/// From how many nodes on turns are taken in blocks: no cache holds so many.
+const BLOCKS: usize = 16_384;
+
+/// The most turns of a batch (measured: with fewer, misses are waited for one by one; with more, what
+/// was touched has left the fastest caches when its turn comes).
+const MAX_BATCH: usize = 256;
 
 /// From how many nodes on a second thread is worth while: batches have their full size there, and
 /// waiting for each other takes little of the time.
@@ -90,6 +93,29 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
             mail: Mail::new(threads),
             traffic: Traffic::default(),
         })
+    }
+
+    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory take
+    /// theirs together, and each batch has its share of every quarter, whoever is to work on it.
+    fn draw_order(&mut self) {
+        let live = self.network.live();
+        let (block, quarter) = match live.len() < BLOCKS {
+            true => (1, live.len()),
+            false => (64, live.len().div_ceil(4)),
+        };
+        let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
+        let quarters = live.chunks(quarter.max(1)).map(|quarter| {
+            let mut blocks: Vec<&[u32]> = quarter.chunks(block).collect();
+            blocks.shuffle(&mut rng);
+            blocks
+        });
+        let quarters: Vec<_> = quarters.collect();
+        let most = quarters.iter().map(Vec::len).max().unwrap_or_default();
+        self.order.clear();
+        for number in 0..most {
+            let blocks = quarters.iter().filter_map(|blocks| blocks.get(number));
+            self.order.extend(blocks.copied().flatten());
+        }
     }
 
     fn exchanges(&mut self) {
@@ -152,16 +178,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
         for &id in self.network.live() {
             self.live[id as usize] = true;
         }
-        let mut rng = fork(self.network.config().seed(), (u32::MAX, self.round, 0));
-        // Of very many nodes, those that lie side by side in memory take their turns together.
-        let block = match self.network.len() < MANY_NODES {
-            true => 1,
-            false => 64,
-        };
-        let mut blocks: Vec<&[u32]> = self.network.live().chunks(block).collect();
-        blocks.shuffle(&mut rng);
-        self.order.clear();
-        self.order.extend(blocks.into_iter().flatten());
+        self.draw_order();
         self.exchanges();
         self.network.end_round(self.round);
     }
@@ -245,14 +262,10 @@ impl<O: Overlay<u32>> Shard<'_, O> {
         node.expect("nobody vanishes within a round")
     }
 
-    /// Reads what is going to be needed, so that the cache has it by then: the misses of several
-    /// nodes are waited for together.
     fn touch(&self, id: u32) {
-        let Some(node) = &self.nodes[id as usize - self.first] else {
-            return;
-        };
-        let ages = node.view().as_slice().iter().step_by(8).map(|d| d.age);
-        black_box(node.in_flight() as u32 + ages.sum::<u32>());
+        if let Some(node) = &self.nodes[id as usize - self.first] {
+            node.touch();
+        }
     }
 }
 
@@ -298,6 +311,42 @@ impl Mail {
             asked: (0..cells).map(|_| Mutex::default()).collect(),
             answered: (0..cells).map(|_| Mutex::default()).collect(),
             open: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+}
+
+/// Where workers wait for each other. The one of the standard library puts those who wait to sleep,
+/// which takes longer than what there is to wait for.
+struct Barrier {
+    workers: usize,
+    arrived: AtomicUsize,
+    passed: AtomicUsize,
+}
+
+impl Barrier {
+    fn new(workers: usize) -> Self {
+        Self {
+            workers,
+            arrived: AtomicUsize::new(0),
+            passed: AtomicUsize::new(0),
+        }
+    }
+
+    fn wait(&self) {
+        let passed = self.passed.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.passed.store(passed.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        let mut spins = 0u32;
+        while self.passed.load(Ordering::Acquire) == passed {
+            spins += 1;
+            // The others may be waiting for this very core.
+            match spins < 2_000 {
+                true => hint::spin_loop(),
+                false => thread::yield_now(),
+            }
         }
     }
 }
@@ -625,7 +674,8 @@ mod tests {
         let config = Config::new(400).with_faults(Faults::none().with_churn(0.001));
         let simulation = run(config, Random::new(3, 12), 50);
         assert_eq!(simulation.network().len(), 400);
-        assert_eq!(simulation.network().ids(), 400 + 400 / 1_000 * 50 + 20);
+        // 0.4 nodes per round.
+        assert_eq!(simulation.network().ids(), 400 + 20);
     }
 
     #[test]

@@ -1,0 +1,96 @@
+//! Arguments that are neither numbers nor texts.
+
+use std::{ops::Range, str::FromStr};
+
+use clap::ValueEnum;
+use libp2p_peer_sampling::simulator::faults::Crash;
+
+/// Which overlay.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum OverlayName {
+    Random,
+    Cyclon,
+}
+
+/// With whom a node starts its exchanges.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum SelectName {
+    Head,
+    Tail,
+    Rand,
+}
+
+/// In which direction descriptors travel.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum PropagationName {
+    Push,
+    Pull,
+    PushPull,
+}
+
+/// How time passes.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum DriverName {
+    /// In synchronous rounds, as in the papers
+    Rounds,
+    /// In virtual time: every message takes some
+    Events,
+}
+
+/// Who knows whom at the start.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum BootstrapName {
+    Growing,
+    Lattice,
+    Star,
+    Chain,
+    Random,
+}
+
+/// Along which links paths are followed.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum PathsName {
+    Directed,
+    Undirected,
+}
+
+/// FRACTION@ROUND: how many crash, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct CrashAt(pub Crash);
+
+impl FromStr for CrashAt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = "must be a fraction and a round, as in 0.5@50";
+        let (fraction, round) = text.split_once('@').ok_or(malformed)?;
+        let fraction: f64 = fraction.parse().map_err(|_| malformed)?;
+        let round = round.parse().map_err(|_| malformed)?;
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err("the fraction must be from 0 to 1");
+        }
+        if round == 0 {
+            return Err("rounds are counted from 1");
+        }
+        Ok(Self(Crash { fraction, round }))
+    }
+}
+
+/// FROM..TO: from when to when.
+#[derive(Debug, Clone)]
+pub struct Between(pub Range<u64>);
+
+impl FromStr for Between {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = "must be two rounds, as in 20..40";
+        let (from, to) = text.split_once("..").ok_or(malformed)?;
+        let from = from.parse().map_err(|_| malformed)?;
+        let to = to.parse().map_err(|_| malformed)?;
+        if from == 0 {
+            return Err("rounds are counted from 1");
+        }
+        Ok(Self(from..to))
+    }
+}
