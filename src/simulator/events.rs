@@ -175,10 +175,14 @@ impl<O: Overlay<u32> + Clone> Events<O> {
                 self.advance(to);
             }
             What::Unreachable { to, id } => {
+                let failure = match self.network.config().faults().unreachable_stay() {
+                    true => Failure::Refused,
+                    false => Failure::Unreachable,
+                };
                 let known = self
                     .network
                     .node_mut(to)
-                    .map(|node| node.handle_failure(id, Failure::Unreachable).is_ok());
+                    .map(|node| node.handle_failure(id, failure).is_ok());
                 if known == Some(true) {
                     self.traffic.failures += 1;
                 }
@@ -408,6 +412,30 @@ mod tests {
         let again = events(config, Random::new(3, 12), 60);
         assert_eq!(again.traffic(), traffic);
         assert_eq!(again.network().graph(), after);
+    }
+
+    /// The swapper forgets the dead by hardly anything else.
+    #[test]
+    fn the_unreachable_may_stay_in_the_views() {
+        let dead_links = |stay| {
+            let crash = Crash {
+                fraction: 0.5,
+                round: 10,
+            };
+            let faults = Faults::none()
+                .with_crash(crash)
+                .with_unreachable_staying(stay);
+            let config = config().with_faults(faults);
+            let events = events(config.clone(), SWAPPER, 20);
+            let mut rounds = Rounds::new(config, SWAPPER).expect("valid settings");
+            (0..20).for_each(|_| rounds.next_round());
+            let share = |network: &Network<Random>| network.graph().dead_share();
+            [share(events.network()), share(rounds.network())]
+        };
+        let (stay, leave) = (dead_links(true), dead_links(false));
+        let found = format!("seed 7: {stay:?}, {leave:?}");
+        assert!(stay.iter().all(|share| *share > 0.4), "{found}");
+        assert!(leave.iter().all(|share| *share < 0.33), "{found}");
     }
 
     #[test]

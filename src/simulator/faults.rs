@@ -11,6 +11,7 @@ pub struct Faults {
     churn: f64,
     loss: f64,
     partition: Option<Range<u64>>,
+    unreachable_stay: bool,
 }
 
 /// A share of the nodes that vanish at the same moment, without a word.
@@ -56,6 +57,18 @@ impl Faults {
         self
     }
 
+    /// Whether a peer that cannot be reached stays in the view of the node that has tried it, and is
+    /// only passed over from then on; otherwise it leaves the view, as in the swarm.
+    ///
+    /// In TOCS 2007 `selectPeer` returns a live entry, and the dead go only when the view is cut back:
+    /// its figures on churn come out with this and [`retries`] as many as the view size.
+    ///
+    /// [`retries`]: crate::gossip::config::Config::with_retries
+    pub fn with_unreachable_staying(mut self, stay: bool) -> Self {
+        self.unreachable_stay = stay;
+        self
+    }
+
     /// The crashes.
     pub fn crashes(&self) -> &[Crash] {
         &self.crashes
@@ -74,6 +87,11 @@ impl Faults {
     /// The rounds in which the network is cut in two.
     pub fn partition(&self) -> Option<&Range<u64>> {
         self.partition.as_ref()
+    }
+
+    /// Whether a peer that cannot be reached stays in the view.
+    pub fn unreachable_stay(&self) -> bool {
+        self.unreachable_stay
     }
 
     /// Whether the network is cut in two in this round.

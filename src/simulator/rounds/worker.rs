@@ -203,6 +203,7 @@ impl Worker {
             let fate = turns.fate(id, exchange.partner, number);
             number += 1;
             let failure = match fate {
+                Fate::Unreachable if turns.faults.unreachable_stay() => Some(Failure::Refused),
                 Fate::Unreachable => Some(Failure::Unreachable),
                 Fate::RequestLost => Some(Failure::Broken),
                 Fate::ResponseLost | Fate::Succeeds => None,

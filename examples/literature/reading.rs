@@ -1,0 +1,76 @@
+//! How TOCS 2007 may be read.
+
+use std::fmt;
+
+use libp2p_peer_sampling::{
+    Overlay, Random,
+    overlay::{Arrange, Merge, Outgoing, OverlayError},
+    view::View,
+};
+use rand::Rng;
+
+/// The shipping overlay with H and S, read in one of two ways.
+///
+/// The paper's pseudo-code sends "(me,0)" and "view.head(c/2-1)", c/2 descriptors in all. Some of its
+/// figures come out only if c/2 of the view are sent beside the own descriptor.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    overlay: Random,
+    /// How many more of the view are sent than in the pseudo-code.
+    more: usize,
+}
+
+impl Reading {
+    /// A: as printed, and as shipped.
+    pub fn printed(healer: usize, swapper: usize) -> Self {
+        Self {
+            overlay: Random::new(healer, swapper),
+            more: 0,
+        }
+    }
+
+    /// B: one more.
+    pub fn one_more(healer: usize, swapper: usize) -> Self {
+        Self {
+            more: 1,
+            ..Self::printed(healer, swapper)
+        }
+    }
+
+    pub fn is_printed(self) -> bool {
+        self.more == 0
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.is_printed() {
+            true => "A",
+            false => "B",
+        })
+    }
+}
+
+impl Overlay<u32> for Reading {
+    fn check(&self, view_size: usize) -> Result<(), OverlayError> {
+        <Random as Overlay<u32>>::check(&self.overlay, view_size)
+    }
+
+    fn arrange<R: Rng + ?Sized>(
+        &mut self,
+        view: &mut View<u32>,
+        arrange: Arrange<'_, u32>,
+        rng: &mut R,
+    ) -> Outgoing {
+        // The shipping overlay draws one more for the head of the view than it sends.
+        let outgoing = self.overlay.arrange(view, arrange, rng);
+        Outgoing {
+            entries: outgoing.entries + self.more,
+            ..outgoing
+        }
+    }
+
+    fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<u32>, merge: Merge<'_, u32>, rng: &mut R) {
+        self.overlay.merge(view, merge, rng);
+    }
+}
