@@ -139,7 +139,7 @@ fn a_report_has_its_keys_and_its_values_are_plausible() {
     assert!(
         all("in_degree_max")
             .iter()
-            .all(|max| (10.0..50.0).contains(max))
+            .all(|max| (6.0..50.0).contains(max))
     );
     assert!(
         all("path_length")
