@@ -244,6 +244,8 @@ impl<P: Peer> View<P> {
         workspace: &mut Vec<Descriptor<P>>,
         work: impl FnOnce(&mut Self) -> T,
     ) -> T {
+        // Only if earlier work has panicked is there anything in it.
+        workspace.clear();
         workspace.append(&mut self.entries);
         mem::swap(workspace, &mut self.entries);
         let done = work(self);

@@ -290,6 +290,9 @@ impl Settings {
         if self.arguments.loss > 0.0 {
             parts.push(format!("loss {}", self.arguments.loss));
         }
+        if self.paths == Paths::Undirected {
+            parts.push("undirected paths".to_owned());
+        }
         if let Some(Between(rounds)) = &self.arguments.partition {
             parts.push(format!("partition {}..{}", rounds.start, rounds.end));
         }
@@ -438,6 +441,9 @@ impl Arguments {
                 round,
                 rounds,
             } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
+            ConfigError::TooManyNewcomers { churn, rounds } => {
+                format!("--churn {churn}: brings more than 2^32 nodes in --rounds {rounds}")
+            }
             ConfigError::EmptyPartition { from, to } => {
                 format!("--partition {from}..{to}: must end after it begins")
             }

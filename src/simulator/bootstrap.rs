@@ -32,10 +32,10 @@ impl Bootstrap {
     pub(crate) fn joined(self, nodes: usize, round: u64) -> usize {
         match self {
             Self::Growing { rounds } => {
-                let per_round =
-                    nodes.div_ceil(usize::try_from(rounds.max(1)).unwrap_or(usize::MAX));
-                let round = usize::try_from(round).unwrap_or(usize::MAX);
-                per_round.saturating_mul(round).min(nodes)
+                let (rounds, nodes) = (rounds.max(1), nodes as u128);
+                let joined = nodes * u128::from(round.min(rounds));
+                // At most `nodes`.
+                joined.div_ceil(u128::from(rounds)) as usize
             }
             _ => nodes,
         }
@@ -125,7 +125,8 @@ mod tests {
             [0, 500, 9_500, 10_000]
         );
         assert_eq!(joined(300), 10_000);
-        assert_eq!(Bootstrap::GROWING.joined(7, 3), 3);
+        assert_eq!(Bootstrap::GROWING.joined(7, 3), 2);
+        assert_eq!(Bootstrap::GROWING.joined(7, u64::MAX), 7);
         assert_eq!(Bootstrap::Star.joined(7, 0), 7);
     }
 }

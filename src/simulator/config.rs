@@ -160,6 +160,14 @@ impl Config {
         }
         fraction("churn", self.faults.churn())?;
         fraction("loss", self.faults.loss())?;
+        // Newcomers have numbers of their own.
+        let joined = 1.0 + self.faults.churn() * self.rounds as f64;
+        if self.nodes as f64 * joined >= f64::from(u32::MAX) {
+            return Err(ConfigError::TooManyNewcomers {
+                churn: self.faults.churn(),
+                rounds: self.rounds,
+            });
+        }
         match self.faults.partition() {
             Some(rounds) if rounds.is_empty() => Err(ConfigError::EmptyPartition {
                 from: rounds.start,
@@ -244,6 +252,14 @@ pub enum ConfigError {
         /// The last round.
         rounds: u64,
     },
+    /// More nodes would join than can be told apart, which is 2^32.
+    #[error("churn is {churn}, brings more than 2^32 nodes in {rounds} rounds")]
+    TooManyNewcomers {
+        /// The share of the nodes that are replaced per round.
+        churn: f64,
+        /// The number of rounds.
+        rounds: u64,
+    },
     /// A partition that heals before it begins.
     #[error("partition from round {from} to {to}, must end after it begins")]
     EmptyPartition {
@@ -303,6 +319,12 @@ mod tests {
             (
                 config().with_faults(Faults::none().with_churn(-0.1)),
                 "churn is -0.1, must be a fraction from 0 to 1",
+            ),
+            (
+                Config::new(1_000_000)
+                    .with_rounds(10_000)
+                    .with_faults(Faults::none().with_churn(0.5)),
+                "churn is 0.5, brings more than 2^32 nodes in 10000 rounds",
             ),
             (
                 config().with_faults(Faults::none().with_loss(f64::NAN)),

@@ -2,6 +2,7 @@
 
 use crate::{
     overlay::Overlay,
+    sampling::Selection,
     simulator::{network::Network, traffic::Traffic},
 };
 
@@ -20,8 +21,8 @@ pub trait Driver {
     /// The nodes, as they are at the end of the last round.
     fn network(&self) -> &Network<Self::Overlay>;
 
-    /// The nodes, for what changes them: drawing samples.
-    fn network_mut(&mut self) -> &mut Network<Self::Overlay>;
+    /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
+    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32>;
 
     /// What they have sent since the start.
     fn traffic(&self) -> Traffic;

@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use crate::{
     gossip::message::{Exchange, ExchangeId, Failure, Request, Response},
     overlay::Overlay,
+    sampling::Selection,
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
@@ -192,7 +193,8 @@ impl<O: Overlay<u32> + Clone> Events<O> {
     }
 
     fn request_arrives(&mut self, from: u32, to: u32, id: ExchangeId, request: Request<u32>) {
-        let Some(node) = self.network.node_mut(to) else {
+        let parted = self.network.parts(from, to, self.round);
+        let Some(node) = self.network.node_mut(to).filter(|_| !parted) else {
             let after = self.latency();
             self.make(after, What::Unreachable { to: from, id });
             return;
@@ -234,7 +236,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
         };
         let alarm = &mut self.alarms[id as usize];
         if alarm.at.is_none_or(|at| at > wake) {
-            // A node that is saturated has a round that is overdue.
+            // Whatever was due now has been done, so it is later; time must go on in any case.
             let after = wake.saturating_sub(now).max(Duration::from_nanos(1));
             alarm.at = Some(now.saturating_add(after));
             self.make(after, What::Wake(id));
@@ -305,8 +307,8 @@ impl<O: Overlay<u32> + Clone> Driver for Events<O> {
         &self.network
     }
 
-    fn network_mut(&mut self) -> &mut Network<O> {
-        &mut self.network
+    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
+        self.network.select_peer(id, selection)
     }
 
     fn traffic(&self) -> Traffic {

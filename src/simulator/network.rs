@@ -116,7 +116,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     }
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
-    pub fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
+    pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
         self.nodes
             .get_mut(id as usize)?
             .as_mut()?

@@ -9,6 +9,7 @@ use rand::seq::SliceRandom;
 
 use crate::{
     overlay::Overlay,
+    sampling::Selection,
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
@@ -85,8 +86,8 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
         })
     }
 
-    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory take
-    /// theirs together, and each batch has its share of every quarter, whoever is to work on it.
+    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory (as long
+    /// as none has vanished) take theirs together, and each batch has its share of every quarter, whoever is to work on it.
     fn draw_order(&mut self) {
         let live = self.network.live();
         let (block, quarter) = match live.len() < BLOCKS {
@@ -181,8 +182,8 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
         &self.network
     }
 
-    fn network_mut(&mut self) -> &mut Network<O> {
-        &mut self.network
+    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
+        self.network.select_peer(id, selection)
     }
 
     fn traffic(&self) -> Traffic {
@@ -341,6 +342,55 @@ mod tests {
                 views.iter().all(|(_, view)| view.len() == 30),
                 "{bootstrap:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_fanout_beyond_what_can_be_in_flight_is_carried_out_all_the_same() {
+        let gossip = gossip::Config::default()
+            .with_view_size(100)
+            .with_fanout(80);
+        let config = Config::new(200).with_gossip(gossip);
+        let overlay = Random::for_view_size(100);
+        assert_eq!(run(config, overlay, 3).traffic().exchanges, 3 * 200 * 80);
+    }
+
+    /// As `Logged`, but it panics.
+    #[derive(Debug, Clone)]
+    struct Panics(Random);
+
+    impl Overlay<u32> for Panics {
+        fn check(&self, view_size: usize) -> Result<(), OverlayError> {
+            Overlay::<u32>::check(&self.0, view_size)
+        }
+
+        fn arrange<R: rand::Rng + ?Sized>(
+            &mut self,
+            view: &mut View<u32>,
+            arrange: Arrange<'_, u32>,
+            rng: &mut R,
+        ) -> Outgoing {
+            assert_ne!(*arrange.partner, 5, "on purpose");
+            self.0.arrange(view, arrange, rng)
+        }
+
+        fn merge<R: rand::Rng + ?Sized>(
+            &mut self,
+            view: &mut View<u32>,
+            merge: Merge<'_, u32>,
+            rng: &mut R,
+        ) {
+            self.0.merge(view, merge, rng);
+        }
+    }
+
+    #[test]
+    fn an_overlay_that_panics_stops_every_thread() {
+        for threads in [1, 2, 3] {
+            let config = Config::new(MANY_NODES + 10).with_threads(threads);
+            let overlay = Panics(Random::swapper(30));
+            let panicked = std::panic::catch_unwind(|| run(config, overlay, 3));
+            assert!(panicked.is_err(), "{threads} threads");
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     hint, mem,
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -63,6 +63,19 @@ pub(super) struct Barrier {
     workers: usize,
     arrived: AtomicUsize,
     passed: AtomicUsize,
+    /// Whether somebody is never going to come: an overlay has panicked.
+    broken: AtomicBool,
+}
+
+/// Breaks the barrier when the thread that holds it panics, so that nobody waits for it for ever.
+pub(super) struct Worked<'a>(pub(super) &'a Barrier);
+
+impl Drop for Worked<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.broken.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Barrier {
@@ -71,9 +84,13 @@ impl Barrier {
             workers,
             arrived: AtomicUsize::new(0),
             passed: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
         }
     }
 
+    /// # Panics
+    ///
+    /// When another thread has, that was to come here.
     pub(super) fn wait(&self) {
         let passed = self.passed.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.workers {
@@ -83,7 +100,9 @@ impl Barrier {
         }
         let mut spins = 0u32;
         while self.passed.load(Ordering::Acquire) == passed {
-            spins += 1;
+            let broken = self.broken.load(Ordering::Acquire);
+            assert!(!broken, "another thread of this simulation has panicked");
+            spins = spins.saturating_add(1);
             // The others may be waiting for this very core.
             match spins < 2_000 {
                 true => hint::spin_loop(),

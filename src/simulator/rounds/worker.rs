@@ -10,7 +10,7 @@ use crate::{
     simulator::{
         faults::Faults,
         network::{Node, fork, side},
-        rounds::mail::{Answered, Asked, Barrier, Mail, collect, post},
+        rounds::mail::{Answered, Asked, Barrier, Mail, Worked, collect, post},
         traffic::Traffic,
     },
 };
@@ -121,8 +121,8 @@ impl Worker {
         turns: &Turns<'_>,
         barrier: &Barrier,
     ) {
+        let _worked = Worked(barrier);
         let threads = turns.mail.threads;
-
         self.ask.resize_with(threads, Vec::new);
         self.answer.resize_with(threads, Vec::new);
         for (number, batch) in turns.order.chunks(turns.batch).enumerate() {
@@ -271,9 +271,14 @@ impl Worker {
             let node = shard.node(to);
             if let Some(response) = response {
                 self.traffic.exchanges += 1;
+                // It may have had more to start than could be in flight at once.
+                let held_back = node.is_saturated();
                 let merge = |node: &mut Node<O>| node.handle_response(id, response, turns.now);
                 node.with_buffers(&mut self.buffers, merge)
                     .expect("in flight");
+                if held_back {
+                    self.start(shard, turns, turn, to, number);
+                }
             } else {
                 self.traffic.failures += 1;
                 let fail = |node: &mut Node<O>| node.handle_failure(id, Failure::Broken);
