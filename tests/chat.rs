@@ -1,13 +1,15 @@
 //! The chat example as people run it: real processes, real sockets on loopback.
 
+mod common;
+
 use std::{
-    env,
     path::PathBuf,
     process::{Command, Output, Stdio},
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
+use common::example::built;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, Command as AsyncCommand},
@@ -19,31 +21,9 @@ use tokio::{
 /// How long any condition may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Builds the example, if it is not built yet, the way this test was built.
 fn chat() -> &'static PathBuf {
     static CHAT: OnceLock<PathBuf> = OnceLock::new();
-    CHAT.get_or_init(|| {
-        // target/<profile>/deps/<this test>
-        let this = env::current_exe().expect("a test runs from a file");
-        let profile = this.ancestors().nth(2).expect("target/<profile>");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "chat"]);
-        build.arg("--target-dir");
-        build.arg(profile.parent().expect("target"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        // What cargo tells this test about its package would make other packages look stale.
-        for (name, _) in env::vars_os() {
-            let name = name.to_string_lossy();
-            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-                build.env_remove(&*name);
-            }
-        }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success(), "the example does not build");
-        profile.join("examples").join("chat")
-    })
+    CHAT.get_or_init(|| built("chat"))
 }
 
 /// A running chat.

@@ -1,5 +1,7 @@
 //! The simulation example as people run it: arguments in, text out.
 
+mod common;
+
 use std::{
     env, fs,
     path::PathBuf,
@@ -7,36 +9,12 @@ use std::{
     sync::OnceLock,
 };
 
+use common::example::built;
 use serde_json::Value;
 
-/// Builds the example, if it is not built yet, the way this test was built.
 fn simulate() -> &'static PathBuf {
     static SIMULATE: OnceLock<PathBuf> = OnceLock::new();
-    SIMULATE.get_or_init(|| {
-        // target/<profile>/deps/<this test>
-        let this = env::current_exe().expect("a test runs from a file");
-        let profile = this.ancestors().nth(2).expect("target/<profile>");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--example", "simulate"]);
-        build.arg("--target-dir");
-        build.arg(profile.parent().expect("target"));
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        if !cfg!(feature = "swarm") {
-            build.arg("--no-default-features");
-        }
-        // What cargo tells this test about its package would make other packages look stale.
-        for (name, _) in env::vars_os() {
-            let name = name.to_string_lossy();
-            if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-                build.env_remove(&*name);
-            }
-        }
-        let built = build.status().expect("cargo runs");
-        assert!(built.success(), "the example does not build");
-        profile.join("examples").join("simulate")
-    })
+    SIMULATE.get_or_init(|| built("simulate"))
 }
 
 fn run(args: &str) -> Output {
