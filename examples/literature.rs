@@ -9,7 +9,6 @@ mod literature {
     pub mod cyclon;
     pub mod failures;
     pub mod reading;
-    pub mod removal;
     pub mod runner;
     pub mod study;
     pub mod text;

@@ -13,6 +13,7 @@ use libp2p_peer_sampling::{
         graph::Graph,
         in_degrees::InDegrees,
         paths::PathLengths,
+        removal::first_partitions,
         rounds::Rounds,
     },
 };
@@ -20,7 +21,6 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use crate::literature::{
     check::{Line, Tolerance},
-    removal::first_partitions,
     study::{Paper, Study},
     tocs::pass,
 };
@@ -49,21 +49,6 @@ pub fn studies() -> Vec<Study> {
         removal(),
         crash(),
     ]
-}
-
-fn study(
-    place: &'static str,
-    set_up: &str,
-    quick: bool,
-    run: impl Fn(u64) -> Vec<Line> + Send + Sync + 'static,
-) -> Study {
-    Study {
-        paper: PAPER,
-        place,
-        set_up: set_up.to_owned(),
-        quick,
-        run: Box::new(run),
-    }
 }
 
 fn start(
@@ -98,7 +83,7 @@ fn small() -> Study {
             .map(|(what, ours, decimals)| Line::unlisted(what, ours).decimals(decimals))
             .into()
     };
-    study(CONVERGED, "from a star, 60 rounds, N = 10,000", true, run)
+    PAPER.study(CONVERGED, "from a star, 60 rounds, N = 10,000", true, run)
 }
 
 /// SD, clustering and path length, and how many decimals they are shown with.
@@ -124,7 +109,7 @@ fn random_graph() -> Study {
         lines.extend(rest);
         lines
     };
-    study(CONVERGED, "the uniform random graph", false, run)
+    PAPER.study(CONVERGED, "the uniform random graph", false, run)
 }
 
 fn converged() -> Study {
@@ -148,7 +133,7 @@ fn converged() -> Study {
         lines.extend(removal_lines(&graph, 75.0, seed));
         lines
     };
-    study(CONVERGED, "from random views, 60 rounds", false, run)
+    PAPER.study(CONVERGED, "from random views, 60 rounds", false, run)
 }
 
 /// In which round the paper's curves have come to rest, and ours.
@@ -181,7 +166,7 @@ fn from(bootstrap: Bootstrap, name: &str, published: usize, last: usize) -> Stud
         ]
     };
     let set_up = format!("from a {name}, {last} rounds");
-    study("how soon it converges", &set_up, false, run)
+    PAPER.study("how soon it converges", &set_up, false, run)
 }
 
 /// In how many orders nodes are removed.
@@ -193,7 +178,7 @@ fn removal() -> Study {
         pass(&mut rounds, 60);
         removal_lines(&rounds.network().graph(), 83.0, seed)
     };
-    study(
+    PAPER.study(
         "nodes removed at random before the rest falls apart",
         "c = 30, from random views, 60 rounds",
         false,
@@ -202,7 +187,7 @@ fn removal() -> Study {
 }
 
 fn removal_lines(graph: &Graph, published: f64, seed: u64) -> Vec<Line> {
-    let shares = first_partitions(graph, RUNS, seed);
+    let shares = first_partitions(graph, RUNS, &mut StdRng::seed_from_u64(seed));
     vec![
         Line::plot(
             "partitions, at % removed",
@@ -250,7 +235,7 @@ fn crash() -> Study {
         );
         lines
     };
-    study(
+    PAPER.study(
         "after half of the nodes have crashed",
         "from random views, crash after 60 rounds",
         false,

@@ -5,6 +5,7 @@ use libp2p_peer_sampling::simulator::{
     driver::Driver,
     faults::{Crash, Faults},
     graph::Graph,
+    removal::first_partitions,
     rounds::Rounds,
 };
 use rand::{SeedableRng, rngs::StdRng};
@@ -12,7 +13,6 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::literature::{
     check::{Line, Tolerance},
     reading::Reading,
-    removal::first_partitions,
     study::Study,
     tocs::{BLIND, C, HEALER_RAND, N, PAPER, Protocol, SWAPPER, mean, pass, start},
 };
@@ -36,21 +36,6 @@ pub fn studies() -> Vec<Study> {
     studies
 }
 
-fn study(
-    place: &'static str,
-    set_up: String,
-    quick: bool,
-    run: impl Fn(u64) -> Vec<Line> + Send + Sync + 'static,
-) -> Study {
-    Study {
-        paper: PAPER,
-        place,
-        set_up,
-        quick,
-        run: Box::new(run),
-    }
-}
-
 /// In how many orders nodes are removed.
 const RUNS: usize = 100;
 
@@ -66,7 +51,7 @@ fn removal(protocol: Protocol) -> Study {
         removal_lines(&rounds.network().graph(), holds, seed)
     };
     let set_up = protocol.set_up(reading, "round 100, 100 removals");
-    study(REMOVAL, set_up, protocol.name == "blind", run)
+    PAPER.study(REMOVAL, set_up, protocol.name == "blind", run)
 }
 
 fn removal_from_random_graph() -> Study {
@@ -75,13 +60,13 @@ fn removal_from_random_graph() -> Study {
         removal_lines(&graph, Some((81.0, 83.0)), seed)
     };
     let set_up = "the uniform random graph, 100 removals".to_owned();
-    study(REMOVAL, set_up, false, run)
+    PAPER.study(REMOVAL, set_up, false, run)
 }
 
 /// The paper plots how many nodes are cut off, the mean of 100 runs. Of that, 0.1 is about what can be
 /// seen, one node in every tenth run: there the random graph is where its curve was read to rise.
 fn removal_lines(graph: &Graph, holds: Option<(f64, f64)>, seed: u64) -> Vec<Line> {
-    let shares = first_partitions(graph, RUNS, seed);
+    let shares = first_partitions(graph, RUNS, &mut StdRng::seed_from_u64(seed));
     let percent = |run: usize| 100.0 * shares[run];
     let tenth = "one run in ten has partitioned";
     let lines = [
@@ -144,7 +129,7 @@ fn crash(protocol: Protocol, one_more: bool, stay: bool) -> Study {
     };
     let set_up = protocol.set_up(reading, &format!("half crash, {}", kept(stay)));
     let quick = stay && !one_more && matches!(protocol.name, "healer" | "H=1" | "H=3");
-    study(
+    PAPER.study(
         "dead links after half of the nodes have crashed",
         set_up,
         quick,
@@ -222,7 +207,7 @@ fn churn(protocol: Protocol, fraction: f64, stay: bool) -> Study {
     };
     let rest = format!("{} % replaced, {}", 100.0 * fraction, kept(stay));
     let quick = stay && fraction == 0.01 && protocol.name == "H=1";
-    study(
+    PAPER.study(
         "dead links under churn",
         protocol.set_up(reading, &rest),
         quick,

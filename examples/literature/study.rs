@@ -11,6 +11,25 @@ pub struct Paper {
     pub settings: &'static [&'static str],
 }
 
+impl Paper {
+    /// One of its experiments.
+    pub fn study(
+        self,
+        place: &'static str,
+        set_up: impl Into<String>,
+        quick: bool,
+        run: impl Fn(u64) -> Vec<Line> + Send + Sync + 'static,
+    ) -> Study {
+        Study {
+            paper: self,
+            place,
+            set_up: set_up.into(),
+            quick,
+            run: Box::new(run),
+        }
+    }
+}
+
 /// One set-up. What comes of it depends on nothing but the seed.
 pub struct Study {
     pub paper: Paper,

@@ -275,21 +275,6 @@ pub fn studies() -> Vec<Study> {
     studies
 }
 
-fn study(
-    place: &'static str,
-    set_up: String,
-    quick: bool,
-    run: impl Fn(u64) -> Vec<Line> + Send + Sync + 'static,
-) -> Study {
-    Study {
-        paper: PAPER,
-        place,
-        set_up,
-        quick,
-        run: Box::new(run),
-    }
-}
-
 const CONVERGED: &str = "in-degree SD, clustering and path length of the converged overlay";
 
 fn random_graph() -> Study {
@@ -297,7 +282,7 @@ fn random_graph() -> Study {
         let graph = Graph::random(N as u32, C, &mut StdRng::seed_from_u64(seed));
         Shape::all(5.47, 0.0058, 2.978).lines(Measured::of(&graph, seed), None)
     };
-    study(CONVERGED, "the uniform random graph".to_owned(), true, run)
+    PAPER.study(CONVERGED, "the uniform random graph".to_owned(), true, run)
 }
 
 /// From random views, or to see that it makes no difference, from a lattice.
@@ -312,7 +297,7 @@ fn converged(protocol: Protocol, one_more: bool, bootstrap: Bootstrap, quick: bo
         let measured = converge(&mut rounds, 100, seed);
         Shape::of(protocol).lines(measured, Some(protocol))
     };
-    study(CONVERGED, protocol.set_up(reading, from), quick, run)
+    PAPER.study(CONVERGED, protocol.set_up(reading, from), quick, run)
 }
 
 /// How many networks are grown for the SD on the way, where it falls fast.
@@ -370,7 +355,7 @@ fn growing(protocol: Protocol, one_more: bool) -> Study {
         lines
     };
     let set_up = protocol.set_up(reading, "growing, 150 rounds");
-    study(
+    PAPER.study(
         "in-degree SD over the rounds, and at the end",
         set_up,
         false,
@@ -408,7 +393,7 @@ fn autocorrelation(protocol: Protocol, one_more: bool) -> Study {
         lines.into()
     };
     let set_up = protocol.set_up(reading, "all nodes, rounds 101 to 200");
-    study(
+    PAPER.study(
         "autocorrelation of in-degrees (of one node in the paper)",
         set_up,
         false,
@@ -502,5 +487,5 @@ fn push(protocol: Protocol) -> Study {
         lines
     };
     let set_up = protocol.set_up(reading, "push only, growing, 300 rounds, 20 runs");
-    study("push cannot undo a star", set_up, false, run)
+    PAPER.study("push cannot undo a star", set_up, false, run)
 }

@@ -1,6 +1,6 @@
 //! Whether the network is in one piece.
 
-use crate::simulator::graph::Graph;
+use crate::simulator::{graph::Graph, sets::Sets};
 
 /// The weakly connected components of the live nodes: pieces that no link joins, whichever way it
 /// leads. More than one is what TOCS 2007 calls a partition.
@@ -21,63 +21,16 @@ impl Components {
         for (node, peer) in graph.edges() {
             sets.join(node, peer);
         }
-        let roots = (0..).zip(&sets.parents);
-        let roots = roots.filter(|&(node, parent): &(u32, _)| *parent == node);
         let (mut count, mut largest) = (0, 0);
-        for (root, _) in roots {
+        for size in sets.sizes() {
             count += 1;
-            largest = largest.max(sets.sizes[root as usize] as usize);
+            largest = largest.max(size);
         }
         Self {
             count,
             largest,
             outside: graph.len() - largest,
         }
-    }
-}
-
-/// Disjoint sets of nodes: trees whose roots stand for them.
-struct Sets {
-    /// Each node's parent; of a root, the root itself.
-    parents: Vec<u32>,
-    /// The number of nodes of each root's set.
-    sizes: Vec<u32>,
-}
-
-impl Sets {
-    fn new(nodes: usize) -> Self {
-        Self {
-            parents: (0..).take(nodes).collect(),
-            sizes: vec![1; nodes],
-        }
-    }
-
-    /// The root of the set that `node` is in. Every node on the way comes closer to it.
-    fn root(&mut self, mut node: u32) -> u32 {
-        loop {
-            let parent = self.parents[node as usize];
-            if parent == node {
-                return node;
-            }
-            let grandparent = self.parents[parent as usize];
-            self.parents[node as usize] = grandparent;
-            node = grandparent;
-        }
-    }
-
-    /// The smaller set goes to the larger one.
-    fn join(&mut self, one: u32, other: u32) {
-        let (one, other) = (self.root(one), self.root(other));
-        if one == other {
-            return;
-        }
-        let (small, large) = if self.sizes[one as usize] < self.sizes[other as usize] {
-            (one, other)
-        } else {
-            (other, one)
-        };
-        self.parents[small as usize] = large;
-        self.sizes[large as usize] += self.sizes[small as usize];
     }
 }
 

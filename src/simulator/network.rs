@@ -139,8 +139,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
 
     /// Whether the network is cut in two between these nodes, in this round.
     pub(crate) fn parts(&self, one: u32, other: u32, round: u64) -> bool {
-        let side = |id| side(self.config.seed(), id);
-        self.config.faults().partitioned(round) && side(one) != side(other)
+        parts(&self.config, round, one, other)
     }
 
     /// What the beginning of a round brings: newcomers.
@@ -231,6 +230,12 @@ pub(crate) fn fork(seed: u64, (id, round, number): (u32, u64, u32)) -> Xoshiro25
     let occasion = u64::from(id) << 32 | u64::from(number);
     let mut mixed = Xoshiro256PlusPlus::seed_from_u64(seed ^ occasion);
     Xoshiro256PlusPlus::seed_from_u64(mixed.random::<u64>() ^ round)
+}
+
+/// Whether the network is cut in two between these nodes, in this round.
+pub(crate) fn parts(config: &Config, round: u64, one: u32, other: u32) -> bool {
+    let side = |id| side(config.seed(), id);
+    config.faults().partitioned(round) && side(one) != side(other)
 }
 
 /// On which side of a partition a node is.

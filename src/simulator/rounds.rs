@@ -86,8 +86,9 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
         })
     }
 
-    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory (as long
-    /// as none has vanished) take theirs together, and each batch has its share of every quarter, whoever is to work on it.
+    /// Draws the order of the turns: of very many nodes, those that lie side by side in memory (as
+    /// long as none has vanished) take theirs together, and each batch has its share of every
+    /// quarter, whoever is to work on it.
     fn draw_order(&mut self) {
         let live = self.network.live();
         let (block, quarter) = match live.len() < BLOCKS {
@@ -114,8 +115,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
         let turns = Turns {
             now: config.gossip().period() * u32::try_from(self.round).unwrap_or(u32::MAX),
             round: self.round,
-            seed: config.seed(),
-            faults: config.faults().clone(),
+            config: config.clone(),
             batch: (self.order.len() / 128).clamp(1, MAX_BATCH),
             order: &self.order,
             live: &self.live,

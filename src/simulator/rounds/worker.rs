@@ -8,8 +8,8 @@ use crate::{
     gossip::{buffers::Buffers, message::Failure},
     overlay::Overlay,
     simulator::{
-        faults::Faults,
-        network::{Node, fork, side},
+        config::Config,
+        network::{Node, fork, parts},
         rounds::mail::{Answered, Asked, Barrier, Mail, Worked, collect, post},
         traffic::Traffic,
     },
@@ -23,8 +23,7 @@ pub(super) const MAX_BATCH: usize = 256;
 pub(super) struct Turns<'a> {
     pub(super) now: Duration,
     pub(super) round: u64,
-    pub(super) seed: u64,
-    pub(super) faults: Faults,
+    pub(super) config: Config,
     pub(super) batch: usize,
     pub(super) order: &'a [u32],
     pub(super) live: &'a [bool],
@@ -43,16 +42,14 @@ enum Fate {
 impl Turns<'_> {
     /// What becomes of an exchange, the `number`th that this node has tried in this round.
     fn fate(&self, from: u32, to: u32, number: u32) -> Fate {
-        let parted =
-            self.faults.partitioned(self.round) && side(self.seed, from) != side(self.seed, to);
-        if parted || !self.live[to as usize] {
+        if parts(&self.config, self.round, from, to) || !self.live[to as usize] {
             return Fate::Unreachable;
         }
-        let loss = self.faults.loss();
+        let loss = self.config.faults().loss();
         if loss == 0.0 {
             return Fate::Succeeds;
         }
-        let mut chance = fork(self.seed, (from, self.round, number));
+        let mut chance = fork(self.config.seed(), (from, self.round, number));
         match chance.random_bool(loss) {
             true => Fate::RequestLost,
             false if chance.random_bool(loss) => Fate::ResponseLost,
@@ -203,7 +200,9 @@ impl Worker {
             let fate = turns.fate(id, exchange.partner, number);
             number += 1;
             let failure = match fate {
-                Fate::Unreachable if turns.faults.unreachable_stay() => Some(Failure::Refused),
+                Fate::Unreachable if turns.config.faults().unreachable_stay() => {
+                    Some(Failure::Refused)
+                }
                 Fate::Unreachable => Some(Failure::Unreachable),
                 Fate::RequestLost => Some(Failure::Broken),
                 Fate::ResponseLost | Fate::Succeeds => None,
