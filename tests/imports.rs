@@ -20,6 +20,7 @@ use syn::{
 /// its own floor or a higher one is in the wrong place, or holds something that is.
 const FLOORS: &[(&str, u8)] = &[
     ("view", 1),
+    ("view/properties", 2),
     ("overlay", 2),
     ("sampling", 2),
     ("overlay/cyclon", 3),
@@ -73,6 +74,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/driver", 10),
     ("swarm/behaviour/world", 11),
     ("swarm/behaviour", 11),
+    ("fuzzing", 12),
 ];
 
 /// The floor of files that only declare modules: there is nothing in them to import.

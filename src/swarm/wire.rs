@@ -79,7 +79,10 @@ impl Request {
         }
     }
 
-    fn from_protobuf(request: pb::Request, verifier: &Verifier) -> Result<Self, MessageError> {
+    pub(crate) fn from_protobuf(
+        request: pb::Request,
+        verifier: &Verifier,
+    ) -> Result<Self, MessageError> {
         if request.goodbye {
             return Ok(Self::Goodbye);
         }
@@ -116,14 +119,17 @@ impl Response {
         }
     }
 
-    fn into_protobuf(self) -> pb::Response {
+    pub(crate) fn into_protobuf(self) -> pb::Response {
         pb::Response {
             descriptors: descriptors_to_protobuf(self.gossip.descriptors),
             neighbour: self.neighbour,
         }
     }
 
-    fn from_protobuf(response: pb::Response, verifier: &Verifier) -> Result<Self, MessageError> {
+    pub(crate) fn from_protobuf(
+        response: pb::Response,
+        verifier: &Verifier,
+    ) -> Result<Self, MessageError> {
         Ok(Self {
             gossip: GossipResponse {
                 descriptors: descriptors_from_protobuf(response.descriptors, verifier)?,
@@ -239,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Reply<S> {
 }
 
 /// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
-struct Codec<Out, In>(prost_codec::Codec<Out, In>);
+pub(crate) struct Codec<Out, In>(prost_codec::Codec<Out, In>);
 
 impl<Out, In> Default for Codec<Out, In> {
     fn default() -> Self {

@@ -1,0 +1,223 @@
+//! The decoder of messages: whole, in pieces, and what it makes of them encoded again.
+
+use std::{fmt::Debug, sync::LazyLock};
+
+use arbitrary::{Result, Unstructured};
+use asynchronous_codec::{Decoder, Encoder};
+use bytes::BytesMut;
+use libp2p_peer_sampling::{
+    MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, Scope,
+    fuzzing::{self, Verifier, pb},
+};
+use prost::Message;
+
+use super::{record, signed::POOL};
+
+/// As long as a node lives, as that of a node does.
+static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| Verifier::new(Scope::Loopback));
+
+/// Reads the stream that the input describes.
+pub fn run(data: &[u8]) {
+    outcome(data);
+}
+
+/// What becomes of it: the name of what is wrong with it, or "passed".
+pub fn outcome(data: &[u8]) -> &'static str {
+    let mut input = Unstructured::new(data);
+    // The only error is the end of the input.
+    let Ok([form, pieces]) = input.arbitrary::<[u8; 2]>() else {
+        return "nothing to read";
+    };
+    let stream = stream(&mut input, form & 7).unwrap_or_default();
+    match form & 8 {
+        0 => read(&stream, pieces, fuzzing::check_request, |request| {
+            request.descriptors.as_slice()
+        }),
+        _ => read(&stream, pieces, fuzzing::check_response, |response| {
+            response.descriptors.as_slice()
+        }),
+    }
+}
+
+fn stream(input: &mut Unstructured<'_>, form: u8) -> Result<Vec<u8>> {
+    Ok(match form {
+        // As it is.
+        0 => input.take_rest().to_vec(),
+        // Behind its length.
+        1 | 2 => prefixed(input.bytes(input.len())?),
+        // The same again and again, up to the largest message and one beyond.
+        3 => {
+            let count = input.arbitrary::<u8>()?;
+            let pattern = input.bytes(input.len())?;
+            let fits = MAX_MESSAGE_BYTES / pattern.len().max(1);
+            prefixed(&pattern.repeat(match count {
+                0xff => fits + 1,
+                0xfe => fits,
+                few => usize::from(few).min(fits),
+            }))
+        }
+        // A message, part by part, and bytes behind it.
+        _ => {
+            let message = message(input)?;
+            prefixed(&[&message.encode_to_vec(), input.bytes(input.len())?].concat())
+        }
+    })
+}
+
+/// A request. As a response, it is one with an unknown field or two.
+fn message(input: &mut Unstructured<'_>) -> Result<pb::Request> {
+    let [count, flags, neighbour]: [u8; 3] = input.arbitrary()?;
+    let mut descriptors = Vec::new();
+    for _ in 0..count % (MAX_DESCRIPTORS as u8 + 2) {
+        let Ok([kind, age]) = input.arbitrary::<[u8; 2]>() else {
+            break;
+        };
+        descriptors.push(pb::Descriptor {
+            signed_peer_record: envelope(kind, input)?,
+            age: u32::from(age) << (age % 25),
+        });
+    }
+    Ok(pb::Request {
+        descriptors,
+        pull: flags & 1 != 0,
+        neighbour: match neighbour {
+            few @ 0..200 => i32::from(few % 4),
+            many => i32::MIN + i32::from(many),
+        },
+        goodbye: flags & 0x1e == 0x1e,
+        ..Default::default()
+    })
+}
+
+fn envelope(kind: u8, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let mut envelope = POOL[usize::from(kind) % POOL.len()].clone();
+    match kind {
+        0..0xc0 => {}
+        0xc0..0xe0 => {
+            let [at, flip]: [u8; 2] = input.arbitrary()?;
+            let at = usize::from(at) % envelope.len();
+            envelope[at] ^= flip;
+        }
+        0xe0..0xff => {
+            let many = usize::from(kind - 0xe0).min(input.len());
+            envelope = input.bytes(many)?.to_vec();
+        }
+        0xff => envelope.resize(MAX_RECORD_BYTES + 1, 0),
+    }
+    Ok(envelope)
+}
+
+fn prefixed(message: &[u8]) -> Vec<u8> {
+    let mut stream = Vec::with_capacity(message.len() + 4);
+    prost::encoding::encode_varint(message.len() as u64, &mut stream);
+    stream.extend_from_slice(message);
+    stream
+}
+
+type Checked<M> = std::result::Result<M, MessageError>;
+
+fn read<M: Message + Default + PartialEq + Clone + 'static>(
+    stream: &[u8],
+    pieces: u8,
+    check: fn(M, &Verifier) -> Checked<M>,
+    descriptors: fn(&M) -> &[pb::Descriptor],
+) -> &'static str {
+    let (decoded, left) = decode::<M>(stream, None);
+    assert!(left <= stream.len());
+    assert_same(&decode(stream, Some(pieces)).0, &decoded);
+    let message = match decoded {
+        Ok(message) => message,
+        Err(error) => return name(&error),
+    };
+    assert!(descriptors(&message).len() <= MAX_DESCRIPTORS);
+    assert_survives(&message);
+    match check(message.clone(), &VERIFIER) {
+        Err(error) => {
+            assert!(matches!(error, MessageError::Record { .. }), "{error:?}");
+            name(&error)
+        }
+        Ok(passed) => {
+            assert!(descriptors(&passed).len() <= descriptors(&message).len());
+            for descriptor in descriptors(&passed) {
+                assert!(descriptor.signed_peer_record.len() <= MAX_RECORD_BYTES);
+                assert!(descriptors(&message).contains(descriptor));
+            }
+            assert_survives(&passed);
+            let again = check(passed.clone(), &VERIFIER).expect("it has passed before");
+            assert_eq!(again, passed);
+            "passed"
+        }
+    }
+}
+
+/// The first message of a stream, or why there is none; and how much of the stream is left behind it.
+fn decode<M: Message + Default + 'static>(
+    stream: &[u8],
+    pieces: Option<u8>,
+) -> (Checked<M>, usize) {
+    let mut codec = fuzzing::codec::<M>();
+    let mut arrived = BytesMut::new();
+    let mut rest = stream;
+    while let Some(seed) = pieces
+        && !rest.is_empty()
+    {
+        // Few bytes of short streams, more of long ones, never always as many.
+        let most = 1 + rest.len() / 16 + usize::from(seed % 8);
+        let many = 1 + (rest.len() ^ usize::from(seed)) % most;
+        let (piece, later) = rest.split_at(many.min(rest.len()));
+        arrived.extend_from_slice(piece);
+        rest = later;
+        match codec.decode(&mut arrived) {
+            Ok(None) => {}
+            Ok(Some(message)) => return (Ok(message), arrived.len() + rest.len()),
+            Err(error) => return (Err(error), arrived.len() + rest.len()),
+        }
+    }
+    arrived.extend_from_slice(rest);
+    let decoded = codec.decode_eof(&mut arrived);
+    let decoded = decoded.and_then(|message| message.ok_or(MessageError::CutOff));
+    (decoded, arrived.len())
+}
+
+/// It makes no difference in which pieces a stream arrives.
+fn assert_same<M: Debug + PartialEq>(pieces: &Checked<M>, whole: &Checked<M>) {
+    match (pieces, whole) {
+        (Ok(pieces), Ok(whole)) => assert_eq!(pieces, whole),
+        (
+            Err(MessageError::TooLong { bytes: pieces }),
+            Err(MessageError::TooLong { bytes: whole }),
+        ) => assert_eq!(pieces, whole),
+        (
+            Err(MessageError::TooManyDescriptors { count: pieces }),
+            Err(MessageError::TooManyDescriptors { count: whole }),
+        ) => assert_eq!(pieces, whole),
+        (Err(pieces), Err(whole)) => assert_eq!(name(pieces), name(whole)),
+        (pieces, whole) => panic!("in pieces {pieces:?}, as a whole {whole:?}"),
+    }
+}
+
+/// What is sent arrives.
+fn assert_survives<M: Message + Default + PartialEq + Clone + 'static>(message: &M) {
+    // What came in more than one way may need more bytes in the one way that we write it.
+    if message.encoded_len() > MAX_MESSAGE_BYTES {
+        return;
+    }
+    let mut stream = BytesMut::new();
+    let encoded = fuzzing::codec::<M>().encode(message.clone(), &mut stream);
+    encoded.expect("it fits");
+    let (arrived, left) = decode::<M>(&stream, None);
+    assert_eq!(arrived.expect("what was sent"), *message);
+    assert_eq!(left, 0);
+}
+
+/// Of a fault.
+fn name(error: &MessageError) -> &'static str {
+    match error {
+        MessageError::TooLong { .. } => "TooLong",
+        MessageError::CutOff => "CutOff",
+        MessageError::NotProtobuf(_) => "NotProtobuf",
+        MessageError::TooManyDescriptors { .. } => "TooManyDescriptors",
+        MessageError::Record { error, .. } => record::fault(error),
+        other => panic!("a fault that has no name here: {other:?}"),
+    }
+}
