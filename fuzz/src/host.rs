@@ -1,7 +1,10 @@
 //! A peer with a small name, so that few bytes make many collisions.
 
 use arbitrary::{Result, Unstructured};
-use libp2p_peer_sampling::view::{Descriptor, Peer};
+use libp2p_peer_sampling::{
+    prefixes::Prefixes,
+    view::{Descriptor, Peer},
+};
 
 /// How many peers there are: more than fit into any view of these targets.
 pub const PEERS: u8 = 48;
@@ -23,6 +26,16 @@ impl Peer for Host {
     fn refresh(&mut self, other: Self) {
         self.version = self.version.max(other.version);
     }
+
+    /// Four to a narrow network, sixteen to a wide one, and some of whom nothing is known.
+    fn prefixes(&self) -> Option<Prefixes> {
+        let known = self.id < PEERS - 8;
+        known.then(|| Prefixes::new(u64::from(self.id / 16), u64::from(self.id / 4)))
+    }
+
+    fn size(&self) -> usize {
+        1 + usize::from(self.id % 3)
+    }
 }
 
 /// The name of a peer.
@@ -32,7 +45,7 @@ pub fn id(input: &mut Unstructured<'_>) -> Result<u8> {
 
 /// A peer in one of a few versions.
 pub fn host(input: &mut Unstructured<'_>) -> Result<Host> {
-    let [id, version] = input.arbitrary()?;
+    let [id, version]: [u8; 2] = input.arbitrary()?;
     Ok(Host {
         id: id % PEERS,
         version: version % 4,
@@ -41,7 +54,7 @@ pub fn host(input: &mut Unstructured<'_>) -> Result<Host> {
 
 /// A descriptor of any age; mostly of one of few, so that there are equals.
 pub fn descriptor(input: &mut Unstructured<'_>) -> Result<Descriptor<Host>> {
-    let [id, other] = input.arbitrary()?;
+    let [id, other]: [u8; 2] = input.arbitrary()?;
     let peer = Host {
         id: id % PEERS,
         version: other % 4,

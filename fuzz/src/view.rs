@@ -13,7 +13,7 @@ type Entry = Descriptor<Host>;
 
 /// Applies the operations that the input names, until it ends.
 pub fn run(data: &[u8]) {
-    // The only error is the end of the input.
+    // Behind its end an input has zeros; the only error is the end of what cannot do with them.
     let _ = operate(&mut Unstructured::new(data));
 }
 
@@ -22,7 +22,7 @@ fn operate(input: &mut Unstructured<'_>) -> Result<()> {
     let mut view: View<Host> = View::default();
     let mut model = Model::default();
     let mut workspace = Vec::new();
-    loop {
+    while !input.is_empty() {
         let operation = input.arbitrary::<u8>()? % 14;
         match operation {
             0 => {
@@ -102,6 +102,7 @@ fn operate(input: &mut Unstructured<'_>) -> Result<()> {
         }
         model.compare(&view, operation);
     }
+    Ok(())
 }
 
 /// Sizes up to somewhat more than a view, and the largest there is.
