@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("view/properties", 3),
     ("overlay", 3),
     ("sampling", 3),
+    ("overlay/basalt", 4),
     ("overlay/cyclon", 4),
     ("overlay/healing", 2),
     ("overlay/random", 4),
