@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use libp2p_peer_sampling::{
-    Cyclon, Overlay, PeerSampling, Random, Selection, fuzzing,
+    Basalt, Cyclon, Overlay, PeerSampling, Random, Selection, fuzzing,
     gossip::{
         Gossip,
         buffers::Buffers,
         message::{Exchange, ExchangeId, Failure, Request, Response},
     },
+    overlay::basalt::Ranking,
     view::Descriptor,
 };
 use rand::{SeedableRng, rngs::SmallRng};
@@ -39,6 +40,14 @@ pub fn run(data: &[u8]) {
         Kind::Fixed { healer, swapper } => live(settings, Random::new(healer, swapper), input),
         Kind::Adaptive => live(settings, Random::adaptive(settings.view_size), input),
         Kind::Cyclon { shuffle_length } => live(settings, Cyclon::new(shuffle_length), input),
+        Kind::Basalt { fanout, renewal: (slots, rounds), tickets } => {
+            let ranking = tickets.map_or(Ranking::Identity, |(wide, narrow)| Ranking::Prefixes {
+                wide,
+                narrow,
+            });
+            let basalt = Basalt::new(fanout).with_renewal(slots, rounds);
+            live(settings, basalt.with_ranking(ranking), input);
+        }
     }
 }
 
@@ -147,7 +156,7 @@ impl<O: Overlay<Host>> Life<O> {
         let exchange = self.both(|node| node.poll_round(now));
         let view = self.view();
         let partner = exchange.as_ref().map(|exchange| exchange.partner);
-        self.model.round(partner, &before, now);
+        let before = self.model.round(partner, (&before, &view), now);
         match exchange {
             Some(exchange) => {
                 let round = self.model.rounds;
@@ -283,7 +292,8 @@ impl<O: Overlay<Host>> Life<O> {
         let count = count.min(input.len() / 2);
         let hosts = (0..count).map(|_| host::host(input)).collect::<Result<Vec<_>>>()?;
         let entered = self.both(|node| node.init(hosts.iter().copied()));
-        assert_eq!(entered, self.model.init(&hosts));
+        let view = self.view();
+        assert_eq!(entered, self.model.init(&hosts, &view));
         Ok(())
     }
 

@@ -21,7 +21,8 @@ pub fn run(data: &[u8]) {
     outcome(data);
 }
 
-/// What becomes of it: the name of what is wrong with it, or "passed".
+/// What becomes of it: the name of what is wrong with it, "decoded" where its records were not
+/// checked, or "passed".
 pub fn outcome(data: &[u8]) -> &'static str {
     let mut input = Unstructured::new(data);
     // Behind its end an input has zeros.
@@ -44,20 +45,20 @@ fn stream(input: &mut Unstructured<'_>, form: u8) -> Result<Vec<u8>> {
         // As it is.
         0 => input.bytes(input.len())?.to_vec(),
         // Behind its length.
-        1 | 2 => prefixed(input.bytes(input.len())?),
+        1 | 2 | 5.. => prefixed(input.bytes(input.len())?),
         // The same again and again, up to the largest message and one beyond.
         3 => {
             let count = input.arbitrary::<u8>()?;
             let pattern = input.bytes(input.len())?;
             let fits = MAX_MESSAGE_BYTES / pattern.len().max(1);
             prefixed(&pattern.repeat(match count {
-                0xff => fits + 1,
-                0xfe => fits,
+                0xa5 => fits + 1,
+                0xa6 => fits,
                 few => usize::from(few).min(fits),
             }))
         }
         // A message, part by part, and bytes behind it.
-        _ => {
+        4 => {
             let message = message(input)?;
             prefixed(&[&message.encode_to_vec(), input.bytes(input.len())?].concat())
         }
@@ -93,12 +94,8 @@ fn message(input: &mut Unstructured<'_>) -> Result<pb::Request> {
 fn envelope(kind: u8, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     let mut envelope = POOL[usize::from(kind) % POOL.len()].clone();
     match kind {
-        0..0xc0 => {}
-        0xc0..0xe0 => {
-            let [at, flip]: [u8; 2] = input.arbitrary()?;
-            let at = usize::from(at) % envelope.len();
-            envelope[at] ^= flip;
-        }
+        // What is good in them stays so: records have a target of their own.
+        0..0xe0 => {}
         0xe0..0xff => {
             let many = usize::from(kind - 0xe0).min(input.len());
             envelope = input.bytes(many)?.to_vec();
@@ -137,6 +134,10 @@ fn read<M: AnyMessage>(
     };
     assert!(descriptors(&message).len() <= MAX_DESCRIPTORS);
     assert_survives(&message);
+    // Most of the time goes into keys and signatures, which are another target's.
+    if pieces % 4 != 0 {
+        return "decoded";
+    }
     match check(message.clone(), &VERIFIER) {
         Err(error) => {
             assert!(matches!(error, MessageError::Record { .. }), "{error:?}");

@@ -80,6 +80,13 @@ impl<I: Clone + Eq> Admission<I> {
         }
     }
 
+    /// Forgets who brought the peers that are no longer in `view`.
+    pub(super) fn retain<P: Peer<Id = I>>(&mut self, view: &View<P>) {
+        if let Some(state) = &mut self.0 {
+            state.sources.retain(|(peer, _)| view.contains(peer));
+        }
+    }
+
     /// Nobody is left: it may have been our own connection that failed.
     pub(super) fn forgive(&mut self) {
         if let Some(state) = &mut self.0 {
@@ -129,7 +136,8 @@ impl<I: Clone + Eq> Admission<I> {
         let state = self.0.as_ref();
         let brought = state.map_or(0, |state| {
             let sources = state.sources.iter();
-            sources.filter(|(_, source)| source == partner).count()
+            let others = sources.filter(|(peer, _)| peer != partner);
+            others.filter(|(_, source)| source == partner).count()
         });
         let mut of_source = per_source.saturating_sub(brought);
         let mut of_round = match side {
@@ -139,8 +147,9 @@ impl<I: Clone + Eq> Admission<I> {
         };
         let prefix = |peer: &P| peer.prefixes().map(|prefixes| prefixes.narrow());
         let mut prefixes: Vec<u64> = view.iter().filter_map(|d| prefix(&d.peer)).collect();
+        let mut newcomers: Vec<I> = Vec::new();
         received.retain(|d| {
-            if view.contains(d.peer.id()) {
+            if view.contains(d.peer.id()) || newcomers.contains(d.peer.id()) {
                 return true;
             }
             let narrow = prefix(&d.peer);
@@ -155,6 +164,7 @@ impl<I: Clone + Eq> Admission<I> {
             of_round -= 1;
             of_source -= usize::from(!own);
             prefixes.extend(narrow);
+            newcomers.push(d.peer.id().clone());
             true
         });
     }
@@ -167,13 +177,15 @@ impl<I: Clone + Eq> Admission<I> {
         (partner, side): (&I, Side),
         newcomers: Vec<I>,
     ) {
-        let kept = newcomers.into_iter().filter(|peer| view.contains(peer));
         let state = self.state();
         state.sources.retain(|(peer, _)| view.contains(peer));
         let before = state.sources.len();
-        state
-            .sources
-            .extend(kept.map(|peer| (peer, partner.clone())));
+        for peer in newcomers {
+            let noted = state.sources[before..].iter().any(|(other, _)| *other == peer);
+            if view.contains(&peer) && !noted {
+                state.sources.push((peer, partner.clone()));
+            }
+        }
         if side == Side::Passive {
             state.entered += state.sources.len() - before;
         }

@@ -64,6 +64,8 @@ pub struct Model {
     sources: BTreeMap<u8, u8>,
     /// Who came in by way of requests in this round.
     entered: usize,
+    /// Who may be among the overlay's samples: whoever was told of and is not known to be gone.
+    told: BTreeSet<u8>,
 
     pub rounds: u64,
     next_round: Duration,
@@ -88,6 +90,7 @@ impl Model {
             failed: BTreeMap::new(),
             sources: BTreeMap::new(),
             entered: 0,
+            told: BTreeSet::new(),
             rounds: 0,
             next_round: Duration::ZERO,
             round_started: None,
@@ -137,11 +140,18 @@ impl Model {
 
     // Rounds.
 
-    /// A round was asked for, and began an exchange with `partner`, or none.
-    pub fn round(&mut self, partner: Option<u8>, before: &[Entry], now: Duration) {
+    /// A round was asked for, and began an exchange with `partner`, or none. Returns the view as it
+    /// was before that exchange.
+    pub fn round(
+        &mut self,
+        partner: Option<u8>,
+        (before, view): Views<'_>,
+        now: Duration,
+    ) -> Vec<Entry> {
+        let mut before = before.to_vec();
         if before.is_empty() {
             assert_eq!(partner, None);
-            return;
+            return before;
         }
         if now >= self.next_round {
             let unhurried = |started: Duration| now >= started.saturating_add(PERIOD);
@@ -155,13 +165,23 @@ impl Model {
             self.retries = self.settings.retries;
             self.tried.clear();
             self.entered = 0;
+            if matches!(self.settings.kind, Kind::Basalt { .. }) {
+                // Peers age, and those whose slots were renewed may go; but never all.
+                before.retain(|d| view.iter().any(|left| left.peer.id == d.peer.id));
+                assert!(!before.is_empty());
+                for descriptor in &mut before {
+                    descriptor.age = descriptor.age.saturating_add(1);
+                }
+                self.view.clone_from(&before);
+                self.forget_the_gone();
+            }
         }
         if self.in_flight.len() == MOST_IN_FLIGHT || self.turns == 0 {
             assert_eq!(partner, None, "no turn left");
-            return;
+            return before;
         }
         self.turns -= 1;
-        let allowed = self.partners(before);
+        let allowed = self.partners(&before);
         match partner {
             Some(partner) => {
                 assert!(allowed.contains(&partner), "{partner}, not {allowed:?}");
@@ -169,6 +189,7 @@ impl Model {
             }
             None => assert!(allowed.is_empty(), "nobody, not {allowed:?}"),
         }
+        before
     }
 
     /// With whom the next exchange may be.
@@ -184,7 +205,12 @@ impl Model {
             .collect();
         let eligible = if welcome.is_empty() { free } else { welcome };
         let ages = eligible.iter().map(|d| d.age);
-        let age = match self.settings.selection {
+        let selection = match self.settings.kind {
+            // Its own choice.
+            Kind::Basalt { .. } => PartnerSelection::Rand,
+            _ => self.settings.selection,
+        };
+        let age = match selection {
             PartnerSelection::Rand => return eligible.iter().map(|d| d.peer.id).collect(),
             PartnerSelection::Head => ages.min(),
             PartnerSelection::Tail => ages.max(),
@@ -247,6 +273,10 @@ impl Model {
                 (true, shuffle_length - 1)
             }
             (Kind::Cyclon { shuffle_length }, Side::Passive) => (false, shuffle_length),
+            (Kind::Basalt { fanout, .. }, _) => {
+                assert!(sent.iter().all(|d| d.peer.id != partner));
+                (true, fanout)
+            }
         };
         assert_eq!(sorted(&expected), sorted(view), "only the order changes");
         let local = self.local.filter(|_| local).map(Descriptor::fresh);
@@ -291,7 +321,10 @@ impl Model {
         };
         self.merged(received, partner, Side::Active, views, now);
         let (before, view) = views;
-        let room = view.len() < self.settings.view_size;
+        let room = match self.settings.kind {
+            Kind::Basalt { .. } => view.len() < self.settings.view_size / 2,
+            _ => view.len() < self.settings.view_size,
+        };
         self.fruitless = match room && view.len() == before.len() {
             true => self.fruitless.saturating_add(1),
             false => 0,
@@ -342,6 +375,7 @@ impl Model {
     }
 
     fn forget(&mut self, id: u8) {
+        self.told.remove(&id);
         self.view.retain(|d| d.peer.id != id);
         self.forget_the_gone();
     }
@@ -378,6 +412,15 @@ impl Model {
             let most = match self.settings.kind {
                 Kind::Fixed { .. } | Kind::Adaptive => (self.settings.view_size / 2).max(1),
                 Kind::Cyclon { shuffle_length } => shuffle_length,
+                Kind::Basalt { fanout, .. } => {
+                    let told = |d: &Entry| {
+                        let mut known = request.descriptors.iter().map(|d| d.peer.id);
+                        d.peer.id == from || known.any(|id| id == d.peer.id)
+                    };
+                    let others = sent.iter().filter(|d| d.peer.id != OURSELVES);
+                    assert!(!others.clone().any(told), "what it knows: {sent:?}");
+                    fanout + 1
+                }
             };
             assert!(sent.len() <= most);
         } else {
@@ -395,7 +438,11 @@ impl Model {
         (before, view): Views<'_>,
         now: Duration,
     ) {
-        let admitted = self.admitted(received, partner, side, before, now);
+        let mut admitted = self.admitted(received, partner, side, before, now);
+        if let Kind::Basalt { fanout, .. } = self.settings.kind {
+            admitted.truncate(fanout + 1);
+        }
+        self.told.extend(admitted.iter().map(|d| d.peer.id));
         // Everybody who may be in the view now, in which version and at which age.
         let mut union: BTreeMap<u8, Entry> = BTreeMap::new();
         let ageing = match self.settings.kind {
@@ -420,6 +467,12 @@ impl Model {
                 }
                 0
             }
+            Kind::Basalt { .. } => {
+                for descriptor in before.iter().chain(&admitted) {
+                    freshest(&mut union, *descriptor);
+                }
+                0
+            }
         };
         for descriptor in view {
             let mut expected = union.get(&descriptor.peer.id).copied();
@@ -429,7 +482,11 @@ impl Model {
             assert_eq!(Some(*descriptor), expected);
         }
         let c = self.settings.view_size;
-        assert_eq!(view.len(), union.len().min(c), "nobody is dropped in vain");
+        match self.settings.kind {
+            // Any of them may hold all the slots.
+            Kind::Basalt { .. } => assert_eq!(view.is_empty(), union.is_empty()),
+            _ => assert_eq!(view.len(), union.len().min(c), "nobody is dropped in vain"),
+        }
         let was_known = |id: u8| before.iter().any(|d| d.peer.id == id);
         for descriptor in view {
             let id = descriptor.peer.id;
@@ -513,8 +570,8 @@ impl Model {
         assert!(by_network.values().all(|(told, _)| *told <= diversity.per_prefix));
     }
 
-    pub fn init(&mut self, hosts: &[Host]) -> usize {
-        let mut entered = 0;
+    pub fn init(&mut self, hosts: &[Host], view: &[Entry]) -> usize {
+        let before = self.view.len();
         for host in hosts {
             if self.view.len() >= self.settings.view_size {
                 break;
@@ -527,13 +584,16 @@ impl Model {
                     known.peer.version = known.peer.version.max(host.version);
                     known.age = 0;
                 }
-                None => {
-                    self.view.push(Descriptor::fresh(*host));
-                    entered += 1;
-                }
+                None => self.view.push(Descriptor::fresh(*host)),
             }
+            self.told.insert(host.id);
         }
-        entered
+        if let Kind::Basalt { .. } = self.settings.kind {
+            assert_eq!(view.is_empty(), self.view.is_empty());
+            self.view.retain(|d| view.contains(d));
+            self.forget_the_gone();
+        }
+        self.view.len().saturating_sub(before)
     }
 
     /// Somebody was handed out, or nobody.
@@ -542,6 +602,10 @@ impl Model {
             assert!(self.view.is_empty());
             return;
         };
+        if matches!((self.settings.kind, selection), (Kind::Basalt { .. }, Selection::Uniform)) {
+            assert!(self.told.contains(&peer.id), "{peer:?}");
+            return;
+        }
         let ages = self.view.iter().map(|d| d.age);
         let expected = match selection {
             Selection::Head => ages.min(),

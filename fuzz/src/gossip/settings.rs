@@ -28,6 +28,7 @@ pub enum Kind {
     Fixed { healer: usize, swapper: usize },
     Adaptive,
     Cyclon { shuffle_length: usize },
+    Basalt { fanout: usize, renewal: (usize, usize), tickets: Option<(u32, u32)> },
 }
 
 /// The time between rounds, and the pause between eager ones.
@@ -45,13 +46,21 @@ impl Settings {
         };
         let view_size = within(size % 32, 2, 24);
         let kind = match flags & 3 {
-            0 | 1 => {
+            0 if size >= 128 => Kind::Adaptive,
+            0 => {
                 let healer = within(overlay & 15, 0, view_size / 2);
                 let rest = (view_size / 2).saturating_sub(healer);
                 let swapper = within(overlay >> 4, 0, rest);
                 Kind::Fixed { healer, swapper }
             }
-            2 => Kind::Adaptive,
+            1 | 2 => Kind::Basalt {
+                fanout: within(overlay & 7, 1, view_size),
+                renewal: (
+                    within((overlay >> 3) & 3, 1, view_size),
+                    within((overlay >> 5) & 1, 1, 2),
+                ),
+                tickets: (overlay >> 6 != 0).then(|| (u32::from(overlay >> 6) - 1, 2)),
+            },
             _ => Kind::Cyclon {
                 shuffle_length: within(overlay & 31, 1, view_size),
             },
@@ -108,6 +117,9 @@ impl Settings {
             Kind::Fixed { healer, swapper } => healer + swapper <= c / 2,
             Kind::Adaptive => true,
             Kind::Cyclon { shuffle_length } => (1..=c).contains(&shuffle_length),
+            Kind::Basalt { fanout, renewal: (slots, rounds), .. } => {
+                (1..=c).contains(&fanout) && (1..=c).contains(&slots) && rounds > 0
+            }
         };
         let diverse = self.diversity.is_none_or(|diversity| {
             (1..=c).contains(&diversity.per_source)
