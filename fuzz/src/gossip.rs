@@ -40,7 +40,11 @@ pub fn run(data: &[u8]) {
         Kind::Fixed { healer, swapper } => live(settings, Random::new(healer, swapper), input),
         Kind::Adaptive => live(settings, Random::adaptive(settings.view_size), input),
         Kind::Cyclon { shuffle_length } => live(settings, Cyclon::new(shuffle_length), input),
-        Kind::Basalt { fanout, renewal: (slots, rounds), tickets } => {
+        Kind::Basalt {
+            fanout,
+            renewal: (slots, rounds),
+            tickets,
+        } => {
             let ranking = tickets.map_or(Ranking::Identity, |(wide, narrow)| Ranking::Prefixes {
                 wide,
                 narrow,
@@ -59,7 +63,11 @@ fn live<O: Overlay<Host> + Clone>(settings: Settings, overlay: O, mut input: Uns
     let made = node();
     assert_eq!(made.is_ok(), settings.is_valid(), "{settings:?}");
     if let Ok(first) = made {
-        let twin = if settings.with_twin { node().ok() } else { None };
+        let twin = if settings.with_twin {
+            node().ok()
+        } else {
+            None
+        };
         let mut life = Life {
             nodes: [Some(first), twin],
             model: Model::new(settings),
@@ -111,7 +119,10 @@ impl<O: Overlay<Host>> Life<O> {
                 }
                 _ => {
                     let version = input.arbitrary::<u8>()? % 4;
-                    let local = Host { id: OURSELVES, version };
+                    let local = Host {
+                        id: OURSELVES,
+                        version,
+                    };
                     self.both(|node| node.set_local(Some(local)));
                     self.model.local = Some(local);
                 }
@@ -290,7 +301,9 @@ impl<O: Overlay<Host>> Life<O> {
     fn init(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
         let count = usize::from(input.arbitrary::<u8>()? % 32);
         let count = count.min(input.len() / 2);
-        let hosts = (0..count).map(|_| host::host(input)).collect::<Result<Vec<_>>>()?;
+        let hosts = (0..count)
+            .map(|_| host::host(input))
+            .collect::<Result<Vec<_>>>()?;
         let entered = self.both(|node| node.init(hosts.iter().copied()));
         let view = self.view();
         assert_eq!(entered, self.model.init(&hosts, &view));
@@ -308,7 +321,9 @@ impl<O: Overlay<Host>> Life<O> {
                 sent.truncate(count);
                 let view: Vec<Host> = self.view().iter().map(|d| d.peer).collect();
                 assert_eq!(sent, view);
-                self.model.handed_out.extend(view.iter().map(|host| host.id));
+                self.model
+                    .handed_out
+                    .extend(view.iter().map(|host| host.id));
                 return Ok(());
             }
             _ => Selection::Uniform,
@@ -331,7 +346,10 @@ impl<O: Overlay<Host>> Life<O> {
         &mut self,
         mut input: impl FnMut(&mut Node<O>) -> T,
     ) -> T {
-        let mut outputs = self.nodes.each_mut().map(|node| node.as_mut().map(&mut input));
+        let mut outputs = self
+            .nodes
+            .each_mut()
+            .map(|node| node.as_mut().map(&mut input));
         let second = outputs[1].take();
         let first = outputs[0].take().expect("the first is always there");
         if let Some(second) = second {

@@ -56,11 +56,7 @@ fn any_bytes(envelope: &[u8], verifier: &Verifier, scope: Scope) -> &'static str
 }
 
 /// Forms 1 and 2: a good record, edited. Whatever passes says what its signer has signed.
-fn spoilt(
-    input: &mut Unstructured<'_>,
-    verifier: &Verifier,
-    scope: Scope,
-) -> Result<&'static str> {
+fn spoilt(input: &mut Unstructured<'_>, verifier: &Verifier, scope: Scope) -> Result<&'static str> {
     let good = &POOL[usize::from(input.arbitrary::<u8>()?) % POOL.len()];
     let mut envelope = good.clone();
     while !input.is_empty() {

@@ -26,7 +26,11 @@ pub static POOL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let local = ADDRESSES.iter().take(3).map(Vec::clone);
     let of = |key: usize, seq: u64, count: usize| {
         let keypair = &KEYS[key];
-        let record = record(keypair.public().to_peer_id(), seq, local.clone().take(count));
+        let record = record(
+            keypair.public().to_peer_id(),
+            seq,
+            local.clone().take(count),
+        );
         sign(keypair, &record.encode_to_vec())
     };
     // One of each key: a verifier remembers no more.

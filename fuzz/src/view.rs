@@ -140,7 +140,9 @@ impl Model {
     }
 
     fn append(&mut self, received: &[Entry]) {
-        received.iter().for_each(|&descriptor| self.insert(descriptor));
+        received
+            .iter()
+            .for_each(|&descriptor| self.insert(descriptor));
     }
 
     fn remove(&mut self, id: u8) -> Option<Entry> {
@@ -217,7 +219,10 @@ impl Model {
 }
 
 fn sorted(entries: &[Entry]) -> Vec<(Host, u32)> {
-    let mut all: Vec<_> = entries.iter().map(|entry| (entry.peer, entry.age)).collect();
+    let mut all: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.peer, entry.age))
+        .collect();
     all.sort_unstable();
     all
 }

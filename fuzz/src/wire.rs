@@ -135,7 +135,7 @@ fn read<M: AnyMessage>(
     assert!(descriptors(&message).len() <= MAX_DESCRIPTORS);
     assert_survives(&message);
     // Most of the time goes into keys and signatures, which are another target's.
-    if pieces % 4 != 0 {
+    if pieces % 16 != 0 {
         return "decoded";
     }
     match check(message.clone(), &VERIFIER) {
@@ -158,10 +158,7 @@ fn read<M: AnyMessage>(
 }
 
 /// The first message of a stream, or why there is none; and how much of the stream is left behind it.
-fn decode<M: AnyMessage>(
-    stream: &[u8],
-    pieces: Option<u8>,
-) -> (Checked<M>, usize) {
+fn decode<M: AnyMessage>(stream: &[u8], pieces: Option<u8>) -> (Checked<M>, usize) {
     let mut codec = fuzzing::codec::<M>();
     let mut arrived = BytesMut::new();
     let mut rest = stream;

@@ -181,7 +181,9 @@ impl<I: Clone + Eq> Admission<I> {
         state.sources.retain(|(peer, _)| view.contains(peer));
         let before = state.sources.len();
         for peer in newcomers {
-            let noted = state.sources[before..].iter().any(|(other, _)| *other == peer);
+            let noted = state.sources[before..]
+                .iter()
+                .any(|(other, _)| *other == peer);
             if view.contains(&peer) && !noted {
                 state.sources.push((peer, partner.clone()));
             }

@@ -131,7 +131,9 @@ impl Model {
     }
 
     fn is_under_way_with(&self, partner: u8) -> bool {
-        self.in_flight.iter().any(|started| started.partner == partner)
+        self.in_flight
+            .iter()
+            .any(|started| started.partner == partner)
     }
 
     fn knows(&self, id: u8) -> bool {
@@ -250,7 +252,12 @@ impl Model {
         let request = &exchange.request;
         assert_eq!(request.pull, self.settings.pulls());
         if self.settings.pushes() {
-            self.sent(&request.descriptors, exchange.partner, Side::Active, (before, view));
+            self.sent(
+                &request.descriptors,
+                exchange.partner,
+                Side::Active,
+                (before, view),
+            );
         } else {
             assert!(request.descriptors.is_empty());
             assert_eq!(view, before);
@@ -349,7 +356,10 @@ impl Model {
         assert_eq!(removed, dead && known, "{failure:?}");
         if dead {
             if let Some((first, longest)) = self.settings.quarantine {
-                let times = self.failed.get(&partner).map_or(1, |failed| failed.times + 1);
+                let times = self
+                    .failed
+                    .get(&partner)
+                    .map_or(1, |failed| failed.times + 1);
                 let pause = match times {
                     6.. => Duration::MAX,
                     _ => (first * 2u32.pow(times - 1)).min(longest),
@@ -426,7 +436,13 @@ impl Model {
         } else {
             assert!(sent.is_empty());
         }
-        self.merged(&request.descriptors, from, Side::Passive, (before, view), now);
+        self.merged(
+            &request.descriptors,
+            from,
+            Side::Passive,
+            (before, view),
+            now,
+        );
     }
 
     /// A buffer was received and merged.
@@ -510,7 +526,11 @@ impl Model {
         before: &[Entry],
         now: Duration,
     ) -> Vec<Entry> {
-        let quarantined = |id: u8| self.failed.get(&id).is_some_and(|failed| now < failed.until);
+        let quarantined = |id: u8| {
+            self.failed
+                .get(&id)
+                .is_some_and(|failed| now < failed.until)
+        };
         let mut admitted: Vec<Entry> = received
             .iter()
             .filter(|d| d.peer.id != OURSELVES && !quarantined(d.peer.id))
@@ -531,8 +551,8 @@ impl Model {
             }
             let own = id == partner;
             let of_network = |network| networks.iter().filter(|&&other| other == network).count();
-            let crowded = network(&d.peer)
-                .is_some_and(|network| of_network(network) >= diversity.per_prefix);
+            let crowded =
+                network(&d.peer).is_some_and(|network| of_network(network) >= diversity.per_prefix);
             let late = side == Side::Passive && self.entered + new.len() >= diversity.per_round;
             let much = !own && brought + new_of_source >= diversity.per_source;
             if crowded || late || much {
@@ -555,7 +575,11 @@ impl Model {
         for (id, source) in &self.sources {
             *by_source.entry(*source).or_default() += usize::from(id != source);
         }
-        assert!(by_source.values().all(|count| *count <= diversity.per_source));
+        assert!(
+            by_source
+                .values()
+                .all(|count| *count <= diversity.per_source)
+        );
         // Those named by the application, or known before they came into the count, may be more.
         let mut by_network: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
         for descriptor in &self.view {
@@ -567,7 +591,11 @@ impl Model {
                 }
             }
         }
-        assert!(by_network.values().all(|(told, _)| *told <= diversity.per_prefix));
+        assert!(
+            by_network
+                .values()
+                .all(|(told, _)| *told <= diversity.per_prefix)
+        );
     }
 
     pub fn init(&mut self, hosts: &[Host], view: &[Entry]) -> usize {
@@ -602,7 +630,10 @@ impl Model {
             assert!(self.view.is_empty());
             return;
         };
-        if matches!((self.settings.kind, selection), (Kind::Basalt { .. }, Selection::Uniform)) {
+        if matches!(
+            (self.settings.kind, selection),
+            (Kind::Basalt { .. }, Selection::Uniform)
+        ) {
             assert!(self.told.contains(&peer.id), "{peer:?}");
             return;
         }
@@ -617,7 +648,10 @@ impl Model {
             None => d.peer.id == peer.id,
         });
         assert_eq!(held.map(|d| d.peer), Some(peer));
-        let all = self.view.iter().all(|d| self.handed_out.contains(&d.peer.id));
+        let all = self
+            .view
+            .iter()
+            .all(|d| self.handed_out.contains(&d.peer.id));
         let new = self.handed_out.insert(peer.id);
         if selection == Selection::Uniform {
             assert!(new || all, "{peer:?} again, before all others");

@@ -25,10 +25,19 @@ pub struct Settings {
 /// The overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    Fixed { healer: usize, swapper: usize },
+    Fixed {
+        healer: usize,
+        swapper: usize,
+    },
     Adaptive,
-    Cyclon { shuffle_length: usize },
-    Basalt { fanout: usize, renewal: (usize, usize), tickets: Option<(u32, u32)> },
+    Cyclon {
+        shuffle_length: usize,
+    },
+    Basalt {
+        fanout: usize,
+        renewal: (usize, usize),
+        tickets: Option<(u32, u32)>,
+    },
 }
 
 /// The time between rounds, and the pause between eager ones.
@@ -117,9 +126,11 @@ impl Settings {
             Kind::Fixed { healer, swapper } => healer + swapper <= c / 2,
             Kind::Adaptive => true,
             Kind::Cyclon { shuffle_length } => (1..=c).contains(&shuffle_length),
-            Kind::Basalt { fanout, renewal: (slots, rounds), .. } => {
-                (1..=c).contains(&fanout) && (1..=c).contains(&slots) && rounds > 0
-            }
+            Kind::Basalt {
+                fanout,
+                renewal: (slots, rounds),
+                ..
+            } => (1..=c).contains(&fanout) && (1..=c).contains(&slots) && rounds > 0,
         };
         let diverse = self.diversity.is_none_or(|diversity| {
             (1..=c).contains(&diversity.per_source)
