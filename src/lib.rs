@@ -97,11 +97,12 @@ pub use swarm::{
     address::Scope,
     behaviour::{
         Behaviour,
-        event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError},
+        event::{Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, SeedError},
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
     handle::{Handle, Samples},
     handler::{Handler, InboundError, OutboundError},
+    policy::{AddressPolicy, NotAdmitted},
     record::{MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError},
     wire::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MessageError},
 };

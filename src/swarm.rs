@@ -8,5 +8,6 @@ pub(crate) mod config;
 pub(crate) mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
+pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod wire;

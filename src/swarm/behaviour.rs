@@ -125,7 +125,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local = LocalRecord::new(keypair.clone(), config.scope());
+        let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
         let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
         #[expect(
             clippy::disallowed_methods,
@@ -134,7 +134,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let start = Instant::now();
         let mut behaviour = Self {
             protocol: config.protocol()?,
-            verifier: Arc::new(Verifier::new(config.scope())),
+            verifier: Arc::new(Verifier::new(config.addresses().clone())),
             local,
             driver,
             start,
@@ -285,7 +285,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         let now = self.now();
-        if let Some(record) = self.local.on_swarm_event(&event, now) {
+        if self.local.on_swarm_event(&event)
+            && let Some(record) = self.local.renew(now)
+        {
             self.driver.gossip.set_local(record);
         }
         match event {

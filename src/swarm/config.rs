@@ -11,7 +11,7 @@ use crate::{
         self,
         config::{PartnerSelection, Propagation},
     },
-    swarm::{address::Scope, wire::MAX_DESCRIPTORS},
+    swarm::{address::Scope, policy::AddressPolicy, wire::MAX_DESCRIPTORS},
 };
 
 /// The protocol's name, for networks without a name of their own.
@@ -22,7 +22,7 @@ pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.
 pub struct Config {
     gossip: gossip::config::Config,
     network: Option<String>,
-    scope: Scope,
+    addresses: AddressPolicy,
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
@@ -44,13 +44,17 @@ impl Config {
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
 
-    /// For the open internet: only global addresses are sent, kept and dialled, and a node
+    /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
     /// advertises only the external addresses that the swarm has confirmed.
+    ///
+    /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
+    /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
+    /// the one who gave them away.
     pub fn open_internet() -> Self {
         Self {
             gossip: gossip::config::Config::default(),
             network: None,
-            scope: Scope::Global,
+            addresses: AddressPolicy::new(Scope::Global),
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
@@ -58,15 +62,17 @@ impl Config {
         }
     }
 
-    /// For a LAN or a VPN: private addresses as well, listen addresses among them.
+    /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
     pub fn private_network() -> Self {
-        Self::open_internet().with_scope(Scope::Private)
+        Self::open_internet()
+            .with_scope(Scope::Private)
+            .with_dns(true)
     }
 
-    /// For one machine, or one process: loopback and `/memory` addresses as well, listen addresses
-    /// among them.
+    /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
+    /// listen addresses among them.
     pub fn local() -> Self {
-        Self::open_internet().with_scope(Scope::Loopback)
+        Self::private_network().with_scope(Scope::Loopback)
     }
 
     /// The name of the network: 1 to 64 bytes without white space or control characters. It
@@ -77,9 +83,37 @@ impl Config {
         self
     }
 
-    /// Which addresses are sent, kept and dialled. Default: [`Scope::Global`].
+    /// Which addresses are sent, kept and dialled, by how far away they work from. Default:
+    /// [`Scope::Global`].
     pub fn with_scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
+        self.addresses = self.addresses.with_scope(scope);
+        self
+    }
+
+    /// Whether DNS names are sent, kept and dialled. Default: no; in the presets
+    /// [`private_network`](Self::private_network) and [`local`](Self::local) yes.
+    ///
+    /// A name may lead anywhere, into a private network too, whatever the scope says.
+    pub fn with_dns(mut self, dns: bool) -> Self {
+        self.addresses = self.addresses.with_dns(dns);
+        self
+    }
+
+    /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
+    /// address must be admitted too. Default: no.
+    pub fn with_relayed(mut self, relayed: bool) -> Self {
+        self.addresses = self.addresses.with_relayed(relayed);
+        self
+    }
+
+    /// A filter of one's own: an address is sent, kept and dialled only when `filter` says yes as
+    /// well. It is given the address without `/p2p/<peer>` at its end, and called often, on any
+    /// thread. Default: none.
+    pub fn with_address_filter(
+        mut self,
+        filter: impl Fn(&Multiaddr) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.addresses = self.addresses.with_filter(filter);
         self
     }
 
@@ -172,8 +206,8 @@ impl Config {
     }
 
     /// Which addresses are sent, kept and dialled.
-    pub fn scope(&self) -> Scope {
-        self.scope
+    pub fn addresses(&self) -> &AddressPolicy {
+        &self.addresses
     }
 
     /// How many exchange partners stay connected on purpose.

@@ -16,10 +16,7 @@ use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
-    swarm::{
-        address::{Scope, split_peer},
-        generated as pb,
-    },
+    swarm::{address::split_peer, generated as pb, policy::AddressPolicy},
     view::Peer,
 };
 
@@ -61,7 +58,7 @@ impl Record {
         self.0.seq
     }
 
-    /// The addresses that are within this node's [`Scope`], without `/p2p` at their end. Never
+    /// The addresses that this node's [policy](crate::AddressPolicy) admits, without `/p2p` at their end. Never
     /// empty in a view.
     pub fn addresses(&self) -> &[Multiaddr] {
         &self.0.addresses
@@ -206,20 +203,20 @@ pub enum RecordError {
 /// Checks records, and remembers those that passed. Shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    scope: Scope,
+    policy: AddressPolicy,
     remembered: Mutex<LruCache<PeerId, Record>>,
 }
 
 impl Verifier {
-    pub(crate) fn new(scope: Scope) -> Self {
+    pub(crate) fn new(policy: AddressPolicy) -> Self {
         Self {
-            scope,
+            policy,
             remembered: Mutex::new(LruCache::new(REMEMBERED)),
         }
     }
 
     /// The record in `envelope`; `None` when there is nothing wrong with it and it is of no use
-    /// here: no address is within the scope, or this build lacks the code for its key type.
+    /// here: no address is admitted, or this build lacks the code for its key type.
     ///
     /// The signature, the only check that costs anything, comes last, and not for a record that
     /// has passed before.
@@ -254,7 +251,7 @@ impl Verifier {
             if peer.is_some_and(|peer| peer != signer) {
                 return Err(RecordError::AddressOfAnother(address));
             }
-            if self.scope.admits(&bare) {
+            if self.policy.check(&signer, &bare).is_ok() {
                 addresses.push(bare);
             }
         }
@@ -320,6 +317,7 @@ mod tests {
     use libp2p_core::PeerRecord;
 
     use super::*;
+    use crate::swarm::address::Scope;
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
@@ -354,7 +352,7 @@ mod tests {
     }
 
     fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        Verifier::new(Scope::Loopback).check(envelope)
+        Verifier::new(AddressPolicy::new(Scope::Loopback)).check(envelope)
     }
 
     #[test]
@@ -467,7 +465,8 @@ mod tests {
         ];
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses));
         let kept = |scope| {
-            let record = Verifier::new(scope).check(envelope.clone()).expect("valid");
+            let verifier = Verifier::new(AddressPolicy::new(scope));
+            let record = verifier.check(envelope.clone()).expect("valid");
             record.expect("usable").addresses().to_vec()
         };
         assert_eq!(kept(Scope::Global), addresses[2..]);
@@ -475,7 +474,7 @@ mod tests {
         assert_eq!(kept(Scope::Loopback), addresses);
 
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses[..1]));
-        let record = Verifier::new(Scope::Global).check(envelope);
+        let record = Verifier::new(AddressPolicy::new(Scope::Global)).check(envelope);
         assert!(record.expect("valid").is_none());
     }
 
@@ -491,7 +490,7 @@ mod tests {
 
     #[test]
     fn a_record_is_verified_once() {
-        let verifier = Verifier::new(Scope::Loopback);
+        let verifier = Verifier::new(AddressPolicy::new(Scope::Loopback));
         let keypair = Keypair::generate_ed25519();
         let record = Record::sign(&keypair, 1, &home()).expect("signing works");
         let first = verifier.check(record.envelope().to_vec());

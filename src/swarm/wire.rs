@@ -319,7 +319,7 @@ mod tests {
     use libp2p_identity::Keypair;
 
     use super::*;
-    use crate::swarm::address::Scope;
+    use crate::swarm::{address::Scope, policy::AddressPolicy};
 
     fn descriptor(age: u32) -> Descriptor<Record> {
         let keypair = Keypair::generate_ed25519();
@@ -329,7 +329,7 @@ mod tests {
     }
 
     fn verifier() -> Verifier {
-        Verifier::new(Scope::Loopback)
+        Verifier::new(AddressPolicy::new(Scope::Loopback))
     }
 
     fn framed(message: &impl Message) -> Vec<u8> {

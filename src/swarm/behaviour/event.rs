@@ -1,6 +1,6 @@
 //! What the behaviour tells the application.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -12,6 +12,7 @@ use crate::{
     swarm::{
         address::Scope,
         handler::{InboundError, OutboundError},
+        policy::NotAdmitted,
     },
 };
 
@@ -71,16 +72,44 @@ pub enum Event {
         reason: NeighbourDownReason,
     },
     /// This node takes part and nobody will hear of it: none of its addresses may be advertised.
-    /// Said once each time it becomes so.
-    NotAdvertising {
-        /// The scope that was set.
-        scope: Scope,
-        /// The addresses that are not within it, or, in the global scope, not confirmed.
-        addresses: Vec<Multiaddr>,
-    },
+    /// Said once each time it becomes so, also as a warning by `tracing`.
+    NotAdvertising(NotAdvertising),
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
     /// peer that would hear it.
     Left,
+}
+
+/// Why nobody will hear of this node. As text: what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotAdvertising {
+    /// The scope that is set.
+    pub scope: Scope,
+    /// The node's addresses, without its id at their end, and what speaks against each. Empty when
+    /// it listens nowhere any more.
+    pub addresses: Vec<(Multiaddr, NotAdmitted)>,
+}
+
+impl fmt::Display for NotAdvertising {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no other node will hear of this one, since ")?;
+        if self.addresses.is_empty() {
+            return f.write_str("it has no address: it listens nowhere");
+        }
+        f.write_str("none of its addresses may be advertised: ")?;
+        for (number, (address, reason)) in self.addresses.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "; " };
+            write!(f, "{separator}{address} {}{reason}", verb(*reason))?;
+        }
+        Ok(())
+    }
+}
+
+fn verb(reason: NotAdmitted) -> &'static str {
+    match reason {
+        NotAdmitted::Scope(_) => "",
+        _ => "is ",
+    }
 }
 
 /// Who started an exchange.
