@@ -102,8 +102,11 @@ pub use swarm::{
     config::{Config, ConfigError, PROTOCOL_NAME},
     handle::{Handle, Samples},
     handler::{Handler, InboundError, OutboundError},
-    record::{MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError},
-    wire::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MessageError},
+    limits::{
+        Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
+    },
+    record::{Record, RecordError},
+    wire::MessageError,
 };
 
 /// The README's example, compiled.

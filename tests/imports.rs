@@ -57,6 +57,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm", DECLARES),
     ("swarm/address", 1),
     ("swarm/generated", 1),
+    ("swarm/limits", 1),
+    ("swarm/rate", 1),
     ("swarm/record", 2),
     ("swarm/handle", 3),
     ("swarm/wire", 5),

@@ -8,7 +8,8 @@ use libp2p_swarm::FromSwarm;
 use crate::swarm::{
     address::{LocalAddresses, Scope},
     behaviour::event::Event,
-    record::{MAX_ADDRESSES, Record, next_seq},
+    limits::MAX_ADDRESSES,
+    record::{Record, next_seq},
 };
 
 /// How long addresses may take to come in before this node says that it has none to advertise. A
