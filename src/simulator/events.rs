@@ -180,10 +180,11 @@ impl<O: Overlay<u32> + Clone> Events<O> {
                     true => Failure::Refused,
                     false => Failure::Unreachable,
                 };
+                let now = self.now;
                 let known = self
                     .network
                     .node_mut(to)
-                    .map(|node| node.handle_failure(id, failure).is_ok());
+                    .map(|node| node.handle_failure(id, failure, now).is_ok());
                 if known == Some(true) {
                     self.traffic.failures += 1;
                 }
@@ -200,7 +201,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
             return;
         };
         self.traffic.overlapped += u64::from(node.in_flight() > 0);
-        let response = node.handle_request(&from, request);
+        let response = node.handle_request(&from, request, self.now);
         self.traffic.responses += 1;
         self.traffic.descriptors += response.descriptors.len() as u64;
         if !self.is_lost() {

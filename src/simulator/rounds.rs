@@ -416,9 +416,10 @@ mod tests {
                     let node = one_by_one.network.node_mut(*from).expect("live");
                     let exchange = node.poll_round(now).expect("one per round");
                     let partner = one_by_one.network.node_mut(exchange.partner);
-                    let response = partner
-                        .expect("live")
-                        .handle_request(from, exchange.request);
+                    let response =
+                        partner
+                            .expect("live")
+                            .handle_request(from, exchange.request, now);
                     let node = one_by_one.network.node_mut(*from).expect("live");
                     node.handle_response(exchange.id, response, now)
                         .expect("in flight");

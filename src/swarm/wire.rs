@@ -49,6 +49,7 @@ impl Request {
             gossip: GossipRequest {
                 descriptors: Vec::new(),
                 pull: false,
+                room: usize::MAX,
             },
             neighbour,
         }
@@ -82,6 +83,7 @@ impl Request {
             gossip: GossipRequest {
                 descriptors: descriptors_from_protobuf(request.descriptors, verifier)?,
                 pull: request.pull,
+                room: usize::MAX,
             },
             neighbour: match pb::Neighbour::try_from(request.neighbour) {
                 Ok(pb::Neighbour::Welcome) => Proposal::Welcome,
@@ -353,6 +355,7 @@ mod tests {
                 gossip: GossipRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
+                    room: usize::MAX,
                 },
                 neighbour: proposal,
             };
@@ -391,6 +394,7 @@ mod tests {
             gossip: GossipRequest {
                 descriptors: (0..15).map(descriptor).collect(),
                 pull: true,
+                room: usize::MAX,
             },
             neighbour: Proposal::Welcome,
         };
@@ -421,6 +425,7 @@ mod tests {
                 gossip: GossipRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
+                    room: usize::MAX,
                 },
                 neighbour: Proposal::Welcome,
             };
@@ -492,6 +497,7 @@ mod tests {
             gossip: GossipRequest {
                 descriptors: vec![descriptor(0), descriptor(1)],
                 pull: true,
+                room: usize::MAX,
             },
             neighbour: Proposal::None,
         }

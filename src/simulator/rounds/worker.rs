@@ -166,7 +166,7 @@ impl Worker {
             (a.turn, a.id)
         });
         self.asked.iter().for_each(|asked| shard.touch(asked.to));
-        self.answer(shard, all);
+        self.answer(shard, turns.now, all);
         post(answered, *threads, shard.index, &mut self.answer);
         barrier.wait();
         collect(answered, *threads, shard.index, &mut self.answered, |a| {
@@ -213,7 +213,8 @@ impl Worker {
             }
             if let Some(failure) = failure {
                 self.traffic.failures += 1;
-                let fail = |node: &mut Node<O>| node.handle_failure(exchange.id, failure);
+                let fail =
+                    |node: &mut Node<O>| node.handle_failure(exchange.id, failure, turns.now);
                 node.with_buffers(&mut self.buffers, fail)
                     .expect("just started");
                 self.buffers.keep(exchange.request.descriptors);
@@ -232,7 +233,7 @@ impl Worker {
     }
 
     /// The partners answer.
-    fn answer<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, all: bool) {
+    fn answer<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, now: Duration, all: bool) {
         for asked in self.asked.drain(..) {
             let node = shard.node(asked.to);
             if node.in_flight() > 0 {
@@ -242,7 +243,7 @@ impl Worker {
                 }
                 self.traffic.overlapped += 1;
             }
-            let answer = |node: &mut Node<O>| node.handle_request(&asked.from, asked.request);
+            let answer = |node: &mut Node<O>| node.handle_request(&asked.from, asked.request, now);
             let response = node.with_buffers(&mut self.buffers, answer);
             self.traffic.responses += 1;
             self.traffic.descriptors += response.descriptors.len() as u64;
@@ -280,7 +281,7 @@ impl Worker {
                 }
             } else {
                 self.traffic.failures += 1;
-                let fail = |node: &mut Node<O>| node.handle_failure(id, Failure::Broken);
+                let fail = |node: &mut Node<O>| node.handle_failure(id, Failure::Broken, turns.now);
                 node.with_buffers(&mut self.buffers, fail)
                     .expect("in flight");
                 self.start(shard, turns, turn, to, number);
