@@ -103,9 +103,12 @@ pub use swarm::{
     config::{Config, ConfigError, PROTOCOL_NAME},
     handle::{Handle, Samples},
     handler::{Handler, InboundError, OutboundError},
+    limits::{
+        Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
+    },
     policy::{AddressPolicy, NotAdmitted},
-    record::{MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError},
-    wire::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MessageError},
+    record::{Record, RecordError},
+    wire::MessageError,
 };
 
 /// The README's example, compiled.

@@ -8,6 +8,8 @@ pub(crate) mod config;
 pub(crate) mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
+pub(crate) mod limits;
 pub(crate) mod policy;
+pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod wire;

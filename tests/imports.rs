@@ -59,6 +59,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm", DECLARES),
     ("swarm/address", 2),
     ("swarm/generated", 2),
+    ("swarm/limits", 2),
+    ("swarm/rate", 2),
     ("swarm/policy", 3),
     ("swarm/record", 4),
     ("swarm/handle", 5),

@@ -11,7 +11,11 @@ use crate::{
         self,
         config::{PartnerSelection, Propagation},
     },
-    swarm::{address::Scope, policy::AddressPolicy, wire::MAX_DESCRIPTORS},
+    swarm::{
+        address::Scope,
+        limits::{Limits, LimitsError, MAX_DESCRIPTORS},
+        policy::AddressPolicy,
+    },
 };
 
 /// The protocol's name, for networks without a name of their own.
@@ -26,6 +30,7 @@ pub struct Config {
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
+    limits: Limits,
     rng_seed: Option<u64>,
 }
 
@@ -58,6 +63,7 @@ impl Config {
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
+            limits: Limits::default(),
             rng_seed: None,
         }
     }
@@ -193,6 +199,12 @@ impl Config {
         self
     }
 
+    /// What other nodes can make this one spend. Default: [`Limits::default`].
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Seeds the node's random numbers, for tests that are to be repeated. Default: from the
     /// operating system. A node whose numbers can be foreseen is easy to attack.
     pub fn with_rng_seed(mut self, seed: u64) -> Self {
@@ -223,6 +235,11 @@ impl Config {
     /// The first and the longest pause between two attempts at the seeds.
     pub fn seed_backoff(&self) -> (Duration, Duration) {
         self.seed_backoff
+    }
+
+    /// What other nodes can make this one spend.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The name of the network, if it has one.
@@ -262,6 +279,7 @@ impl Config {
         if self.gossip.view_size() > Self::MAX_VIEW_SIZE {
             return Err(ConfigError::ViewSize(self.gossip.view_size()));
         }
+        self.limits.check(self.gossip.view_size())?;
         if self.neighbours > Self::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
@@ -281,6 +299,9 @@ pub enum ConfigError {
     /// A setting of the mechanism or of the overlay.
     #[error(transparent)]
     Gossip(#[from] gossip::config::ConfigError),
+    /// A limit.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
     /// The view size is too large for a message.
     #[error("view size is {0}, must be 2 to {max}", max = Config::MAX_VIEW_SIZE)]
     ViewSize(usize),

@@ -16,7 +16,12 @@ use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
-    swarm::{address::split_peer, generated as pb, policy::AddressPolicy},
+    swarm::{
+        address::split_peer,
+        generated as pb,
+        limits::{MAX_ADDRESSES, MAX_RECORD_BYTES},
+        policy::AddressPolicy,
+    },
     view::Peer,
 };
 
@@ -24,11 +29,6 @@ use crate::{
 const DOMAIN: &str = "libp2p-peer-record";
 const PAYLOAD_TYPE: &[u8] = &[0x03, 0x01];
 
-/// The largest record, in bytes with its envelope. With eight QUIC addresses a record of an Ed25519
-/// key takes 277 bytes (measured); DNS names take more.
-pub const MAX_RECORD_BYTES: usize = 1024;
-/// The most addresses in a record.
-pub const MAX_ADDRESSES: usize = 8;
 /// How many verified records are remembered, so as not to verify them again: some 300 kB. A guess:
 /// several views' worth.
 const REMEMBERED: usize = 512;

@@ -12,16 +12,11 @@ use crate::{
     gossip::message::{Request as GossipRequest, Response as GossipResponse},
     swarm::{
         generated as pb,
-        record::{MAX_RECORD_BYTES, Record, RecordError, Verifier},
+        limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES},
+        record::{Record, RecordError, Verifier},
     },
     view::Descriptor,
 };
-
-/// The most descriptors in a message: half of the largest view.
-pub const MAX_DESCRIPTORS: usize = 64;
-/// The largest message, in bytes without its length: as many of the largest records as are allowed,
-/// with 16 bytes around each.
-pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
 
 /// The field number of `descriptors` in both messages.
 const DESCRIPTORS_FIELD: u32 = 1;
@@ -321,7 +316,7 @@ mod tests {
     use libp2p_identity::Keypair;
 
     use super::*;
-    use crate::swarm::{address::Scope, policy::AddressPolicy};
+    use crate::swarm::{address::Scope, limits::MAX_RECORD_BYTES, policy::AddressPolicy};
 
     fn descriptor(age: u32) -> Descriptor<Record> {
         let keypair = Keypair::generate_ed25519();

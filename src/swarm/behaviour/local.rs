@@ -9,8 +9,9 @@ use libp2p_swarm::{ExternalAddresses, FromSwarm, ListenAddresses};
 use crate::swarm::{
     address::{Scope, split_peer},
     behaviour::event::{Event, NotAdvertising},
+    limits::MAX_ADDRESSES,
     policy::{AddressPolicy, NotAdmitted},
-    record::{MAX_ADDRESSES, Record, next_seq},
+    record::{Record, next_seq},
 };
 
 /// How long addresses may take to come in before this node says that it has none to advertise. A
