@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod behaviour;
 pub(crate) mod config;
+pub(crate) mod contacts;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub(crate) mod generated;

@@ -10,6 +10,8 @@ use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 use rustc_hash::FxHasher;
 
+use crate::prefixes::Prefixes;
+
 /// From how far away an address can be reached, and, as a setting, which addresses a node sends,
 /// keeps and dials: those of its scope and of all wider ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -173,13 +175,19 @@ pub(crate) enum Host {
     Memory(u64),
 }
 
-/// Where a dial knocks: host and port. With TCP and UDP the same number is the same target.
+/// Where a dial knocks: at which port of which host. However many peers, and kinds of transport, are
+/// said to be behind it, it is the same door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
-    /// The host.
-    pub(crate) host: Host,
-    /// The port; 0 for hosts without.
-    pub(crate) port: u16,
+    host: Host,
+    port: Port,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Port {
+    None,
+    Tcp(u16),
+    Udp(u16),
 }
 
 impl Target {
@@ -198,10 +206,25 @@ impl Target {
             _ => return None,
         };
         let port = match protocols.next() {
-            Some(Protocol::Tcp(port) | Protocol::Udp(port)) => port,
-            _ => 0,
+            Some(Protocol::Tcp(port)) => Port::Tcp(port),
+            Some(Protocol::Udp(port)) => Port::Udp(port),
+            _ => Port::None,
         };
         Some(Self { host, port })
+    }
+
+    /// The host.
+    pub(crate) fn host(&self) -> Host {
+        self.host
+    }
+
+    /// The networks that the host lies in; `None` within one process.
+    pub(crate) fn prefixes(&self) -> Option<Prefixes> {
+        match self.host {
+            Host::Ip(ip) => Some(Prefixes::of(ip)),
+            Host::Name { domain, .. } => Some(Prefixes::named(&domain.to_le_bytes())),
+            Host::Memory(_) => None,
+        }
     }
 }
 
@@ -343,7 +366,6 @@ mod tests {
         assert!(one.is_some());
         let relay = format!("/ip4/1.2.3.4/tcp/443/p2p/{}/p2p-circuit", PeerId::random());
         for other in [
-            "/ip4/1.2.3.4/udp/443/quic-v1",
             "/ip4/1.2.3.4/tcp/443/tls/ws",
             "/ip6/::ffff:1.2.3.4/tcp/443",
             "/ip6/64:ff9b::102:304/tcp/443",
@@ -353,9 +375,24 @@ mod tests {
         ] {
             assert_eq!(target(other), one, "{other}");
         }
-        for other in ["/ip4/1.2.3.4/tcp/444", "/ip4/1.2.3.5/tcp/443", "/memory/1"] {
+        for other in [
+            "/ip4/1.2.3.4/tcp/444",
+            "/ip4/1.2.3.4/udp/443/quic-v1",
+            "/ip4/1.2.3.5/tcp/443",
+            "/memory/1",
+        ] {
             assert_ne!(target(other), one, "{other}");
         }
+        let prefixes = |address: &str| target(address).and_then(|target| target.prefixes());
+        assert_eq!(
+            prefixes("/ip6/::ffff:1.2.3.4/tcp/1"),
+            prefixes("/ip4/1.2.3.9/tcp/2")
+        );
+        assert_eq!(
+            prefixes("/dns4/a.example.org/tcp/1"),
+            prefixes("/dns6/b.Example.org/tcp/2")
+        );
+        assert_eq!(prefixes("/memory/1"), None);
         let name = target("/dns4/a.example.org/tcp/1");
         assert_eq!(target("/dns6/A.Example.org./tcp/1"), name);
         assert_ne!(target("/dns4/b.example.org/tcp/1"), name);

@@ -16,8 +16,9 @@ use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
+    prefixes::Prefixes,
     swarm::{
-        address::split_peer,
+        address::{Target, split_peer},
         generated as pb,
         limits::{MAX_ADDRESSES, MAX_RECORD_BYTES},
         policy::AddressPolicy,
@@ -43,10 +44,23 @@ struct Inner {
     peer_id: PeerId,
     seq: u64,
     addresses: Vec<Multiaddr>,
+    /// Of the first address.
+    prefixes: Option<Prefixes>,
     envelope: Vec<u8>,
 }
 
 impl Record {
+    fn new(peer_id: PeerId, seq: u64, addresses: Vec<Multiaddr>, envelope: Vec<u8>) -> Self {
+        let target = addresses.first().and_then(Target::of);
+        Self(Arc::new(Inner {
+            peer_id,
+            seq,
+            prefixes: target.and_then(|target| target.prefixes()),
+            addresses,
+            envelope,
+        }))
+    }
+
     /// Whose record it is: the signer.
     pub fn peer_id(&self) -> PeerId {
         self.0.peer_id
@@ -99,12 +113,7 @@ impl Record {
             if envelope.len() > MAX_RECORD_BYTES && addresses.pop().is_some() {
                 continue;
             }
-            return Ok(Self(Arc::new(Inner {
-                peer_id,
-                seq,
-                addresses,
-                envelope,
-            })));
+            return Ok(Self::new(peer_id, seq, addresses, envelope));
         }
     }
 }
@@ -124,6 +133,11 @@ impl Peer for Record {
 
     fn id(&self) -> &PeerId {
         &self.0.peer_id
+    }
+
+    /// Those of the first address that this node would dial.
+    fn prefixes(&self) -> Option<Prefixes> {
+        self.0.prefixes
     }
 
     /// The sequence number of a peer's record only ever grows.
@@ -264,12 +278,7 @@ impl Verifier {
             return Ok(Some(known.clone()));
         }
         verify(&envelope, &key, &opened.payload)?;
-        let record = Record(Arc::new(Inner {
-            peer_id: signer,
-            seq: record.seq,
-            addresses,
-            envelope,
-        }));
+        let record = Record::new(signer, record.seq, addresses, envelope);
         self.remembered().insert(signer, record.clone());
         Ok(Some(record))
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
     ConnectionId, DialError,
@@ -21,7 +21,11 @@ use crate::{
         address::split_peer,
         behaviour::{
             connections::Origin,
-            event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError, one_line},
+            dials::{Addresses, Dials},
+            event::{
+                Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
+                one_line,
+            },
             exchanges::{Dial, Purpose},
             links::Links,
             seeds::Seeds,
@@ -30,8 +34,9 @@ use crate::{
         handle::Publisher,
         handler::{Command, InboundId, OutboundError, OutboundId},
         record::Record,
-        wire::{Request, Response},
+        wire::{Proposal, Request, Response},
     },
+    view::Descriptor,
 };
 
 /// How long a peer that has connected to us is left to start an exchange itself before we do, while
@@ -47,7 +52,10 @@ pub(super) struct Driver<O> {
     pub(super) publisher: Publisher,
     pub(super) links: Links,
     pub(super) seeds: Seeds,
+    pub(super) dials: Dials,
     exchange_timeout: Duration,
+    /// Until when this node is too busy to tell whether others answer.
+    overloaded_until: Duration,
     leaving: Option<Leaving>,
     rng: StdRng,
 }
@@ -72,6 +80,8 @@ impl<O: Overlay<Record>> Driver<O> {
             publisher: Publisher::new(StdRng::from_rng(&mut rng)),
             links: Links::new(config.neighbours()),
             seeds: Seeds::new(config.seed_backoff()),
+            dials: Dials::new(config.limits(), config.gossip().quarantine()),
+            overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
             leaving: None,
             rng,
@@ -89,6 +99,7 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         self.links
             .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
+        self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
         self.publish();
         removed
@@ -106,6 +117,12 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
+    }
+
+    /// This node has too much to do, and nothing that fails for as long as an exchange takes is held
+    /// against anybody.
+    pub(super) fn note_overload(&mut self, now: Duration) {
+        self.overloaded_until = now.saturating_add(self.exchange_timeout);
     }
 
     fn publish(&self) {
@@ -127,8 +144,11 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             None => {}
         }
-        while let Some(failed) = self.gossip.poll_timeout(now) {
-            self.exchange_timed_out(failed);
+        if self.gossip.is_saturated() {
+            self.note_overload(now);
+        }
+        while let Some(id) = self.gossip.overdue(now) {
+            self.exchange_timed_out(id, now);
         }
         let mut round = false;
         while let Some(exchange) = self.gossip.poll_round(now) {
@@ -244,8 +264,60 @@ impl<O: Overlay<Record>> Driver<O> {
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
-            None => self.links.dial_partner(id, partner),
+            None => self.dial_partner(id, partner, now),
         }
+    }
+
+    /// Dials the partner of exchange `id`, within the budget.
+    fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
+        let (record, verified) = self.whereabouts(&partner);
+        let addresses = Addresses {
+            known: record.as_ref().map_or(&[], Record::addresses),
+            verified: verified.as_ref(),
+        };
+        match self.dials.choose(addresses, now, &mut self.rng) {
+            Ok(choice) => {
+                let connection = self.links.dial_partner(id, partner);
+                self.dials.hand_over(connection, choice, now);
+            }
+            Err(why) => self.exchange_failed(id, why.into(), now),
+        }
+    }
+
+    /// What is known of where a peer is: its record, and the one of its addresses where it was found.
+    fn whereabouts(&self, peer: &PeerId) -> (Option<Record>, Option<Multiaddr>) {
+        let hearsay = self.gossip.view().get(peer).map(|d| &d.peer);
+        self.publisher
+            .contacts(|contacts| contacts.whereabouts(peer, hearsay))
+    }
+
+    /// The swarm asks where to dial `peer`, on behalf of this behaviour or a sibling.
+    pub(super) fn addresses_to_dial(
+        &mut self,
+        connection: ConnectionId,
+        peer: Option<PeerId>,
+        now: Duration,
+    ) -> Vec<Multiaddr> {
+        if let Some(handed) = self.dials.handed(connection) {
+            return handed;
+        }
+        let for_seed = self.links.exchanges.is_dial(connection);
+        let Some(peer) = peer.filter(|_| !for_seed) else {
+            return Vec::new();
+        };
+        let (Some(record), verified) = self.whereabouts(&peer) else {
+            return Vec::new();
+        };
+        let addresses = Addresses {
+            known: record.addresses(),
+            verified: verified.as_ref(),
+        };
+        let choice = self.dials.choose_for_sibling(addresses, now, &mut self.rng);
+        match choice {
+            Ok(choice) => self.dials.hand_over(connection, choice, now),
+            Err(why) => tracing::debug!(%peer, %why, "No address for a sibling"),
+        }
+        self.dials.handed(connection).unwrap_or_default()
     }
 
     pub(super) fn on_outcome(
@@ -306,6 +378,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let Response { gossip, neighbour } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.note_contact(peer, connection, &gossip.descriptors, now);
         if let Some(seed) = self
             .links
             .exchanges
@@ -328,20 +401,64 @@ impl<O: Overlay<Record>> Driver<O> {
         self.publish();
     }
 
-    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
-        match self.gossip.handle_failure(id, error.failure(), now) {
-            Ok(failed) => self.after_failure(failed, error),
-            Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
-        }
+    /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
+    /// it advertises itself.
+    fn note_contact(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        descriptors: &[Descriptor<Record>],
+        now: Duration,
+    ) {
+        let own = descriptors.iter().map(|d| &d.peer);
+        let own = own.filter(|record| record.peer_id() == peer);
+        let own = own.max_by_key(|record| record.seq());
+        let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
+        let dialled = self.links.connections.dialled(&peer, connection);
+        let kept = |peer: &PeerId| self.links.is_neighbour(peer);
+        self.publisher
+            .contacts(|contacts| contacts.met(peer, record, dialled, now, kept));
     }
 
-    fn exchange_timed_out(&mut self, mut failed: Failed<PeerId>) {
-        // Nobody has opened the door in all that time: that is no exchange that broke.
-        let waiting = self.links.exchanges.is_waiting(failed.id);
-        if waiting && self.gossip.remove(&failed.partner).is_some() {
-            failed.removed = true;
+    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
+        let failure = error.failure();
+        self.fail(id, (error, failure), now);
+    }
+
+    fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
+        let failure = match self.links.exchanges.is_waiting(id) {
+            // Nobody has opened the door in all that time: that is no exchange that broke.
+            true => Failure::Unreachable,
+            false => Failure::Broken,
+        };
+        let failure = match now < self.overloaded_until {
+            true => Failure::Refused,
+            false => failure,
+        };
+        self.fail(id, (ExchangeError::Timeout, failure), now);
+    }
+
+    fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
+        let failure = match failure {
+            Failure::Broken if now < self.overloaded_until => Failure::Refused,
+            failure => failure,
+        };
+        match self.gossip.handle_failure(id, failure, now) {
+            Ok(mut failed) => {
+                // Nothing is known about it, but to keep it would be to keep a view full of fakes.
+                let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                if in_vain && self.gossip.remove(&failed.partner).is_some() {
+                    failed.removed = true;
+                }
+                let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+                if dead || (failed.removed && !in_vain) {
+                    self.publisher
+                        .contacts(|contacts| contacts.forget(&failed.partner));
+                }
+                self.after_failure(failed, error);
+            }
+            Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
-        self.after_failure(failed, ExchangeError::Timeout);
     }
 
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
@@ -388,6 +505,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         let response = match request {
             Request::Goodbye => {
+                self.publisher.contacts(|contacts| contacts.forget(&peer));
                 self.gossip.remove(&peer);
                 self.publish();
                 self.links
@@ -401,6 +519,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let gossip = if notice {
                     Response::empty().gossip
                 } else {
+                    self.note_contact(peer, connection, &gossip.descriptors, now);
                     let response = self.gossip.handle_request(&peer, gossip, now);
                     self.publish();
                     self.links.actions.emit(Event::Exchanged {
@@ -411,7 +530,13 @@ impl<O: Overlay<Record>> Driver<O> {
                     });
                     response
                 };
-                let neighbour = self.links.answer(peer, neighbour, &mut self.rng);
+                // A neighbour is somebody with whom there was an exchange.
+                let met = self.publisher.contacts(|contacts| contacts.contains(&peer));
+                let proposal = match met || self.links.is_neighbour(&peer) {
+                    true => neighbour,
+                    false => Proposal::None,
+                };
+                let neighbour = self.links.answer(peer, proposal, &mut self.rng);
                 Response { gossip, neighbour }
             }
         };
@@ -434,7 +559,17 @@ impl<O: Overlay<Record>> Driver<O> {
             (None, true) => Origin::Sibling,
             (None, false) => Origin::Inbound,
         };
-        self.links.connections.add(peer, connection, origin, now);
+        let dialled = match event.endpoint {
+            ConnectedPoint::Dialer { address, .. } => Some(split_peer(address).0),
+            ConnectedPoint::Listener { .. } => None,
+        };
+        if let Some(address) = &dialled {
+            self.dials.answered(connection, address);
+        }
+        self.not_found_at(&peer, event.failed_addresses);
+        self.links
+            .connections
+            .add(peer, connection, (origin, dialled), now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -479,6 +614,20 @@ impl<O: Overlay<Record>> Driver<O> {
 
     pub(super) fn on_dial_failure(&mut self, event: DialFailure, now: Duration) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let denied = matches!(
+            event.error,
+            DialError::Denied { .. } | DialError::NoAddresses
+        );
+        self.dials.failed(event.connection_id, !refused && !denied);
+        if let Some(peer) = &event.peer_id {
+            match event.error {
+                DialError::Transport(attempts) => {
+                    self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
+                }
+                DialError::WrongPeerId { address, .. } => self.not_found_at(peer, [address]),
+                _ => {}
+            }
+        }
         match self.links.exchanges.dial_ended(event.connection_id) {
             Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error, now),
             Some(Dial::Seed(address)) => {
@@ -506,6 +655,15 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// A dial at these addresses has not found `peer`.
+    fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
+        self.publisher.contacts(|contacts| {
+            for address in addresses {
+                contacts.not_found_at(peer, &split_peer(address).0);
+            }
+        });
+    }
+
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
@@ -514,7 +672,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         match self.links.exchanges.partner(id) {
             Some(partner) if self.links.exchanges.redial(id) => {
-                self.links.dial_partner(id, partner);
+                self.dial_partner(id, partner, now);
             }
             _ => self.exchange_dial_failed(id, error, now),
         }
@@ -554,7 +712,7 @@ mod tests {
     use libp2p_swarm::{ToSwarm, dial_opts::PeerCondition};
 
     use super::*;
-    use crate::{overlay::random::Random, swarm::wire::Proposal};
+    use crate::overlay::random::Random;
 
     const SECOND: Duration = Duration::from_secs(1);
 

@@ -132,6 +132,11 @@ pub enum ExchangeError {
     /// this node; the view is as it was.
     #[error("refused by this node: {0}")]
     Refused(String),
+    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that are
+    /// not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is as it
+    /// was; otherwise the peer leaves it.
+    #[error("not dialled: {0}")]
+    NotDialled(#[from] NotDialled),
     /// The connection closed before the answer came.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
@@ -143,12 +148,34 @@ pub enum ExchangeError {
     Outbound(#[from] OutboundError),
 }
 
+/// Why this node would not dial a peer of its view. Nobody was dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum NotDialled {
+    /// As many dials have been made for exchanges as one minute may have; see
+    /// [`Limits::dials_per_minute`](crate::Limits::dials_per_minute).
+    #[error("as many dials have been made as one minute may have")]
+    Budget,
+    /// Its addresses, or others of their networks, have been dialled in vain as often as one hour
+    /// may have it, or so shortly ago that it is too early to try again: for this peer, or for
+    /// others who are said to have the same; see
+    /// [`Limits::dials_per_address`](crate::Limits::dials_per_address).
+    #[error("its addresses or their networks have been dialled in vain too often")]
+    InVain,
+    /// All its addresses are this node's own.
+    #[error("its addresses are this node's own")]
+    Ourselves,
+}
+
 impl ExchangeError {
     /// What the error says about the partner.
     pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Unreachable(_) => Failure::Unreachable,
-            Self::Refused(_) | Self::Outbound(OutboundError::Busy) => Failure::Refused,
+            Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
+            Self::NotDialled(NotDialled::Budget | NotDialled::InVain)
+            | Self::Refused(_)
+            | Self::Outbound(OutboundError::Busy) => Failure::Refused,
             Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
             Self::ConnectionClosed
             | Self::Timeout
