@@ -282,6 +282,9 @@ pub enum ConfigError {
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
+    /// A key whose records this node's own limits do not allow.
+    #[error("the limits allow no records signed by a key of this node's type")]
+    KeyType,
     /// The pauses between attempts at the seeds will not do.
     #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
     SeedBackoff {
