@@ -101,6 +101,7 @@ pub use swarm::{
         event::{Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, SeedError},
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
+    counters::{Counters, Reason},
     handle::{Handle, Samples},
     handler::{Handler, InboundError, OutboundError},
     limits::{

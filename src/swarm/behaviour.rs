@@ -43,9 +43,11 @@ use crate::{
             local::LocalRecord,
         },
         config::{Config, ConfigError},
+        counters::Counters,
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        record::{Record, RecordError, Verifier},
+        record::{Record, RecordError},
+        shared::Shared,
     },
 };
 
@@ -79,7 +81,7 @@ const LATE: Duration = Duration::from_secs(1);
 pub struct Behaviour<O = Random> {
     config: Config,
     protocol: StreamProtocol,
-    verifier: Arc<Verifier>,
+    shared: Arc<Shared>,
     local: LocalRecord,
     driver: Driver<O>,
     start: Instant,
@@ -123,8 +125,12 @@ impl<O: Overlay<Record>> Behaviour<O> {
         overlay: O,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        if keypair.key_type() == KeyType::RSA {
+        let key_type = keypair.key_type();
+        if key_type == KeyType::RSA {
             return Err(ConfigError::RsaKey);
+        }
+        if !config.limits().key_types.contains(&key_type) {
+            return Err(ConfigError::KeyType);
         }
         let rng = match config.rng_seed() {
             Some(seed) => StdRng::seed_from_u64(seed),
@@ -137,9 +143,11 @@ impl<O: Overlay<Record>> Behaviour<O> {
             reason = "the behaviour is where the clock is"
         )]
         let start = Instant::now();
+        let period = config.gossip().period();
+        let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
         let mut behaviour = Self {
             protocol: config.protocol()?,
-            verifier: Arc::new(Verifier::new(config.addresses().clone())),
+            shared: Arc::new(shared),
             local,
             driver,
             start,
@@ -189,6 +197,11 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.publisher.handle().is_contacted(peer)
     }
 
+    /// What was sent, received, checked and refused since this behaviour was made.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.snapshot()
+    }
+
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
     /// when the view is empty. A seed that is known already changes nothing.
     ///
@@ -226,7 +239,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     ) -> Result<usize, RecordError> {
         let mut records = Vec::new();
         let checked = envelopes.into_iter().try_for_each(|envelope| {
-            records.extend(self.verifier.check(envelope)?);
+            records.extend(self.shared.verifier.check(envelope)?);
             Ok(())
         });
         let count = self.driver.init(records);
@@ -254,7 +267,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     fn new_handler(&self, peer: &PeerId, for_exchange: bool) -> Handler {
         Handler::new(
             self.protocol.clone(),
-            self.verifier.clone(),
+            self.shared.clone(),
+            *peer,
             self.config.gossip().exchange_timeout(),
             for_exchange || self.driver.links.is_neighbour(peer),
         )

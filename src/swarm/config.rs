@@ -13,7 +13,7 @@ use crate::{
     },
     swarm::{
         address::Scope,
-        limits::{Limits, LimitsError, MAX_DESCRIPTORS},
+        limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
         policy::AddressPolicy,
     },
 };
@@ -57,7 +57,10 @@ impl Config {
     /// the one who gave them away.
     pub fn open_internet() -> Self {
         Self {
-            gossip: gossip::config::Config::default(),
+            gossip: gossip::config::Config::default().with_quarantine(Some((
+                Duration::from_secs(60),
+                Duration::from_secs(60 * 60),
+            ))),
             network: None,
             addresses: AddressPolicy::new(Scope::Global),
             seeds: Vec::new(),
@@ -69,16 +72,39 @@ impl Config {
     }
 
     /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
+    ///
+    /// Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
+    /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
+    /// only it can reach).
     pub fn private_network() -> Self {
+        let limits = Limits {
+            dials_per_minute: 600,
+            dials_per_prefix: 1_000_000,
+            dials_per_address: 30,
+            addresses_per_dial: MAX_ADDRESSES,
+            ..Limits::default()
+        };
         Self::open_internet()
             .with_scope(Scope::Private)
             .with_dns(true)
+            .with_limits(limits)
     }
 
     /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
     /// listen addresses among them.
+    ///
+    /// What fails here is being worked on: no limits for dials, and who failed is tried again after
+    /// a second, at most a minute.
     pub fn local() -> Self {
-        Self::private_network().with_scope(Scope::Loopback)
+        let config = Self::private_network().with_scope(Scope::Loopback);
+        let limits = Limits {
+            dials_per_minute: 1_000_000,
+            dials_per_address: 1_000_000,
+            ..config.limits
+        };
+        config
+            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
+            .with_limits(limits)
     }
 
     /// The name of the network: 1 to 64 bytes without white space or control characters. It
@@ -184,6 +210,15 @@ impl Config {
     /// [`gossip::config::Config::with_eager_delay`]. Default: 100 ms.
     pub fn with_eager_delay(mut self, delay: Duration) -> Self {
         self.gossip = self.gossip.with_eager_delay(delay);
+        self
+    }
+
+    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and an
+    /// address that was dialled in vain not dialled again, whoever is said to be there: at first and
+    /// at most, 1 ms to 24 h, see [`gossip::config::Config::with_quarantine`]. `None`: at once.
+    /// Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
+    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+        self.gossip = self.gossip.with_quarantine(quarantine);
         self
     }
 
@@ -317,6 +352,9 @@ pub enum ConfigError {
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
+    /// A key whose records this node's own limits do not allow.
+    #[error("the limits allow no records signed by a key of this node's type")]
+    KeyType,
     /// The pauses between attempts at the seeds will not do.
     #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
     SeedBackoff {

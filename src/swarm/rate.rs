@@ -21,6 +21,17 @@ impl Rate {
         let interval = time.checked_div(count).unwrap_or_default();
         Self::new(count, interval)
     }
+
+    /// The wider of the two, in each respect.
+    pub(crate) fn at_least(self, other: Self) -> Self {
+        let burst = self.burst.max(other.burst);
+        Self::new(burst, self.interval.min(other.interval))
+    }
+
+    /// How many at once.
+    pub(crate) fn burst(self) -> u32 {
+        self.burst
+    }
 }
 
 /// A token bucket, full at first. It keeps no more than the time at which it will be full again (as

@@ -33,6 +33,7 @@ use crate::{
         config::{Config, ConfigError},
         handle::Publisher,
         handler::{Command, InboundId, OutboundError, OutboundId},
+        limits::PADDED_DESCRIPTOR_BYTES,
         record::Record,
         wire::{Proposal, Request, Response},
     },
@@ -251,6 +252,16 @@ impl<O: Overlay<Record>> Driver<O> {
 
     // ---- Exchanges that this node starts ----
 
+    fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+        let request = &mut exchange.request;
+        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
+        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
+            let hoped_for = self.gossip.config().view_size() / 2;
+            request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
+        }
+        self.links.exchanges.start(exchange, seed);
+    }
+
     fn carry_out(
         &mut self,
         exchange: Exchange<Record, PeerId>,
@@ -258,7 +269,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (id, partner) = (exchange.id, exchange.partner);
-        self.links.exchanges.start(exchange, seed);
+        self.begin(exchange, seed);
         match self.links.connections.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.connections.is_connected(&partner) => {
@@ -581,7 +592,7 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => {
                     let id = exchange.id;
-                    self.links.exchanges.start(exchange, Some(address));
+                    self.begin(exchange, Some(address));
                     self.links.send_exchange(id, peer, connection);
                     false
                 }
