@@ -997,4 +997,252 @@ mod tests {
             assert_eq!(closes, !wanted);
         }
     }
+
+    /// Puts `count` made-up peers into the view, all said to be at `address`.
+    fn fakes(driver: &mut Driver<Random>, count: usize, address: &Multiaddr) {
+        let records = (0..count).map(|_| {
+            let keypair = Keypair::generate_ed25519();
+            Record::sign(&keypair, 1, std::slice::from_ref(address)).expect("signing works")
+        });
+        assert_eq!(driver.gossip.init(records.collect::<Vec<_>>()), count);
+    }
+
+    /// Lets every dial of ours end in `error`; returns who was dialled, at one address or more.
+    fn fail_dials(
+        driver: &mut Driver<Random>,
+        error: impl Fn(&PeerId) -> DialError,
+        now: Duration,
+    ) -> Vec<PeerId> {
+        let mut dialled = Vec::new();
+        loop {
+            driver.advance(now);
+            let actions = drain(driver);
+            if actions.is_empty() {
+                return dialled;
+            }
+            for action in actions {
+                let ToSwarm::Dial { opts } = action else {
+                    continue;
+                };
+                let (id, peer) = (opts.connection_id(), opts.get_peer_id());
+                let peer = peer.expect("no seeds here");
+                if !driver.addresses_to_dial(id, Some(peer), now).is_empty() {
+                    dialled.push(peer);
+                }
+                let failure = DialFailure {
+                    peer_id: Some(peer),
+                    error: &error(&peer),
+                    connection_id: id,
+                };
+                driver.on_dial_failure(failure, now);
+            }
+        }
+    }
+
+    fn nobody_there(_: &PeerId) -> DialError {
+        DialError::Transport(Vec::new())
+    }
+
+    fn denied(_: &PeerId) -> DialError {
+        DialError::Denied {
+            cause: libp2p_swarm::ConnectionDenied::new("too many connections"),
+        }
+    }
+
+    /// Somebody goes on and on about the dead, each time at another address. They are left alone for
+    /// ever longer, and in the end for good.
+    #[test]
+    fn nobody_is_redialled_before_its_backoff_ends_and_in_the_end_nobody_is() {
+        let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
+        let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
+        // Who is left with nobody forgives all.
+        fakes(&mut driver, 1, &address());
+        let dead = Keypair::generate_ed25519();
+        let peer = dead.public().to_peer_id();
+        let error = |dialled: &PeerId| match *dialled == peer {
+            true => nobody_there(dialled),
+            false => denied(dialled),
+        };
+        let mut times = Vec::new();
+        for second in 1..2_000 {
+            let home = Multiaddr::empty().with(Protocol::Memory(1_000 + second));
+            let record = Record::sign(&dead, second, &[home]).expect("signing works");
+            let gossip = crate::gossip::message::Request {
+                descriptors: vec![Descriptor::fresh(record)],
+                pull: false,
+                room: usize::MAX,
+            };
+            let now = Duration::from_secs(second);
+            driver.gossip.handle_request(&PeerId::random(), gossip, now);
+            let dialled = fail_dials(&mut driver, error, now);
+            times.extend(dialled.contains(&peer).then_some(second));
+        }
+        let pauses: Vec<_> = times.windows(2).map(|times| times[1] - times[0]).collect();
+        assert_eq!(pauses.len(), 5, "{times:?}");
+        for (pause, least) in pauses.iter().zip([20, 40, 80, 80, 80]) {
+            assert!((least..least + 5).contains(pause), "{times:?}");
+        }
+    }
+
+    /// A full view of fakes clears without their victim's being dialled for each of them.
+    #[test]
+    fn fakes_at_one_address_leave_the_view_undialled() {
+        let mut config = Config::open_internet().with_quarantine(None);
+        config = config.with_view_size(100).with_neighbours(0);
+        let mut driver = driver(config);
+        fakes(&mut driver, 100, &address());
+        let mut dials = 0;
+        for second in 0..300 {
+            dials += fail_dials(&mut driver, nobody_there, second * SECOND).len();
+        }
+        assert_eq!(dials, 3);
+        assert!(driver.gossip.view().is_empty());
+    }
+
+    /// Our own connection limits: nobody is blamed, and nothing counted.
+    #[test]
+    fn what_we_refuse_ourselves_empties_neither_view_nor_budget() {
+        let config = Config::open_internet().with_view_size(10);
+        let mut driver = driver(config.with_neighbours(0));
+        for port in 1..=10 {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            fakes(&mut driver, 1, &address);
+        }
+        let mut dials = 0;
+        for second in 0..100 {
+            dials += fail_dials(&mut driver, denied, second * SECOND).len();
+        }
+        assert!(dials > 30, "{dials}");
+        assert_eq!(driver.gossip.view().len(), 10);
+    }
+
+    /// As many dials as a minute may have: the others have to wait, and stay.
+    #[test]
+    fn a_spent_budget_blames_nobody_and_does_not_keep_a_node_from_its_seeds() {
+        let mut limits = crate::swarm::limits::Limits::default();
+        limits.dials_per_minute = 1;
+        let config = Config::open_internet().with_limits(limits);
+        let mut driver = driver(config.with_neighbours(0));
+        for port in 1..=10 {
+            fakes(
+                &mut driver,
+                1,
+                &Multiaddr::empty().with(Protocol::Memory(port)),
+            );
+        }
+        let dials: usize = (0..5)
+            .map(|second| fail_dials(&mut driver, nobody_there, second * SECOND).len())
+            .sum();
+        assert_eq!(dials, 1);
+        assert_eq!(driver.gossip.view().len(), 9);
+        let seed = Multiaddr::empty().with(Protocol::Memory(99));
+        driver
+            .seeds
+            .add(seed, PeerId::random())
+            .expect("an address");
+        driver.advance(5 * SECOND);
+        assert!(dial_of(drain(&mut driver)).is_some(), "the seed is dialled");
+    }
+
+    /// Nobody answers in time to a node that has no time itself.
+    #[test]
+    fn overload_blames_nobody() {
+        for overloaded in [false, true] {
+            let mut driver = driver(Config::local().with_neighbours(0));
+            fakes(&mut driver, 1, &address());
+            driver.advance(SECOND);
+            let dial = dial_of(drain(&mut driver)).expect("a round");
+            let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+            if overloaded {
+                driver.note_overload(11 * SECOND);
+            }
+            // Neither the dial nor what follows ends in time.
+            driver.advance(11 * SECOND);
+            assert_eq!(driver.gossip.view().contains(&peer), overloaded);
+            established(&mut driver, peer, dial, 12 * SECOND);
+            let mut time = 12;
+            for _ in 0..2 {
+                let Some(_) = driver.gossip.exchange_with(peer, time * SECOND) else {
+                    continue;
+                };
+                time += 10;
+                if overloaded {
+                    driver.note_overload(time * SECOND);
+                }
+                driver.advance(time * SECOND);
+            }
+            assert_eq!(driver.gossip.view().contains(&peer), overloaded);
+        }
+    }
+
+    /// Neighbours are peers with whom there was an exchange, not whoever asks to be one.
+    #[test]
+    fn a_stranger_that_only_proposes_is_no_neighbour() {
+        let mut driver = driver(Config::local());
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        driver.on_connection_established(
+            ConnectionEstablished {
+                peer_id: peer,
+                connection_id: connection,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            },
+            Duration::ZERO,
+        );
+        let mut answer = |request: Request, now: Duration| {
+            driver.on_request(peer, connection, InboundId(1), request, now);
+            let answered = drain(&mut driver)
+                .into_iter()
+                .find_map(|action| match action {
+                    ToSwarm::NotifyHandler {
+                        event: Command::Respond(_, response),
+                        ..
+                    } => Some(response.neighbour),
+                    _ => None,
+                });
+            (answered, driver.publisher.handle().is_contacted(&peer))
+        };
+        let notice = || Request::notice(Proposal::Needed);
+        assert_eq!(answer(notice(), Duration::ZERO), (Some(false), false));
+        let Request::Exchange { mut gossip, .. } = notice() else {
+            panic!("a notice is an exchange of nothing");
+        };
+        gossip.pull = true;
+        let neighbour = Proposal::Needed;
+        let exchange = Request::Exchange { gossip, neighbour };
+        assert_eq!(answer(exchange, Duration::ZERO), (Some(true), true));
+        let goodbye = answer(Request::Goodbye, Duration::ZERO);
+        assert_eq!(goodbye, (Some(false), false));
+    }
+
+    /// Siblings dial by what gossip says, too, and are held to the same.
+    #[test]
+    fn siblings_get_addresses_within_the_budget() {
+        let mut driver = driver(Config::open_internet().with_quarantine(None));
+        fakes(&mut driver, 10, &address());
+        let peers: Vec<_> = driver
+            .gossip
+            .view()
+            .iter()
+            .map(|d| d.peer.peer_id())
+            .collect();
+        let mut dials = 0;
+        for (peer, id) in peers.into_iter().zip(1 << 41..) {
+            let id = ConnectionId::new_unchecked(id);
+            dials += driver.addresses_to_dial(id, Some(peer), SECOND).len();
+            let failure = DialFailure {
+                peer_id: Some(peer),
+                error: &DialError::Transport(Vec::new()),
+                connection_id: id,
+            };
+            driver.on_dial_failure(failure, SECOND);
+        }
+        assert_eq!(dials, 3);
+        assert!(driver.dials.is_empty());
+    }
 }

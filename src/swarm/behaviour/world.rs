@@ -589,6 +589,8 @@ impl World {
             assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
             assert!(driver.dials.is_empty(), "{what}: {:?}", driver.dials);
             assert!(!driver.gossip.view().contains(me), "{what}: itself");
+            let saved = driver.publisher.handle().contacted();
+            assert!(!saved.is_empty(), "{what}: {node} has found nobody");
             let neighbours = driver.links.neighbours();
             assert!(neighbours.len() <= bound, "{what}: {neighbours:?}");
             for other in neighbours {
