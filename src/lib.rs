@@ -98,7 +98,10 @@ pub use swarm::{
     address::Scope,
     behaviour::{
         Behaviour,
-        event::{Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, SeedError},
+        event::{
+            Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, NotDialled,
+            SeedError,
+        },
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
     counters::{Counters, Reason},

@@ -465,9 +465,13 @@ async fn a_node_comes_back_by_the_records_it_has_saved() {
     let mut nodes = star(4, config);
     views_hold(&nodes, 3).await;
     let old = nodes.remove(3);
+    eventually("it has found all others", || {
+        old.handle.contacted().len() == 3
+    })
+    .await;
     let saved: Vec<Vec<u8>> = old
         .handle
-        .view()
+        .contacted()
         .iter()
         .map(|record| record.envelope().to_vec())
         .collect();
