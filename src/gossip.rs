@@ -229,6 +229,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay.has_room(&self.view, self.config.view_size())
     }
 
+    /// An exchange whose time is over, for whoever knows better than [`poll_timeout`](Self::poll_timeout)
+    /// what that says about the partner, and tells [`handle_failure`](Self::handle_failure).
+    pub fn overdue(&self, now: Duration) -> Option<ExchangeId> {
+        self.in_flight.overdue(now)
+    }
+
     /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Failed<P::Id>> {
         let id = self.in_flight.overdue(now)?;
