@@ -5,12 +5,15 @@
 
 use asynchronous_codec::{Decoder, Encoder};
 use prost::Message;
+use web_time::Instant;
 
 use crate::{
     gossip::message::ExchangeId,
     swarm::{
-        address::Scope,
-        record::{self, Record, RecordError},
+        config::Config,
+        limits::Limits,
+        record::{Record, RecordError},
+        shared::Shared,
         wire::{Codec, MessageError, Request, Response},
     },
     view::{Descriptor, Peer, View},
@@ -21,14 +24,23 @@ pub mod pb {
     pub use crate::swarm::generated::*;
 }
 
-/// Checks records, as all connections of a node do.
+/// Checks what a node receives, as all its connections do.
 #[derive(Debug)]
-pub struct Verifier(record::Verifier);
+pub struct Checks(Shared);
 
-impl Verifier {
-    /// Of a node with this scope.
-    pub fn new(scope: Scope) -> Self {
-        Self(record::Verifier::new(scope))
+impl Checks {
+    /// Of a node with these settings.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a node reads the clock to see how many records it may verify"
+    )]
+    pub fn new(config: &Config) -> Self {
+        Self(Shared::new(
+            config.addresses().clone(),
+            *config.limits(),
+            config.gossip().period(),
+            Instant::now(),
+        ))
     }
 
     /// The record in `envelope`; `None` when nothing is wrong with it and it is of no use here.
@@ -36,40 +48,35 @@ impl Verifier {
     /// # Errors
     ///
     /// A [`RecordError`] when something is wrong.
-    pub fn check(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        self.0.check(envelope)
+    pub fn record(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
+        self.0.verifier.check(envelope)
+    }
+
+    /// The request, which took so many bytes, as it would be passed on.
+    ///
+    /// # Errors
+    ///
+    /// A [`MessageError`] when one of the records breaks a rule.
+    pub fn request(&self, request: pb::Request, bytes: usize) -> Result<pb::Request, MessageError> {
+        Request::from_protobuf(request, bytes, &self.0).map(Request::into_protobuf)
+    }
+
+    /// The response as it would be passed on.
+    ///
+    /// # Errors
+    ///
+    /// A [`MessageError`] when one of the records breaks a rule.
+    pub fn response(&self, response: pb::Response) -> Result<pb::Response, MessageError> {
+        Response::from_protobuf(response, &self.0).map(Response::into_protobuf)
     }
 }
 
-/// What turns one side's bytes into messages, and messages into bytes.
-pub fn codec<M: Message + Default + 'static>()
--> impl Decoder<Item = M, Error = MessageError> + for<'a> Encoder<Item<'a> = M, Error = MessageError>
-{
-    Codec::<M, M>::default()
-}
-
-/// The request as it would be passed on, once its records were checked.
-///
-/// # Errors
-///
-/// A [`MessageError`] when one of the records breaks a rule.
-pub fn check_request(
-    request: pb::Request,
-    verifier: &Verifier,
-) -> Result<pb::Request, MessageError> {
-    Request::from_protobuf(request, &verifier.0).map(Request::into_protobuf)
-}
-
-/// The response as it would be passed on, once its records were checked.
-///
-/// # Errors
-///
-/// A [`MessageError`] when one of the records breaks a rule.
-pub fn check_response(
-    response: pb::Response,
-    verifier: &Verifier,
-) -> Result<pb::Response, MessageError> {
-    Response::from_protobuf(response, &verifier.0).map(Response::into_protobuf)
+/// What turns one side's bytes into messages and how many bytes they took, and messages into bytes.
+pub fn codec<M: Message + Default + 'static>(
+    limits: Limits,
+) -> impl Decoder<Item = (M, usize), Error = MessageError>
++ for<'a> Encoder<Item<'a> = M, Error = MessageError> {
+    Codec::<M, M>::new(limits)
 }
 
 /// The id of an exchange that may never have been started.

@@ -18,7 +18,9 @@ use fuzz::{
     TARGETS,
     signed::{self, ADDRESSES, KEYS},
 };
-use libp2p_peer_sampling::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, fuzzing::pb};
+use libp2p_peer_sampling::{
+    MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Reason, fuzzing::pb,
+};
 use prost::Message;
 
 #[test]
@@ -108,6 +110,13 @@ fn seeds_are_what_they_are_called() {
     }
     let names: BTreeSet<_> = seeds.iter().map(|seed| (seed.target, seed.name)).collect();
     assert_eq!(names.len(), seeds.len(), "a name twice");
+    for reason in Reason::ALL.iter().map(|reason| reason.name()) {
+        let is_of_bytes = ["message_", "record_", "too_many_descriptors"]
+            .iter()
+            .any(|beginning| reason.starts_with(beginning));
+        let has_seed = seeds.iter().any(|seed| seed.outcome == reason);
+        assert_eq!(has_seed, is_of_bytes, "{reason}");
+    }
 }
 
 #[test]
@@ -158,61 +167,76 @@ fn messages() -> Vec<Seed> {
             "one byte too long",
             AS_IT_IS,
             &varint(MAX_MESSAGE_BYTES as u64 + 1),
-            "TooLong",
+            "message_too_long",
         ),
-        seed("as long as can be", AS_IT_IS, &varint(u64::MAX), "TooLong"),
-        seed("a length without end", AS_IT_IS, &[0xff; 11], "NotProtobuf"),
-        seed("nothing", AS_IT_IS, &[], "CutOff"),
-        seed("half a length", AS_IT_IS, &[0x80], "CutOff"),
-        seed("half a message", AS_IT_IS, &[10, 0x0a, 8, 1], "CutOff"),
-        seed("no field", PREFIXED, &[0xff; 3], "NotProtobuf"),
+        seed(
+            "as long as can be",
+            AS_IT_IS,
+            &varint(u64::MAX),
+            "message_too_long",
+        ),
+        seed(
+            "a length without end",
+            AS_IT_IS,
+            &[0xff; 11],
+            "message_not_protobuf",
+        ),
+        seed("nothing", AS_IT_IS, &[], "message_cut_off"),
+        seed("half a length", AS_IT_IS, &[0x80], "message_cut_off"),
+        seed(
+            "half a message",
+            AS_IT_IS,
+            &[10, 0x0a, 8, 1],
+            "message_cut_off",
+        ),
+        seed("no field", PREFIXED, &[0xff; 3], "message_not_protobuf"),
         seed(
             "a number for descriptors",
             PREFIXED,
             &[0x08, 1],
-            "NotProtobuf",
+            "message_not_protobuf",
         ),
         seed(
             "a descriptor longer than the message",
             PREFIXED,
             &[0x0a, 0x7f],
-            "NotProtobuf",
+            "message_not_protobuf",
         ),
         seed(
             "a descriptor that is none",
             PREFIXED,
             &[0x0a, 1, 0xff],
-            "NotProtobuf",
+            "message_not_protobuf",
         ),
         seed(
             "groups without end",
             REPEATED,
             &[AS_FITS, 0x2b],
-            "NotProtobuf",
+            "message_not_protobuf",
         ),
         seed(
             "one descriptor too many",
             REPEATED,
             &[most + 1, 0x0a, 0],
-            "TooManyDescriptors",
+            "too_many_descriptors",
         ),
         seed(
             "as many descriptors as fit",
             REPEATED,
             &[AS_FITS, 0x0a, 0],
-            "TooManyDescriptors",
+            "too_many_descriptors",
         ),
         seed(
             "more descriptors than fit",
             REPEATED,
             &[TOO_OFTEN, 0x0a, 0],
-            "TooLong",
+            "message_too_long",
         ),
         seed(
             "as many empty records as allowed",
             REPEATED,
             &[most, 0x0a, 0],
-            "PayloadType",
+            "record_payload_type",
         ),
         seed(
             "unknown fields",
@@ -239,19 +263,19 @@ fn messages() -> Vec<Seed> {
             "a record that is too large",
             MESSAGE,
             &[2, 1, 0, 0, 0, 0xff, 0],
-            "TooLarge",
+            "record_too_large",
         ),
         seed(
             "an empty record",
             MESSAGE,
             &[2, 1, 0, 0, 0, 0xe0, 0],
-            "PayloadType",
+            "record_payload_type",
         ),
         seed(
             "a record that is no protobuf",
             MESSAGE,
             &[2, 1, 0, 0, 0, 0xe3, 0, 0xff, 0xff, 0xff],
-            "NotProtobuf",
+            "record_not_protobuf",
         ),
     ]
 }
@@ -278,29 +302,29 @@ fn records() -> Vec<Seed> {
         (
             "a wrong signature",
             edited(|envelope| envelope.signature[5] ^= 1),
-            "Signature",
+            "record_signature",
         ),
         (
             "no signature",
             edited(|envelope| envelope.signature.clear()),
-            "Signature",
+            "record_signature",
         ),
         (
             "a signature for something else",
             signed::sign_for("another-domain", keypair, &good.encode_to_vec()),
-            "Signature",
+            "record_signature",
         ),
         (
             "an RSA key",
             edited(|envelope| {
                 envelope.public_key.as_mut().expect("there").r#type = pb::KeyType::Rsa.into();
             }),
-            "KeyType",
+            "record_key_type",
         ),
         (
             "no key",
             edited(|envelope| envelope.public_key = None),
-            "KeyType",
+            "record_key_type",
         ),
         (
             "a broken key",
@@ -312,26 +336,30 @@ fn records() -> Vec<Seed> {
                     .data
                     .truncate(3);
             }),
-            "Key",
+            "record_key",
         ),
         (
             "another type",
             edited(|envelope| envelope.payload_type = vec![0x03, 0x02]),
-            "PayloadType",
+            "record_payload_type",
         ),
-        ("no protobuf", vec![0xff; 9], "NotProtobuf"),
-        ("nothing", vec![], "PayloadType"),
-        ("about nobody", sign(&nobody), "PeerId"),
+        ("no protobuf", vec![0xff; 9], "record_not_protobuf"),
+        ("nothing", vec![], "record_payload_type"),
+        ("about nobody", sign(&nobody), "record_peer_id"),
         (
             "about another",
             signed::sign(other, &good.encode_to_vec()),
-            "Signer",
+            "record_signer",
         ),
-        ("too large", vec![0; MAX_RECORD_BYTES + 1], "TooLarge"),
+        (
+            "too large",
+            vec![0; MAX_RECORD_BYTES + 1],
+            "record_too_large",
+        ),
         (
             "too many addresses",
             with_addresses(vec![home(); 9]),
-            "TooManyAddresses",
+            "record_too_many_addresses",
         ),
         (
             "as many addresses as allowed",
@@ -341,12 +369,12 @@ fn records() -> Vec<Seed> {
         (
             "an address that is none",
             with_addresses(vec![vec![0xff; 3]]),
-            "Address",
+            "record_address",
         ),
         (
             "an address of another",
             with_addresses(vec![of_another]),
-            "AddressOfAnother",
+            "record_address_of_another",
         ),
         (
             "addresses out of reach",

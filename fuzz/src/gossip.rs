@@ -41,15 +41,18 @@ pub fn run(data: &[u8]) {
         Kind::Adaptive => live(settings, Random::adaptive(settings.view_size), input),
         Kind::Cyclon { shuffle_length } => live(settings, Cyclon::new(shuffle_length), input),
         Kind::Basalt {
-            fanout,
+            shuffle_length,
             renewal: (slots, rounds),
             tickets,
+            memory,
         } => {
             let ranking = tickets.map_or(Ranking::Identity, |(wide, narrow)| Ranking::Prefixes {
                 wide,
                 narrow,
             });
-            let basalt = Basalt::new(fanout).with_renewal(slots, rounds);
+            let basalt = Basalt::new(shuffle_length)
+                .with_renewal(slots, rounds)
+                .with_memory(memory);
             live(settings, basalt.with_ranking(ranking), input);
         }
     }
@@ -365,6 +368,7 @@ impl<O: Overlay<Host>> Life<O> {
         self.model.check(node.view().as_slice());
         assert_eq!(node.next_wake(), self.model.next_wake());
         assert_eq!(node.in_flight(), self.model.in_flight());
+        self.model.check_overdue(node.overdue(self.now), self.now);
         assert_eq!(node.is_saturated(), node.in_flight() == 64);
         assert_eq!(node.local(), self.model.local.as_ref());
         assert_eq!(node.view_len(), node.view().len());

@@ -6,17 +6,24 @@ use std::sync::LazyLock;
 use arbitrary::{Result, Unstructured};
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr::Protocol};
 use libp2p_peer_sampling::{
-    MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError, Scope,
-    fuzzing::{Verifier, pb},
+    AddressPolicy, Config, MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError,
+    fuzzing::{Checks, pb},
 };
 use prost::Message;
 
 use super::signed::{self, ADDRESSES, KEYS, POOL, POOL_KEYS};
 
-/// As long as a node lives, as those of a node do.
-static VERIFIERS: LazyLock<[(Scope, Verifier); 3]> = LazyLock::new(|| {
-    [Scope::Global, Scope::Private, Scope::Loopback].map(|scope| (scope, Verifier::new(scope)))
+/// A node of each preset. As long as a node lives, as its checks do.
+static NODES: LazyLock<[(AddressPolicy, Checks); 3]> = LazyLock::new(|| {
+    [
+        Config::open_internet(),
+        Config::private_network(),
+        Config::local().with_relayed(true),
+    ]
+    .map(|config| (config.addresses().clone(), Checks::new(&config)))
 });
+
+type Node = (AddressPolicy, Checks);
 
 /// Checks the record that the input describes.
 pub fn run(data: &[u8]) {
@@ -31,20 +38,20 @@ pub fn outcome(data: &[u8]) -> &'static str {
 }
 
 fn describe(input: &mut Unstructured<'_>) -> Result<&'static str> {
-    let [form, scope]: [u8; 2] = input.arbitrary()?;
-    let (scope, verifier) = &VERIFIERS[usize::from(scope % 3)];
+    let [form, node]: [u8; 2] = input.arbitrary()?;
+    let node = &NODES[usize::from(node % 3)];
     match form % 4 {
-        0 => Ok(any_bytes(input.bytes(input.len())?, verifier, *scope)),
-        1 | 2 => spoilt(input, verifier, *scope),
-        _ => well_signed(input, verifier, *scope),
+        0 => Ok(any_bytes(input.bytes(input.len())?, node)),
+        1 | 2 => spoilt(input, node),
+        _ => well_signed(input, node),
     }
 }
 
 /// Form 0: the input is the envelope.
-fn any_bytes(envelope: &[u8], verifier: &Verifier, scope: Scope) -> &'static str {
-    let checked = verifier.check(envelope.to_vec());
+fn any_bytes(envelope: &[u8], node: &Node) -> &'static str {
+    let checked = node.1.record(envelope.to_vec());
     if let Ok(Some(record)) = &checked {
-        assert_bounds(record, envelope, scope);
+        assert_bounds(record, envelope, node);
         let opened = SignedEnvelope::from_protobuf_encoding(envelope).expect("an envelope");
         let (payload, signer) = opened
             .payload_and_signing_key(signed::DOMAIN.into(), signed::PAYLOAD_TYPE)
@@ -56,15 +63,15 @@ fn any_bytes(envelope: &[u8], verifier: &Verifier, scope: Scope) -> &'static str
 }
 
 /// Forms 1 and 2: a good record, edited. Whatever passes says what its signer has signed.
-fn spoilt(input: &mut Unstructured<'_>, verifier: &Verifier, scope: Scope) -> Result<&'static str> {
+fn spoilt(input: &mut Unstructured<'_>, node: &Node) -> Result<&'static str> {
     let good = &POOL[usize::from(input.arbitrary::<u8>()?) % POOL.len()];
     let mut envelope = good.clone();
     while !input.is_empty() {
         edit(&mut envelope, input)?;
     }
-    let checked = verifier.check(envelope.clone());
+    let checked = node.1.record(envelope.clone());
     if let Ok(Some(record)) = &checked {
-        assert_bounds(record, &envelope, scope);
+        assert_bounds(record, &envelope, node);
         let opened = pb::Envelope::decode(&envelope[..]).expect("it has passed");
         let signed = |good: &Vec<u8>| {
             let good = pb::Envelope::decode(&good[..]).expect("a good record");
@@ -108,11 +115,7 @@ fn edit(envelope: &mut Vec<u8>, input: &mut Unstructured<'_>) -> Result<()> {
 }
 
 /// Form 3: the fields come from the input, and the signature is good, once all else is.
-fn well_signed(
-    input: &mut Unstructured<'_>,
-    verifier: &Verifier,
-    scope: Scope,
-) -> Result<&'static str> {
+fn well_signed(input: &mut Unstructured<'_>, node: &Node) -> Result<&'static str> {
     let [flags, count, extra]: [u8; 3] = input.arbitrary()?;
     let keypair = &KEYS[POOL_KEYS + usize::from(flags & 3)];
     let mut addresses = Vec::new();
@@ -143,7 +146,7 @@ fn well_signed(
     }
     let unsigned = envelope.encode_to_vec();
     let size = unsigned.len();
-    let without = verifier.check(unsigned);
+    let without = node.1.record(unsigned);
     let good_until_there = matches!(without, Err(RecordError::Signature));
     assert!(!matches!(without, Ok(Some(_))), "nobody has signed it");
     if !good_until_there || flags & 0x40 != 0 {
@@ -151,17 +154,17 @@ fn well_signed(
     }
     if flags & 0x80 != 0 {
         let envelope = signed::sign_for("another-domain", keypair, &payload);
-        let checked = verifier.check(envelope);
+        let checked = node.1.record(envelope);
         assert!(!matches!(checked, Ok(Some(_))), "signed for something else");
         return Ok(name(&checked));
     }
     let envelope = signed::sign(keypair, &payload);
-    let checked = verifier.check(envelope.clone());
+    let checked = node.1.record(envelope.clone());
     match &checked {
         Ok(Some(record)) => {
-            assert_bounds(record, &envelope, scope);
+            assert_bounds(record, &envelope, node);
             assert_says(record, &payload);
-            let again = verifier.check(envelope).expect("it has passed before");
+            let again = node.1.record(envelope).expect("it has passed before");
             assert_eq!(again.as_ref(), Some(record));
         }
         // A signature has 64 bytes.
@@ -189,12 +192,13 @@ fn address(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
 }
 
 /// Whatever passes is within these, whoever made it.
-fn assert_bounds(record: &Record, envelope: &[u8], scope: Scope) {
+fn assert_bounds(record: &Record, envelope: &[u8], (policy, _): &Node) {
     assert_eq!(record.envelope(), envelope, "it is passed on as it is");
     assert!(envelope.len() <= MAX_RECORD_BYTES);
     assert!((1..=MAX_ADDRESSES).contains(&record.addresses().len()));
     for address in record.addresses() {
-        assert!(scope.admits(address), "{address} in {scope:?}");
+        let admitted = policy.check(&record.peer_id(), address);
+        assert_eq!(admitted, Ok(()), "{address}");
         let last = address.iter().last();
         assert!(!matches!(last, Some(Protocol::P2p(_))), "{address}");
     }
@@ -224,24 +228,6 @@ pub fn name(checked: &std::result::Result<Option<Record>, RecordError>) -> &'sta
     match checked {
         Ok(Some(_)) => "passed",
         Ok(None) => "of no use",
-        Err(error) => fault(error),
-    }
-}
-
-/// Of a fault.
-pub fn fault(error: &RecordError) -> &'static str {
-    match error {
-        RecordError::TooLarge { .. } => "TooLarge",
-        RecordError::NotProtobuf(_) => "NotProtobuf",
-        RecordError::PayloadType => "PayloadType",
-        RecordError::KeyType(_) => "KeyType",
-        RecordError::Key(_) => "Key",
-        RecordError::PeerId(_) => "PeerId",
-        RecordError::Signer { .. } => "Signer",
-        RecordError::Signature => "Signature",
-        RecordError::TooManyAddresses { .. } => "TooManyAddresses",
-        RecordError::Address(_) => "Address",
-        RecordError::AddressOfAnother(_) => "AddressOfAnother",
-        other => panic!("a fault that has no name here: {other:?}"),
+        Err(error) => error.reason().name(),
     }
 }

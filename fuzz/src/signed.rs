@@ -59,7 +59,16 @@ pub static ADDRESSES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         parse("/ip4/1.2.3.4/tcp/1/ip4/127.0.0.1/tcp/22"),
         far.clone().with(Protocol::P2p(own)),
         far.clone().with(Protocol::P2p(other)),
-        far.with(Protocol::P2p(other)).with(Protocol::P2pCircuit),
+        far.clone()
+            .with(Protocol::P2p(other))
+            .with(Protocol::P2pCircuit),
+        far.clone()
+            .with(Protocol::P2p(own))
+            .with(Protocol::P2pCircuit),
+        [own; 2]
+            .into_iter()
+            .map(Protocol::P2p)
+            .fold(far, Multiaddr::with),
         Multiaddr::empty(),
     ]
     .iter()

@@ -6,15 +6,19 @@ use arbitrary::{Result, Unstructured};
 use asynchronous_codec::{Decoder, Encoder};
 use bytes::BytesMut;
 use libp2p_peer_sampling::{
-    MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, Scope,
-    fuzzing::{self, Verifier, pb},
+    Config, Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError,
+    fuzzing::{self, Checks, pb},
 };
 use prost::Message;
 
-use super::{record, signed::POOL};
+use super::signed::POOL;
 
-/// As long as a node lives, as that of a node does.
-static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| Verifier::new(Scope::Loopback));
+/// As long as a node lives, as its checks do. No message is passed over for want of time.
+static NODE: LazyLock<Checks> = LazyLock::new(|| {
+    let mut limits = Limits::default();
+    limits.verifications_per_second = 1_000_000;
+    Checks::new(&Config::local().with_limits(limits))
+});
 
 /// Reads the stream that the input describes.
 pub fn run(data: &[u8]) {
@@ -31,12 +35,8 @@ pub fn outcome(data: &[u8]) -> &'static str {
     };
     let stream = stream(&mut input, form & 7).unwrap_or_default();
     match form & 8 {
-        0 => read(&stream, pieces, fuzzing::check_request, |request| {
-            request.descriptors.as_slice()
-        }),
-        _ => read(&stream, pieces, fuzzing::check_response, |response| {
-            response.descriptors.as_slice()
-        }),
+        0 => read::<pb::Request>(&stream, pieces),
+        _ => read::<pb::Response>(&stream, pieces),
     }
 }
 
@@ -112,45 +112,68 @@ fn prefixed(message: &[u8]) -> Vec<u8> {
     stream
 }
 
-/// What all messages can do.
-trait AnyMessage: Message + Debug + Default + PartialEq + Clone + 'static {}
+/// What both messages can do.
+trait AnyMessage: Message + Debug + Default + PartialEq + Clone + 'static {
+    fn descriptors(&self) -> &[pb::Descriptor];
 
-impl<M: Message + Debug + Default + PartialEq + Clone + 'static> AnyMessage for M {}
+    /// As it would be passed on, when it took so many bytes.
+    fn checked(self, bytes: usize) -> Checked<Self>;
+}
+
+impl AnyMessage for pb::Request {
+    fn descriptors(&self) -> &[pb::Descriptor] {
+        &self.descriptors
+    }
+
+    fn checked(self, bytes: usize) -> Checked<Self> {
+        let mut passed = NODE.request(self, bytes)?;
+        // As much as the request asked for, and says nothing.
+        assert!(passed.padding.len() <= bytes);
+        passed.padding.clear();
+        Ok(passed)
+    }
+}
+
+impl AnyMessage for pb::Response {
+    fn descriptors(&self) -> &[pb::Descriptor] {
+        &self.descriptors
+    }
+
+    fn checked(self, _: usize) -> Checked<Self> {
+        NODE.response(self)
+    }
+}
 
 type Checked<M> = std::result::Result<M, MessageError>;
 
-fn read<M: AnyMessage>(
-    stream: &[u8],
-    pieces: u8,
-    check: fn(M, &Verifier) -> Checked<M>,
-    descriptors: fn(&M) -> &[pb::Descriptor],
-) -> &'static str {
+fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
     let (decoded, left) = decode::<M>(stream, None);
     assert!(left <= stream.len());
     assert_same(&decode(stream, Some(pieces)).0, &decoded);
-    let message = match decoded {
-        Ok(message) => message,
-        Err(error) => return name(&error),
+    let (message, bytes) = match decoded {
+        Ok(decoded) => decoded,
+        Err(error) => return error.reason().name(),
     };
-    assert!(descriptors(&message).len() <= MAX_DESCRIPTORS);
+    assert_eq!(bytes + left, stream.len());
+    assert!(message.descriptors().len() <= MAX_DESCRIPTORS);
     assert_survives(&message);
     // Most of the time goes into keys and signatures, which are another target's.
     if pieces % 16 != 0 {
         return "decoded";
     }
-    match check(message.clone(), &VERIFIER) {
+    match message.clone().checked(bytes) {
         Err(error) => {
             assert!(matches!(error, MessageError::Record { .. }), "{error:?}");
-            name(&error)
+            error.reason().name()
         }
         Ok(passed) => {
-            assert!(descriptors(&passed).len() <= descriptors(&message).len());
-            for descriptor in descriptors(&passed) {
+            assert!(passed.descriptors().len() <= message.descriptors().len());
+            for descriptor in passed.descriptors() {
                 assert!(descriptor.signed_peer_record.len() <= MAX_RECORD_BYTES);
-                assert!(descriptors(&message).contains(descriptor));
+                assert!(message.descriptors().contains(descriptor));
             }
             assert_survives(&passed);
-            let again = check(passed.clone(), &VERIFIER).expect("it has passed before");
+            let again = passed.clone().checked(bytes).expect("it has passed before");
             assert_eq!(again, passed);
             "passed"
         }
@@ -158,8 +181,8 @@ fn read<M: AnyMessage>(
 }
 
 /// The first message of a stream, or why there is none; and how much of the stream is left behind it.
-fn decode<M: AnyMessage>(stream: &[u8], pieces: Option<u8>) -> (Checked<M>, usize) {
-    let mut codec = fuzzing::codec::<M>();
+fn decode<M: AnyMessage>(stream: &[u8], pieces: Option<u8>) -> (Checked<(M, usize)>, usize) {
+    let mut codec = fuzzing::codec::<M>(Limits::default());
     let mut arrived = BytesMut::new();
     let mut rest = stream;
     while let Some(seed) = pieces
@@ -184,7 +207,7 @@ fn decode<M: AnyMessage>(stream: &[u8], pieces: Option<u8>) -> (Checked<M>, usiz
 }
 
 /// It makes no difference in which pieces a stream arrives.
-fn assert_same<M: AnyMessage>(pieces: &Checked<M>, whole: &Checked<M>) {
+fn assert_same<M: AnyMessage>(pieces: &Checked<(M, usize)>, whole: &Checked<(M, usize)>) {
     match (pieces, whole) {
         (Ok(pieces), Ok(whole)) => assert_eq!(pieces, whole),
         (
@@ -195,7 +218,7 @@ fn assert_same<M: AnyMessage>(pieces: &Checked<M>, whole: &Checked<M>) {
             Err(MessageError::TooManyDescriptors { count: pieces }),
             Err(MessageError::TooManyDescriptors { count: whole }),
         ) => assert_eq!(pieces, whole),
-        (Err(pieces), Err(whole)) => assert_eq!(name(pieces), name(whole)),
+        (Err(pieces), Err(whole)) => assert_eq!(pieces.reason(), whole.reason()),
         (pieces, whole) => panic!("in pieces {pieces:?}, as a whole {whole:?}"),
     }
 }
@@ -207,21 +230,10 @@ fn assert_survives<M: AnyMessage>(message: &M) {
         return;
     }
     let mut stream = BytesMut::new();
-    let encoded = fuzzing::codec::<M>().encode(message.clone(), &mut stream);
+    let encoded = fuzzing::codec::<M>(Limits::default()).encode(message.clone(), &mut stream);
     encoded.expect("it fits");
     let (arrived, left) = decode::<M>(&stream, None);
-    assert_eq!(arrived.expect("what was sent"), *message);
+    let (arrived, bytes) = arrived.expect("what was sent");
+    assert_eq!((arrived, bytes), (message.clone(), stream.len()));
     assert_eq!(left, 0);
-}
-
-/// Of a fault.
-fn name(error: &MessageError) -> &'static str {
-    match error {
-        MessageError::TooLong { .. } => "TooLong",
-        MessageError::CutOff => "CutOff",
-        MessageError::NotProtobuf(_) => "NotProtobuf",
-        MessageError::TooManyDescriptors { .. } => "TooManyDescriptors",
-        MessageError::Record { error, .. } => record::fault(error),
-        other => panic!("a fault that has no name here: {other:?}"),
-    }
 }

@@ -197,3 +197,70 @@ impl<I: Clone + Eq> Admission<I> {
         self.0.get_or_insert_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn config() -> Config {
+        Config::default().with_diversity(Some(Diversity {
+            per_source: 3,
+            per_prefix: 30,
+            per_round: 5,
+        }))
+    }
+
+    fn fresh(peers: &[u32]) -> Vec<Descriptor<u32>> {
+        peers.iter().copied().map(Descriptor::fresh).collect()
+    }
+
+    /// Whom a node takes in of those that `partner` tells of in a request; all of them stay.
+    fn told(
+        admission: &mut Admission<u32>,
+        view: &mut View<u32>,
+        partner: u32,
+        peers: &[u32],
+    ) -> Vec<u32> {
+        let mut received = fresh(peers);
+        let partner = (&partner, Side::Passive);
+        admission.filter(view, partner, &mut received, (NOW, &config()));
+        let taken: Vec<u32> = received.iter().map(|d| d.peer).collect();
+        let newcomers = taken.iter().copied().filter(|peer| !view.contains(peer));
+        let newcomers = newcomers.collect();
+        view.append(&mut received);
+        admission.note(view, partner, newcomers);
+        taken
+    }
+
+    #[test]
+    fn a_peer_told_of_twice_counts_once() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        let taken = told(&mut admission, &mut view, 9, &[1, 1, 2, 1, 3, 4, 1]);
+        assert_eq!(taken, [1, 1, 2, 1, 3, 1]);
+        // Three have entered in this round, not six.
+        assert_eq!(told(&mut admission, &mut view, 8, &[5, 6, 7]), [5, 6]);
+    }
+
+    #[test]
+    fn who_speaks_does_not_count_as_one_it_has_told_of() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        assert_eq!(told(&mut admission, &mut view, 9, &[9, 1]), [9, 1]);
+        assert_eq!(told(&mut admission, &mut view, 9, &[2, 3, 4]), [2, 3]);
+    }
+
+    #[test]
+    fn of_who_comes_back_the_new_source_counts_and_no_other() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        told(&mut admission, &mut view, 9, &[1, 2, 3]);
+        for source in [7, 8] {
+            view.remove(&1);
+            admission.retain(&view);
+            admission.begin_round();
+            assert_eq!(told(&mut admission, &mut view, source, &[1]), [1]);
+        }
+        let sources = admission.0.map(|state| state.sources);
+        assert_eq!(sources, Some(vec![(2, 9), (3, 9), (1, 8)]));
+    }
+}

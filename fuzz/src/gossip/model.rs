@@ -2,7 +2,7 @@
 //! the node may choose, it takes over the choice, when it is one of those that are allowed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -66,6 +66,10 @@ pub struct Model {
     entered: usize,
     /// Who may be among the overlay's samples: whoever was told of and is not known to be gone.
     told: BTreeSet<u8>,
+    /// Who of the view has answered.
+    answered: BTreeSet<u8>,
+    /// What became of the latest exchanges: whether they failed.
+    outcomes: VecDeque<bool>,
 
     pub rounds: u64,
     next_round: Duration,
@@ -91,6 +95,8 @@ impl Model {
             sources: BTreeMap::new(),
             entered: 0,
             told: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            outcomes: VecDeque::new(),
             rounds: 0,
             next_round: Duration::ZERO,
             round_started: None,
@@ -176,6 +182,14 @@ impl Model {
                 }
                 self.view.clone_from(&before);
                 self.forget_the_gone();
+                // More exchanges, the more of the latest have failed.
+                let failures = self
+                    .outcomes
+                    .iter()
+                    .filter(|failed| **failed)
+                    .count()
+                    .min(4);
+                self.turns += self.settings.view_size / 8 * failures * failures / 16;
             }
         }
         if self.in_flight.len() == MOST_IN_FLIGHT || self.turns == 0 {
@@ -280,9 +294,9 @@ impl Model {
                 (true, shuffle_length - 1)
             }
             (Kind::Cyclon { shuffle_length }, Side::Passive) => (false, shuffle_length),
-            (Kind::Basalt { fanout, .. }, _) => {
+            (Kind::Basalt { shuffle_length, .. }, _) => {
                 assert!(sent.iter().all(|d| d.peer.id != partner));
-                (true, fanout)
+                (true, shuffle_length - 1)
             }
         };
         assert_eq!(sorted(&expected), sorted(view), "only the order changes");
@@ -322,11 +336,15 @@ impl Model {
         self.suspects.remove(&partner);
         self.refused.remove(&partner);
         self.failed.remove(&partner);
+        self.ended(false);
         let received = match self.settings.pulls() {
             true => response.descriptors.as_slice(),
             false => &[],
         };
         self.merged(received, partner, Side::Active, views, now);
+        if self.knows(partner) {
+            self.answered.insert(partner);
+        }
         let (before, view) = views;
         let room = match self.settings.kind {
             Kind::Basalt { .. } => view.len() < self.settings.view_size / 2,
@@ -346,6 +364,9 @@ impl Model {
         if started.round.is_some_and(|round| round == self.rounds) && self.retries > 0 {
             self.retries -= 1;
             self.turns += 1;
+        }
+        if failure != Failure::Refused {
+            self.ended(true);
         }
         let known = self.knows(partner);
         let dead = match failure {
@@ -378,6 +399,30 @@ impl Model {
         }
     }
 
+    /// An exchange has come to its end, or to nothing.
+    fn ended(&mut self, failed: bool) {
+        self.outcomes.push_back(failed);
+        if self.outcomes.len() > 10 {
+            self.outcomes.pop_front();
+        }
+    }
+
+    /// Others are told only of those who have answered.
+    fn assert_answered(&self, mut ids: impl Iterator<Item = u8>) {
+        assert!(ids.all(|id| self.answered.contains(&id)));
+    }
+
+    pub fn check_overdue(&self, overdue: Option<ExchangeId>, now: Duration) {
+        let mut late = self
+            .in_flight
+            .iter()
+            .filter(|started| started.deadline <= now);
+        match overdue {
+            Some(id) => assert!(late.any(|started| started.id == id)),
+            None => assert!(late.next().is_none()),
+        }
+    }
+
     pub fn removed_by_hand(&mut self, id: u8, removed: Option<Host>) {
         let known = self.view.iter().find(|d| d.peer.id == id);
         assert_eq!(removed, known.map(|d| d.peer));
@@ -395,6 +440,7 @@ impl Model {
         self.suspects.retain(|id| view.contains(id));
         self.refused.retain(|id| view.contains(id));
         self.handed_out.retain(|id| view.contains(id));
+        self.answered.retain(|id| view.contains(id));
         self.sources.retain(|id, _| view.contains(id));
     }
 
@@ -422,14 +468,22 @@ impl Model {
             let most = match self.settings.kind {
                 Kind::Fixed { .. } | Kind::Adaptive => (self.settings.view_size / 2).max(1),
                 Kind::Cyclon { shuffle_length } => shuffle_length,
-                Kind::Basalt { fanout, .. } => {
+                Kind::Basalt {
+                    shuffle_length,
+                    memory,
+                    ..
+                } => {
                     let told = |d: &Entry| {
                         let mut known = request.descriptors.iter().map(|d| d.peer.id);
                         d.peer.id == from || known.any(|id| id == d.peer.id)
                     };
                     let others = sent.iter().filter(|d| d.peer.id != OURSELVES);
                     assert!(!others.clone().any(told), "what it knows: {sent:?}");
-                    fanout + 1
+                    if memory < usize::MAX {
+                        let others = others.clone();
+                        self.assert_answered(others.map(|d| d.peer.id));
+                    }
+                    shuffle_length
                 }
             };
             assert!(sent.len() <= most);
@@ -455,8 +509,8 @@ impl Model {
         now: Duration,
     ) {
         let mut admitted = self.admitted(received, partner, side, before, now);
-        if let Kind::Basalt { fanout, .. } = self.settings.kind {
-            admitted.truncate(fanout + 1);
+        if let Kind::Basalt { shuffle_length, .. } = self.settings.kind {
+            admitted.truncate(shuffle_length);
         }
         self.told.extend(admitted.iter().map(|d| d.peer.id));
         // Everybody who may be in the view now, in which version and at which age.

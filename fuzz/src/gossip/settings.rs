@@ -34,9 +34,10 @@ pub enum Kind {
         shuffle_length: usize,
     },
     Basalt {
-        fanout: usize,
+        shuffle_length: usize,
         renewal: (usize, usize),
         tickets: Option<(u32, u32)>,
+        memory: usize,
     },
 }
 
@@ -63,12 +64,13 @@ impl Settings {
                 Kind::Fixed { healer, swapper }
             }
             1 | 2 => Kind::Basalt {
-                fanout: within(overlay & 7, 1, view_size),
+                shuffle_length: within(overlay & 7, 1, view_size),
                 renewal: (
                     within((overlay >> 3) & 3, 1, view_size),
                     within((overlay >> 5) & 1, 1, 2),
                 ),
                 tickets: (overlay >> 6 != 0).then(|| (u32::from(overlay >> 6) - 1, 2)),
+                memory: [usize::MAX, 60, 8, 1][usize::from(seed >> 6)],
             },
             _ => Kind::Cyclon {
                 shuffle_length: within(overlay & 31, 1, view_size),
@@ -127,10 +129,10 @@ impl Settings {
             Kind::Adaptive => true,
             Kind::Cyclon { shuffle_length } => (1..=c).contains(&shuffle_length),
             Kind::Basalt {
-                fanout,
+                shuffle_length,
                 renewal: (slots, rounds),
                 ..
-            } => (1..=c).contains(&fanout) && (1..=c).contains(&slots) && rounds > 0,
+            } => (1..=c).contains(&shuffle_length) && (1..=c).contains(&slots) && rounds > 0,
         };
         let diverse = self.diversity.is_none_or(|diversity| {
             (1..=c).contains(&diversity.per_source)
