@@ -23,7 +23,7 @@ fn operate(input: &mut Unstructured<'_>) -> Result<()> {
     let mut model = Model::default();
     let mut workspace = Vec::new();
     while !input.is_empty() {
-        let operation = input.arbitrary::<u8>()? % 14;
+        let operation = input.arbitrary::<u8>()? % 16;
         match operation {
             0 => {
                 let descriptor = host::descriptor(input)?;
@@ -93,6 +93,19 @@ fn operate(input: &mut Unstructured<'_>) -> Result<()> {
                 model = Model::default();
                 model.append(&descriptors);
                 view = descriptors.into_iter().collect();
+            }
+            13 => {
+                let named: Vec<u8> = host::descriptors(input, 16)?
+                    .iter()
+                    .map(|d| d.peer.id)
+                    .collect();
+                let others = view.move_to_end(&named);
+                model.was_parted(view.as_slice(), others, &named);
+            }
+            14 => {
+                let least = host::id(input)?;
+                view.retain(|host| host.id >= least);
+                model.0.retain(|entry| entry.peer.id >= least);
             }
             _ => {
                 let count = size(input.arbitrary()?);
@@ -180,6 +193,15 @@ impl Model {
         assert_eq!(now.len(), self.0.len());
         assert_eq!(now[among..], self.0[among..], "what is left out stays");
         assert_eq!(sorted(now), sorted(&self.0));
+        self.0 = now.to_vec();
+    }
+
+    /// Takes over the order: all will do that has the named behind the others.
+    fn was_parted(&mut self, now: &[Entry], others: usize, named: &[u8]) {
+        assert_eq!(sorted(now), sorted(&self.0));
+        for (at, entry) in now.iter().enumerate() {
+            assert_eq!(at >= others, named.contains(&entry.peer.id), "{entry:?}");
+        }
         self.0 = now.to_vec();
     }
 
