@@ -23,6 +23,7 @@ use libp2p_peer_sampling::{
     simulator::{
         driver::Driver,
         events::Events,
+        host::Host,
         report::{Report, Since},
         rounds::Rounds,
     },
@@ -91,7 +92,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Makes the driver, and does all the rest.
-fn with_overlay<O: Overlay<u32> + Clone + Send + Sync>(
+fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
     settings: &Settings,
     overlay: O,
     plot: Option<File>,

@@ -9,6 +9,7 @@ pub mod driver;
 pub mod events;
 pub mod faults;
 pub mod graph;
+pub mod host;
 pub mod in_degrees;
 pub mod latency;
 pub mod network;

@@ -36,6 +36,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("simulator/bootstrap", 1),
     ("simulator/faults", 1),
     ("simulator/graph", 1),
+    ("simulator/host", 2),
     ("simulator/latency", 1),
     ("simulator/samples", 1),
     ("simulator/sets", 1),

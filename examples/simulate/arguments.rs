@@ -14,6 +14,7 @@ use libp2p_peer_sampling::{
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
         faults::{Crash, Faults},
+        host::Host,
         latency::Latency,
         report::Paths,
     },
@@ -323,8 +324,8 @@ impl Arguments {
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
         let checked = match overlay {
-            Chosen::Random(overlay) => Overlay::<u32>::check(&overlay, self.view),
-            Chosen::Cyclon(overlay) => Overlay::<u32>::check(&overlay, self.view),
+            Chosen::Random(overlay) => Overlay::<Host>::check(&overlay, self.view),
+            Chosen::Cyclon(overlay) => Overlay::<Host>::check(&overlay, self.view),
         };
         checked.map_err(|error| self.blame_overlay(&error))?;
         Ok(Settings {

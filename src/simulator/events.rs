@@ -15,6 +15,7 @@ use crate::{
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
+        host::Host,
         network::{Network, Node},
         traffic::Traffic,
     },
@@ -67,12 +68,12 @@ enum What {
         from: u32,
         to: u32,
         id: ExchangeId,
-        request: Request<u32>,
+        request: Request<Host>,
     },
     Response {
         to: u32,
         id: ExchangeId,
-        response: Response<u32>,
+        response: Response<Host>,
     },
     /// There is nobody to answer.
     Unreachable {
@@ -101,7 +102,7 @@ impl Ord for Event {
     }
 }
 
-impl<O: Overlay<u32> + Clone> Events<O> {
+impl<O: Overlay<Host> + Clone> Events<O> {
     /// A network at its start.
     ///
     /// # Errors
@@ -192,7 +193,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
         }
     }
 
-    fn request_arrives(&mut self, from: u32, to: u32, id: ExchangeId, request: Request<u32>) {
+    fn request_arrives(&mut self, from: u32, to: u32, id: ExchangeId, request: Request<Host>) {
         let parted = self.network.parts(from, to, self.round);
         let Some(node) = self.network.node_mut(to).filter(|_| !parted) else {
             let after = self.latency();
@@ -243,7 +244,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
         }
     }
 
-    fn send(&mut self, from: u32, exchange: Exchange<u32, u32>) {
+    fn send(&mut self, from: u32, exchange: Exchange<Host, u32>) {
         let Exchange {
             id,
             partner,
@@ -278,7 +279,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
     }
 }
 
-impl<O: Overlay<u32> + Clone> Driver for Events<O> {
+impl<O: Overlay<Host> + Clone> Driver for Events<O> {
     type Overlay = O;
 
     fn next_round(&mut self) {

@@ -11,11 +11,12 @@ use crate::{
     simulator::{
         config::{Config, ConfigError},
         graph::Graph,
+        host::Host,
     },
 };
 
 /// A simulated node: the state machine that the libp2p behaviour drives too.
-pub type Node<O> = Gossip<u32, O, Xoshiro256PlusPlus>;
+pub type Node<O> = Gossip<Host, O, Xoshiro256PlusPlus>;
 
 /// All nodes of a simulation.
 ///
@@ -43,7 +44,7 @@ pub struct Network<O> {
     churn: f64,
 }
 
-impl<O: Overlay<u32> + Clone> Network<O> {
+impl<O: Overlay<Host> + Clone> Network<O> {
     /// The nodes that are there at the start.
     ///
     /// # Errors
@@ -110,17 +111,15 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     pub fn graph(&self) -> Graph {
         let views = self.nodes().map(|(id, node)| {
             let view = node.view().iter();
-            (id, view.map(|descriptor| descriptor.peer))
+            (id, view.map(|descriptor| descriptor.peer.0))
         });
         Graph::new(self.ids(), views)
     }
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
     pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
-        self.nodes
-            .get_mut(id as usize)?
-            .as_mut()?
-            .select_peer(selection)
+        let node = self.nodes.get_mut(id as usize)?.as_mut()?;
+        node.select_peer(selection).map(|Host(number)| number)
     }
 
     /// The numbers of those that are there, in no particular order that is the same for the same
@@ -201,8 +200,8 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     fn join(&mut self, peers: impl IntoIterator<Item = u32>) {
         let id = self.nodes.len() as u32;
         let mut node = self.node_of(id).expect("checked when the network was made");
-        node.set_local(Some(id));
-        node.init(peers);
+        node.set_local(Some(Host(id)));
+        node.init(peers.into_iter().map(Host));
         self.nodes.push(Some(node));
         self.live.push(id);
     }
@@ -269,7 +268,7 @@ mod tests {
             .nodes()
             .skip_while(|(id, _)| (*id as usize) < joined)
         {
-            let peers = node.view().iter().map(|d| d.peer);
+            let peers = node.view().iter().map(|d| d.peer.0);
             assert_eq!(peers.collect::<Vec<_>>(), [oldest], "node {id}");
         }
         assert_eq!(network.ids(), joined + 20);

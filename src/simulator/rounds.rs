@@ -13,6 +13,7 @@ use crate::{
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
+        host::Host,
         network::{Network, fork},
         rounds::{
             mail::{Barrier, Mail},
@@ -63,7 +64,7 @@ const BLOCKS: usize = 16_384;
 /// waiting for each other takes little of the time.
 const MANY_NODES: usize = if cfg!(test) { 1_000 } else { 65_536 };
 
-impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
+impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
     /// A network at its start.
     ///
     /// # Errors
@@ -157,7 +158,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
     }
 }
 
-impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
+impl<O: Overlay<Host> + Clone + Send + Sync> Driver for Rounds<O> {
     type Overlay = O;
 
     fn next_round(&mut self) {
@@ -207,7 +208,7 @@ mod tests {
         view::View,
     };
 
-    fn run<O: Overlay<u32> + Clone + Send + Sync>(
+    fn run<O: Overlay<Host> + Clone + Send + Sync>(
         config: Config,
         overlay: O,
         rounds: u64,
@@ -217,7 +218,7 @@ mod tests {
         simulation
     }
 
-    fn views<O: Overlay<u32> + Clone>(network: &Network<O>) -> Vec<(u32, View<u32>)> {
+    fn views<O: Overlay<Host> + Clone>(network: &Network<O>) -> Vec<(u32, View<Host>)> {
         let nodes = network.nodes();
         nodes.map(|(id, node)| (id, node.view().clone())).collect()
     }
@@ -229,15 +230,15 @@ mod tests {
         log: Arc<Mutex<Vec<u32>>>,
     }
 
-    impl Overlay<u32> for Logged {
+    impl Overlay<Host> for Logged {
         fn check(&self, view_size: usize) -> Result<(), OverlayError> {
-            Overlay::<u32>::check(&self.overlay, view_size)
+            Overlay::<Host>::check(&self.overlay, view_size)
         }
 
         fn arrange<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            arrange: Arrange<'_, u32>,
+            view: &mut View<Host>,
+            arrange: Arrange<'_, Host>,
             rng: &mut R,
         ) -> Outgoing {
             if arrange.side == Side::Passive {
@@ -248,8 +249,8 @@ mod tests {
 
         fn merge<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            merge: Merge<'_, u32>,
+            view: &mut View<Host>,
+            merge: Merge<'_, Host>,
             rng: &mut R,
         ) {
             self.overlay.merge(view, merge, rng);
@@ -312,7 +313,8 @@ mod tests {
             let simulation = run(config, Random::new(1, 14), rounds);
             let side = |id| side(0, id);
             let nodes = simulation.network().nodes();
-            let links = nodes.flat_map(|(id, node)| node.view().iter().map(move |d| (id, d.peer)));
+            let links =
+                nodes.flat_map(|(id, node)| node.view().iter().map(move |d| (id, d.peer.0)));
             let across = links.clone().filter(|&(id, peer)| side(id) != side(peer));
             across.count() as f64 / links.count() as f64
         };
@@ -359,15 +361,15 @@ mod tests {
     #[derive(Debug, Clone)]
     struct Panics(Random);
 
-    impl Overlay<u32> for Panics {
+    impl Overlay<Host> for Panics {
         fn check(&self, view_size: usize) -> Result<(), OverlayError> {
-            Overlay::<u32>::check(&self.0, view_size)
+            Overlay::<Host>::check(&self.0, view_size)
         }
 
         fn arrange<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            arrange: Arrange<'_, u32>,
+            view: &mut View<Host>,
+            arrange: Arrange<'_, Host>,
             rng: &mut R,
         ) -> Outgoing {
             assert_ne!(*arrange.partner, 5, "on purpose");
@@ -376,8 +378,8 @@ mod tests {
 
         fn merge<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            merge: Merge<'_, u32>,
+            view: &mut View<Host>,
+            merge: Merge<'_, Host>,
             rng: &mut R,
         ) {
             self.0.merge(view, merge, rng);

@@ -9,6 +9,7 @@ use crate::{
     overlay::Overlay,
     simulator::{
         config::Config,
+        host::Host,
         network::{Node, fork, parts},
         rounds::mail::{Answered, Asked, Barrier, Mail, Worked, collect, post},
         traffic::Traffic,
@@ -72,7 +73,7 @@ impl<O> Shard<'_, O> {
     }
 }
 
-impl<O: Overlay<u32>> Shard<'_, O> {
+impl<O: Overlay<Host>> Shard<'_, O> {
     fn node(&mut self, id: u32) -> &mut Node<O> {
         let node = self.nodes[id as usize - self.first].as_mut();
         node.expect("nobody vanishes within a round")
@@ -94,7 +95,7 @@ pub(super) struct Worker {
     waiting: Vec<Asked>,
     answer: Vec<Vec<Answered>>,
     answered: Vec<Answered>,
-    buffers: Buffers<u32>,
+    buffers: Buffers<Host>,
     pub(super) traffic: Traffic,
 }
 
@@ -112,7 +113,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn work<O: Overlay<u32>>(
+    pub(super) fn work<O: Overlay<Host>>(
         &mut self,
         mut shard: Shard<'_, O>,
         turns: &Turns<'_>,
@@ -146,7 +147,7 @@ impl Worker {
 
     /// Exchanges that were started are answered, and the answers merged; of those whose partner is
     /// not free only if `all` are to be.
-    fn carry_out<O: Overlay<u32>>(
+    fn carry_out<O: Overlay<Host>>(
         &mut self,
         shard: &mut Shard<'_, O>,
         turns: &Turns<'_>,
@@ -185,7 +186,7 @@ impl Worker {
     }
 
     /// A node's turn: it starts what it has to start.
-    fn start<O: Overlay<u32>>(
+    fn start<O: Overlay<Host>>(
         &mut self,
         shard: &mut Shard<'_, O>,
         turns: &Turns<'_>,
@@ -232,7 +233,7 @@ impl Worker {
     }
 
     /// The partners answer.
-    fn answer<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, all: bool) {
+    fn answer<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, all: bool) {
         for asked in self.asked.drain(..) {
             let node = shard.node(asked.to);
             if node.in_flight() > 0 {
@@ -257,7 +258,7 @@ impl Worker {
     }
 
     /// Those who started merge the answers; where one is lost, the node may try another partner.
-    fn finish<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, turns: &Turns<'_>) {
+    fn finish<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, turns: &Turns<'_>) {
         let mut answered = mem::take(&mut self.answered);
         for Answered {
             turn,
