@@ -42,8 +42,9 @@ fn population(overlay: Random, selection: PartnerSelection) -> Vec<Node> {
 fn round(nodes: &mut [Node], buffers: &mut Buffers<u32>, id: u32, now: Duration) {
     let at = id as usize;
     while let Some(exchange) = nodes[at].with_buffers(buffers, |node| node.poll_round(now)) {
-        let response = nodes[exchange.partner as usize]
-            .with_buffers(buffers, |node| node.handle_request(&id, exchange.request));
+        let response = nodes[exchange.partner as usize].with_buffers(buffers, |node| {
+            node.handle_request(&id, exchange.request, now)
+        });
         nodes[at]
             .with_buffers(buffers, |node| {
                 node.handle_response(exchange.id, response, now)

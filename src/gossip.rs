@@ -5,6 +5,7 @@
 //! the same inputs give the same outputs, byte for byte. The libp2p behaviour drives it over
 //! substreams, the simulator by the million in one process.
 
+mod admission;
 pub mod buffers;
 pub mod config;
 mod in_flight;
@@ -19,6 +20,7 @@ use thiserror::Error;
 
 use crate::{
     gossip::{
+        admission::Admission,
         buffers::Buffers,
         config::{Config, ConfigError, PartnerSelection},
         in_flight::{InFlight, Started},
@@ -68,7 +70,8 @@ pub struct Gossip<P: Peer, O, R> {
     in_flight: InFlight<P::Id>,
     schedule: Schedule<P::Id>,
     buffers: Buffers<P>,
-    notes: Notes<P::Id>,
+    notes: Notes<P>,
+    admission: Admission<P::Id>,
 }
 
 /// What became of an exchange that failed.
@@ -115,6 +118,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             schedule: Schedule::new(),
             buffers: Buffers::default(),
             notes: Notes::new(),
+            admission: Admission::new(),
         })
     }
 
@@ -157,7 +161,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     }
 
     /// The paper's `init`: fills the view with known peers, at age 0, as far as there is room, and
-    /// returns how many came in. This node itself and peers already in the view are passed over.
+    /// returns how many came in. This node itself and peers already in the view are passed over. An
+    /// overlay that chooses among all it hears of may let some of them go again at once.
     pub fn init(&mut self, peers: impl IntoIterator<Item = P>) -> usize {
         let before = self.view.len();
         for peer in peers {
@@ -168,7 +173,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
                 self.view.insert(Descriptor::fresh(peer));
             }
         }
-        self.view.len() - before
+        self.tell_overlay();
+        self.view.len().saturating_sub(before)
     }
 
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
@@ -201,14 +207,27 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// come back through others.
     pub fn remove(&mut self, id: &P::Id) -> Option<P> {
         let removed = self.view.remove(id)?;
+        self.tell_overlay();
+        self.notes.withdraw(id);
         self.notes.retain(&self.view);
         Some(removed.peer)
+    }
+
+    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's output
+    /// stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    pub fn next_sample(&mut self) -> Option<P> {
+        self.notes.next_sample()
+    }
+
+    /// Whether the node knows so few peers, by the overlay's word, that it looks for more in haste.
+    pub fn has_room(&self) -> bool {
+        self.overlay.has_room(&self.view, self.config.view_size())
     }
 
     /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Failed<P::Id>> {
         let id = self.in_flight.overdue(now)?;
-        self.handle_failure(id, Failure::Broken).ok()
+        self.handle_failure(id, Failure::Broken, now).ok()
     }
 
     /// Starts the exchanges that are due, one per call. To be called until `None`.
@@ -220,7 +239,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         if self.view.is_empty() {
             return None;
         }
-        self.schedule.begin_if_due(now, &self.config);
+        if self.schedule.begin_if_due(now, &self.config) {
+            self.begin_round();
+        }
         if self.is_saturated() || !self.schedule.take_turn() {
             return None;
         }
@@ -251,11 +272,19 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// TOCS, passive, on a buffer received: "if pull: buffer ← ((me,0)); view.permute(); move
     /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
-    pub fn handle_request(&mut self, from: &P::Id, request: Request<P>) -> Response<P> {
+    pub fn handle_request(
+        &mut self,
+        from: &P::Id,
+        request: Request<P>,
+        now: Duration,
+    ) -> Response<P> {
         self.notes.shows_life(from);
-        let buffer = request.pull.then(|| self.buffer(from, Side::Passive));
+        let known = &request.descriptors;
+        let buffer = request
+            .pull
+            .then(|| self.buffer((from, Side::Passive), known, request.room));
         let (descriptors, sent) = buffer.unwrap_or_default();
-        self.merge(from, Side::Passive, sent, request.descriptors);
+        self.merge((from, Side::Passive), sent, request.descriptors, now);
         Response { descriptors }
     }
 
@@ -278,16 +307,18 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay.exchange_ended(true);
         self.notes.shows_life(&exchange.partner);
         self.notes.accept(&exchange.partner);
+        self.admission.answered(&exchange.partner);
         let before = self.view.len();
         let received = if self.config.propagation().pulls() {
             response.descriptors
         } else {
             Vec::new()
         };
-        self.merge(&exchange.partner, Side::Active, exchange.sent, received);
-        let after = self.view.len();
+        let partner = (&exchange.partner, Side::Active);
+        self.merge(partner, exchange.sent, received, now);
+        let (after, room) = (self.view.len(), self.has_room());
         self.schedule
-            .hurry_to_fill(before, after, now, &self.config);
+            .hurry_to_fill(after != before, room, now, &self.config);
         Ok(exchange.partner)
     }
 
@@ -303,6 +334,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         &mut self,
         id: ExchangeId,
         failure: Failure,
+        now: Duration,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.buffers.keep_ids(exchange.sent);
@@ -318,7 +350,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         } else if self.view.contains(&partner) {
             self.notes.refuse(partner.clone());
         }
+        if dead {
+            self.admission.failed(&partner, now, &self.config);
+        }
         let removed = dead && self.remove(&partner).is_some();
+        if self.view.is_empty() {
+            self.admission.forgive();
+        }
         if failure == Failure::Broken && !dead && self.view.contains(&partner) {
             self.notes.suspect(partner.clone());
         }
@@ -339,11 +377,17 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
 
     fn select_partner_but(&mut self, pass_over_refused: bool) -> Option<P::Id> {
         let (tried, refused) = (self.schedule.tried(), self.notes.refused());
-        let eligible = self.view.iter().filter(|d| {
-            let id = d.peer.id();
+        let is_eligible = |id: &P::Id| {
             let passed_over = pass_over_refused && refused.contains(id);
             !(tried.contains(id) || self.in_flight.is_with(id) || passed_over)
-        });
+        };
+        let own_choice = self
+            .overlay
+            .select_partner(&self.view, is_eligible, &mut self.rng);
+        if own_choice.is_some() {
+            return own_choice;
+        }
+        let eligible = self.view.iter().filter(|d| is_eligible(d.peer.id()));
         let anybody = tried.is_empty() && self.in_flight.is_empty() && refused.is_empty();
         let chosen = match self.config.selection() {
             PartnerSelection::Head => eligible.min_by_key(|d| d.age),
@@ -372,7 +416,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         let propagation = self.config.propagation();
         let buffer = propagation
             .pushes()
-            .then(|| self.buffer(&partner, Side::Active));
+            .then(|| self.buffer((&partner, Side::Active), &[], usize::MAX));
         let (descriptors, sent) = buffer.unwrap_or_default();
         let deadline = now.saturating_add(self.config.exchange_timeout());
         let id = self.in_flight.start(partner.clone(), sent, round, deadline);
@@ -382,6 +426,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             request: Request {
                 descriptors,
                 pull: propagation.pulls(),
+                room: usize::MAX,
             },
         }
     }
@@ -390,34 +435,75 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.in_flight.finish(id).ok_or(UnknownExchange)
     }
 
-    /// Returns the buffer to send, and who of the view is in it.
-    fn buffer(&mut self, partner: &P::Id, side: Side) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
+    /// What a round brings beside exchanges.
+    fn begin_round(&mut self) {
+        self.admission.begin_round();
+        let mut samples = Vec::new();
+        let view_size = self.config.view_size();
+        self.overlay
+            .begin_round(&mut self.view, view_size, &mut samples, &mut self.rng);
+        self.notes.offer(&mut samples, view_size);
+    }
+
+    /// The view has changed in another way than by a merge.
+    fn tell_overlay(&mut self) {
+        let view_size = self.config.view_size();
+        self.overlay
+            .view_changed(&mut self.view, view_size, &mut self.rng);
+    }
+
+    /// Returns the buffer to send, which takes at most `room` bytes, and who of the view is in it.
+    fn buffer(
+        &mut self,
+        (partner, side): (&P::Id, Side),
+        known: &[Descriptor<P>],
+        room: usize,
+    ) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
         let arrange = Arrange {
             view_size: self.config.view_size(),
             partner,
             side,
+            known,
         };
         let outgoing = self.overlay.arrange(&mut self.view, arrange, &mut self.rng);
+        let local = self.local.as_ref().filter(|_| outgoing.local);
+        let mut left = room;
+        let mut fits = |peer: &P| match left.checked_sub(peer.size()) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        };
+        let local = local.filter(|local| fits(local)).cloned();
         let head = self.view.head(outgoing.entries);
+        let fitting = head.iter().take_while(|d| fits(&d.peer)).count();
+        let head = &head[..fitting];
         let mut sent = self.buffers.ids();
         sent.extend(head.iter().map(|d| d.peer.id().clone()));
         let mut buffer = self.buffers.descriptors();
         buffer.reserve_exact(head.len() + 1);
-        if outgoing.local {
-            buffer.extend(self.local.clone().map(Descriptor::fresh));
-        }
+        buffer.extend(local.map(Descriptor::fresh));
         buffer.extend_from_slice(head);
         (buffer, sent)
     }
 
     fn merge(
         &mut self,
-        partner: &P::Id,
-        side: Side,
+        (partner, side): (&P::Id, Side),
         sent: Vec<P::Id>,
         mut received: Vec<Descriptor<P>>,
+        now: Duration,
     ) {
         received.retain(|d| *d.peer.id() != self.id);
+        let settings = (now, &*self.config);
+        self.admission
+            .filter(&self.view, (partner, side), &mut received, settings);
+        let newcomers = self.config.diversity().map(|_| {
+            let ids = received.iter().map(|d| d.peer.id());
+            let new = ids.filter(|id| !self.view.contains(id));
+            new.cloned().collect()
+        });
         let merge = Merge {
             view_size: self.config.view_size(),
             partner,
@@ -429,6 +515,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             self.overlay.merge(view, merge, &mut self.rng);
         });
         debug_assert!(self.view.len() <= self.config.view_size());
+        if let Some(newcomers) = newcomers {
+            self.admission.note(&self.view, (partner, side), newcomers);
+        }
         self.notes.retain(&self.view);
         // But not what a peer with a larger view has sent, so nothing is hoarded.
         if received.capacity() <= self.config.view_size() {
@@ -450,6 +539,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Gossip<P, O, R> {
     }
 
     fn select_peer(&mut self, selection: Selection) -> Option<P> {
+        if selection == Selection::Uniform
+            && let Some(sample) = self.next_sample()
+        {
+            return Some(sample);
+        }
         let sampler = self.notes.sampler();
         sampler.select(&self.view, selection, &mut self.rng)
     }
@@ -510,7 +604,7 @@ mod tests {
         let (mut a, mut b) = (node(1, config()), node(2, config()));
         let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
         assert_eq!(exchange.request.descriptors, [Descriptor::fresh(1)]);
-        let response = b.handle_request(&1, exchange.request);
+        let response = b.handle_request(&1, exchange.request, ROUND);
         assert_eq!(response.descriptors, [Descriptor::fresh(2)]);
         assert_eq!(
             a.handle_response(exchange.id, response, Duration::ZERO),
@@ -528,7 +622,7 @@ mod tests {
         let (mut a, mut b) = (full_node(push), node(20, config()));
         let exchange = a.poll_round(Duration::ZERO).expect("due");
         assert_eq!(exchange.request.descriptors.len(), 5);
-        let response = b.handle_request(&0, exchange.request);
+        let response = b.handle_request(&0, exchange.request, ROUND);
         assert_eq!(response, empty());
         assert_eq!(b.view().len(), 5);
         let unasked = Response {
@@ -541,7 +635,7 @@ mod tests {
         let mut a = full_node(pull);
         let exchange = a.poll_round(Duration::ZERO).expect("due");
         assert!(exchange.request.descriptors.is_empty());
-        let response = b.handle_request(&0, exchange.request);
+        let response = b.handle_request(&0, exchange.request, ROUND);
         assert_eq!(response.descriptors[0], Descriptor::fresh(20));
         a.handle_response(exchange.id, response, ROUND)
             .expect("in flight");
@@ -553,7 +647,7 @@ mod tests {
         let (mut a, mut b) = (node(1, config()), node(2, config()));
         a.set_local(None);
         let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
-        let response = b.handle_request(&1, exchange.request);
+        let response = b.handle_request(&1, exchange.request, ROUND);
         a.handle_response(exchange.id, response, Duration::ZERO)
             .expect("in flight");
         assert!(a.view().contains(&2));
@@ -567,8 +661,9 @@ mod tests {
         let request = Request {
             descriptors: vec![Descriptor::fresh(1), Descriptor::fresh(3)],
             pull: false,
+            room: usize::MAX,
         };
-        a.handle_request(&3, request);
+        a.handle_request(&3, request, ROUND);
         assert_eq!(a.view().len(), 1);
         assert!(!a.view().contains(&1));
     }
@@ -592,8 +687,9 @@ mod tests {
             let pull = Request {
                 descriptors: Vec::new(),
                 pull: true,
+                room: usize::MAX,
             };
-            a.handle_request(&99, pull);
+            a.handle_request(&99, pull, ROUND);
         }
         let response = Response {
             descriptors: (20..24).map(Descriptor::fresh).collect(),
@@ -646,7 +742,7 @@ mod tests {
         let mut tried = Vec::new();
         while let Some(exchange) = a.poll_round(ROUND) {
             tried.push(exchange.partner);
-            let failed = a.handle_failure(exchange.id, Failure::Unreachable);
+            let failed = a.handle_failure(exchange.id, Failure::Unreachable, ROUND);
             assert!(failed.expect("in flight").removed);
         }
         assert_eq!(tried, [1, 2, 3]);
@@ -658,7 +754,7 @@ mod tests {
         let mut a = full_node(config().with_retries(0));
         let fail = |a: &mut Node, round: u32| {
             let exchange = a.exchange_with(1, round * ROUND).expect("free");
-            let failed = a.handle_failure(exchange.id, Failure::Broken);
+            let failed = a.handle_failure(exchange.id, Failure::Broken, ROUND);
             failed.expect("in flight").removed
         };
         assert!(!fail(&mut a, 1));
@@ -679,7 +775,7 @@ mod tests {
             let mut partner = exchange.partner;
             if partner == 1 {
                 assert_eq!(round, 1, "passed over once it was refused");
-                let failed = a.handle_failure(exchange.id, Failure::Refused);
+                let failed = a.handle_failure(exchange.id, Failure::Refused, ROUND);
                 assert!(!failed.expect("in flight").removed);
                 let other = a.poll_round(round * ROUND).expect("another in its place");
                 partner = other.partner;
@@ -701,7 +797,7 @@ mod tests {
         for round in 1..=3 {
             let exchange = a.poll_round(round * ROUND).expect("due");
             assert_eq!(exchange.partner, 1);
-            a.handle_failure(exchange.id, Failure::Refused)
+            a.handle_failure(exchange.id, Failure::Refused, ROUND)
                 .expect("in flight");
             assert!(a.poll_round(round * ROUND).is_none());
         }
@@ -712,13 +808,14 @@ mod tests {
         let mut a = full_node(config().with_retries(0));
         for _ in 0..2 {
             let exchange = a.exchange_with(1, ROUND).expect("free");
-            let failed = a.handle_failure(exchange.id, Failure::Broken);
+            let failed = a.handle_failure(exchange.id, Failure::Broken, ROUND);
             assert!(!failed.expect("in flight").removed);
             let ping = Request {
                 descriptors: Vec::new(),
                 pull: true,
+                room: usize::MAX,
             };
-            a.handle_request(&1, ping);
+            a.handle_request(&1, ping, ROUND);
         }
     }
 
@@ -727,7 +824,7 @@ mod tests {
         let mut a = full_node(config());
         let first = a.poll_round(ROUND).expect("due");
         let _second = a.poll_round(2 * ROUND).expect("due");
-        a.handle_failure(first.id, Failure::Broken)
+        a.handle_failure(first.id, Failure::Broken, ROUND)
             .expect("in flight");
         assert!(a.poll_round(2 * ROUND).is_none());
     }
@@ -746,7 +843,7 @@ mod tests {
             Err(UnknownExchange)
         );
         assert_eq!(
-            a.handle_failure(exchange.id, Failure::Broken),
+            a.handle_failure(exchange.id, Failure::Broken, ROUND),
             Err(UnknownExchange)
         );
         assert_eq!(*a.view(), view);

@@ -53,7 +53,7 @@
 //! let now = Duration::ZERO;
 //! let exchange = alice.poll_round(now).ok_or("a round is due")?;
 //! assert_eq!(exchange.partner, 2);
-//! let response = bob.handle_request(&1, exchange.request);
+//! let response = bob.handle_request(&1, exchange.request, Duration::ZERO);
 //! alice.handle_response(exchange.id, response, now)?;
 //!
 //! assert!(bob.view().contains(&1));
@@ -82,6 +82,7 @@
 
 pub mod gossip;
 pub mod overlay;
+pub mod prefixes;
 pub mod sampling;
 #[cfg(feature = "simulator")]
 pub mod simulator;

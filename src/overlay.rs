@@ -15,9 +15,11 @@ use rand::Rng;
 
 use crate::view::{Descriptor, Peer, View};
 
-/// The three decisions of an overlay. Every method is given the view, which
+/// What an overlay decides. Every method is given the view, which
 /// [`Gossip`](crate::gossip::Gossip) owns, and the node's RNG; an implementation that draws from
 /// anything else loses determinism.
+///
+/// Three methods there must be; the others are for overlays that know more than a list of peers.
 pub trait Overlay<P: Peer> {
     /// Whether these settings can work with views of `view_size` peers. Called once, before
     /// anything else.
@@ -46,6 +48,42 @@ pub trait Overlay<P: Peer> {
     fn exchange_ended(&mut self, answered: bool) {
         let _ = answered;
     }
+
+    /// Told that a round begins. For overlays in which something happens with time; what they put into
+    /// `samples` is handed out by the sampling service before anything else is.
+    fn begin_round<R: Rng + ?Sized>(
+        &mut self,
+        view: &mut View<P>,
+        view_size: usize,
+        samples: &mut Vec<P>,
+        rng: &mut R,
+    ) {
+        let _ = (view, view_size, samples, rng);
+    }
+
+    /// With whom the next exchange is to be: one of those of the view who are `eligible`. `None`, the
+    /// default, leaves it to [`PartnerSelection`](crate::gossip::config::PartnerSelection).
+    fn select_partner<R: Rng + ?Sized>(
+        &mut self,
+        view: &View<P>,
+        eligible: impl Fn(&P::Id) -> bool,
+        rng: &mut R,
+    ) -> Option<P::Id> {
+        let _ = (view, eligible, rng);
+        None
+    }
+
+    /// Told that the view was changed by others: known peers were put in at its end, dead ones taken
+    /// out. For overlays that keep something beside the view; they may drop peers from it.
+    fn view_changed<R: Rng + ?Sized>(&mut self, view: &mut View<P>, view_size: usize, rng: &mut R) {
+        let _ = (view, view_size, rng);
+    }
+
+    /// Whether the node knows so few peers that it should look for more in haste. The default: as long
+    /// as the view is not full.
+    fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
+        view.len() < view_size
+    }
 }
 
 /// Which end of an exchange a node is: the paper's two threads.
@@ -66,6 +104,9 @@ pub struct Arrange<'a, P: Peer> {
     pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
+    /// What the partner has just sent, and need not be told: at the passive end. Empty at the active
+    /// one.
+    pub known: &'a [Descriptor<P>],
 }
 
 /// What goes into a buffer, by [`Overlay::arrange`].

@@ -16,6 +16,8 @@ use std::{
 use rand::{Rng, RngExt};
 use rustc_hash::FxHasher;
 
+use crate::prefixes::Prefixes;
+
 /// A peer as the view sees it: an identity, and whatever travels with it.
 ///
 /// The simulator uses plain integers, the libp2p part signed records; a ranking overlay may carry
@@ -31,6 +33,17 @@ pub trait Peer: Clone {
     /// higher sequence number, for example. The default keeps what is there.
     fn refresh(&mut self, other: Self) {
         let _ = other;
+    }
+
+    /// The networks that the peer's address lies in, as far as it says: what caps and overlays against
+    /// attackers count. The default knows none, and such peers are told apart by their identity alone.
+    fn prefixes(&self) -> Option<Prefixes> {
+        None
+    }
+
+    /// How many bytes the peer takes in a message, for whoever counts them. The default is 0.
+    fn size(&self) -> usize {
+        0
     }
 }
 

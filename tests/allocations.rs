@@ -81,12 +81,14 @@ impl World {
                 if let Some(buffers) = &mut self.buffers {
                     buffers.keep(exchange.request.descriptors);
                 }
-                self.node(id, |node| node.handle_failure(exchange.id, Failure::Broken))
-                    .expect("in flight");
+                self.node(id, |node| {
+                    node.handle_failure(exchange.id, Failure::Broken, now)
+                })
+                .expect("in flight");
                 self.failed += 1;
             } else {
                 let (partner, request) = (exchange.partner, exchange.request);
-                let response = self.node(partner, |node| node.handle_request(&id, request));
+                let response = self.node(partner, |node| node.handle_request(&id, request, now));
                 self.node(id, |node| node.handle_response(exchange.id, response, now))
                     .expect("in flight");
                 self.answered += 1;

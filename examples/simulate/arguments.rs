@@ -11,6 +11,7 @@ use libp2p_peer_sampling::{
     gossip::config::{self as gossip, PartnerSelection, Propagation},
     overlay::OverlayError,
     simulator::{
+        adversary::attack::{Adversaries, Attack},
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
         faults::{Crash, Faults},
@@ -21,8 +22,8 @@ use libp2p_peer_sampling::{
 };
 
 use crate::simulate::values::{
-    Between, BootstrapName, CrashAt, DriverName, OverlayName, PathsName, PropagationName,
-    SelectName,
+    AttackName, Between, BootstrapName, CrashAt, DriverName, KeptName, OverlayName, PathsName,
+    PropagationName, SelectName,
 };
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
@@ -147,6 +148,37 @@ struct Arguments {
     /// Cut the network in two halves from the beginning of round FROM to that of round TO
     #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true)]
     partition: Option<Between>,
+
+    /// The share of the nodes, 0 to 1, that are attackers. All measures are of the honest nodes then,
+    /// and there are more: attacker_share of their views, attacker_samples of what their sampling
+    /// service hands out, how many are isolated, how many victim_dials they make, and in an eclipse the
+    /// victim_share of attackers in the view of the victim. Without attackers, these keys are not there
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    attackers: Option<f64>,
+
+    /// What attackers do: push identities of theirs to everybody (flood), the same few of them (hub),
+    /// push to one node (eclipse) or to nodes that restart in turn (restart), hand out made-up
+    /// identities with the address of one victim (spray), flood out of one /16 (prefix) [default:
+    /// flood]
+    #[arg(long, value_name = "NAME")]
+    attack: Option<AttackName>,
+
+    /// How many exchanges each attacker starts per round [default: 10]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    force: Option<usize>,
+
+    /// How many identities the attackers have together [default: one each]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    identities: Option<usize>,
+
+    /// How many descriptors attackers put into a message [default: as many as a view holds]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    message: Option<usize>,
+
+    /// What nodes keep over a restart in the attack restart: nothing, or their latest partners [default:
+    /// nothing]
+    #[arg(long, value_name = "WHAT")]
+    kept: Option<KeptName>,
 
     /// Along which links path lengths are measured
     #[arg(long, value_name = "KIND", default_value = "directed")]
@@ -291,6 +323,27 @@ impl Settings {
         if self.arguments.loss > 0.0 {
             parts.push(format!("loss {}", self.arguments.loss));
         }
+        if let Some(adversaries) = self.config.adversaries() {
+            let attack = name(
+                self.arguments
+                    .attack
+                    .unwrap_or(AttackName::Flood)
+                    .to_possible_value(),
+            );
+            parts.push(format!("attackers {}", adversaries.fraction()));
+            parts.push(format!("{attack} with force {}", adversaries.force()));
+            for (what, number) in [
+                ("identities", adversaries.identities()),
+                ("descriptors each", adversaries.message()),
+            ] {
+                parts.extend(number.map(|number| format!("{number} {what}")));
+            }
+            let kept = self
+                .arguments
+                .kept
+                .and_then(|kept| kept.to_possible_value());
+            parts.extend(kept.map(|kept| format!("kept {}", kept.get_name())));
+        }
         if self.paths == Paths::Undirected {
             parts.push("undirected paths".to_owned());
         }
@@ -320,6 +373,7 @@ impl Arguments {
                 return Err(format!("--{argument} {value}: only with --driver events"));
             }
         }
+        self.check_attack()?;
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
@@ -342,6 +396,58 @@ impl Arguments {
             plot: self.plot.clone(),
             arguments: self,
         })
+    }
+
+    /// What is said of attackers must be said of some.
+    fn check_attack(&self) -> Result<(), String> {
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map(|value| value.get_name().to_owned())
+        };
+        let attack = name(self.attack.and_then(|attack| attack.to_possible_value()));
+        let kept = name(self.kept.and_then(|kept| kept.to_possible_value()));
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        for (argument, given) in [
+            ("attack", attack),
+            ("force", number(self.force)),
+            ("identities", number(self.identities)),
+            ("message", number(self.message)),
+            ("kept", kept.clone()),
+        ] {
+            if let Some(value) = given
+                && self.attackers.is_none()
+            {
+                return Err(format!("--{argument} {value}: only with --attackers"));
+            }
+        }
+        if let Some(kept) = kept
+            && self.attack != Some(AttackName::Restart)
+        {
+            return Err(format!("--kept {kept}: only with --attack restart"));
+        }
+        match self.attackers {
+            Some(fraction) if self.driver == DriverName::Events => {
+                Err(format!("--attackers {fraction}: only with --driver rounds"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn adversaries(&self) -> Option<Adversaries> {
+        let attack = self.attack.map_or(Attack::Flood, Attack::from);
+        let mut adversaries = Adversaries::new(attack, self.attackers?);
+        if let Some(force) = self.force {
+            adversaries = adversaries.with_force(force);
+        }
+        if let Some(identities) = self.identities {
+            adversaries = adversaries.with_identities(identities);
+        }
+        if let Some(descriptors) = self.message {
+            adversaries = adversaries.with_message(descriptors);
+        }
+        if let Some(kept) = self.kept {
+            adversaries = adversaries.with_kept(kept.into());
+        }
+        Some(adversaries)
     }
 
     fn config(&self) -> Config {
@@ -368,7 +474,7 @@ impl Arguments {
         if let Some(Between(rounds)) = &self.partition {
             faults = faults.with_partition(rounds.clone());
         }
-        Config::new(self.nodes)
+        let config = Config::new(self.nodes)
             .with_gossip(gossip)
             .with_bootstrap(match self.bootstrap {
                 BootstrapName::Growing => Bootstrap::GROWING,
@@ -384,7 +490,11 @@ impl Arguments {
             .with_latency(Latency::LogNormal {
                 median: Duration::from_millis(self.latency.unwrap_or(50)),
                 sigma: self.jitter.unwrap_or(0.5),
-            })
+            });
+        match self.adversaries() {
+            Some(adversaries) => config.with_adversaries(adversaries),
+            None => config,
+        }
     }
 
     fn chosen(&self) -> Result<Chosen, String> {
@@ -442,8 +552,12 @@ impl Arguments {
                 round,
                 rounds,
             } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
+            ConfigError::Attackers { fraction, nodes } => format!(
+                "--attackers {fraction}: must be at least one of {nodes} nodes, and leave two of them \
+                 honest"
+            ),
             ConfigError::TooManyNewcomers { churn, rounds } => {
-                format!("--churn {churn}: brings more than 2^32 nodes in --rounds {rounds}")
+                format!("--churn {churn}: brings more than 2^31 nodes in --rounds {rounds}")
             }
             ConfigError::EmptyPartition { from, to } => {
                 format!("--partition {from}..{to}: must end after it begins")

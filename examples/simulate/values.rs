@@ -3,7 +3,10 @@
 use std::{ops::Range, str::FromStr};
 
 use clap::ValueEnum;
-use libp2p_peer_sampling::simulator::faults::Crash;
+use libp2p_peer_sampling::simulator::{
+    adversary::attack::{Attack, Kept},
+    faults::Crash,
+};
 
 /// Which overlay.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
@@ -52,6 +55,46 @@ pub enum BootstrapName {
 pub enum PathsName {
     Directed,
     Undirected,
+}
+
+/// What attackers do.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum AttackName {
+    Flood,
+    Hub,
+    Eclipse,
+    Restart,
+    Spray,
+    Prefix,
+}
+
+impl From<AttackName> for Attack {
+    fn from(name: AttackName) -> Self {
+        match name {
+            AttackName::Flood => Self::Flood,
+            AttackName::Hub => Self::Hub,
+            AttackName::Eclipse => Self::Eclipse,
+            AttackName::Restart => Self::Restart,
+            AttackName::Spray => Self::Spray,
+            AttackName::Prefix => Self::Prefix,
+        }
+    }
+}
+
+/// What a node that restarts has kept.
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+pub enum KeptName {
+    Nothing,
+    Contacted,
+}
+
+impl From<KeptName> for Kept {
+    fn from(name: KeptName) -> Self {
+        match name {
+            KeptName::Nothing => Self::Nothing,
+            KeptName::Contacted => Self::Contacted,
+        }
+    }
 }
 
 /// FRACTION@ROUND: how many crash, and when.

@@ -52,11 +52,29 @@ pub struct Config {
     eager_delay: Duration,
     propagation: Propagation,
     selection: PartnerSelection,
+    quarantine: Option<(Duration, Duration)>,
+    diversity: Option<Diversity>,
+}
+
+/// How many peers of the view may come from one hand. Against attackers who have many identities;
+/// peers that nobody could choose freely are counted: who tells, where they are, how fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Diversity {
+    /// How many peers of the view may have been learnt from one and the same partner, that one itself
+    /// left out; 1 to c.
+    pub per_source: usize,
+    /// How many peers of the view may lie in one narrow network: a /24 or a /48, see
+    /// [`Prefixes`](crate::prefixes::Prefixes); 1 to c. Peers without known networks are not counted.
+    pub per_prefix: usize,
+    /// How many peers may enter the view in one round by way of others' requests, however many
+    /// requests there are; 1 or more. What this node has asked for itself is not counted.
+    pub per_round: usize,
 }
 
 impl Default for Config {
     /// c=30, push-pull and tail from the paper (TOCS 2007); a period of 10 s and a time-out of 10 s
-    /// (guesses); fanout 1; 3 retries (measured by simulation); eager delay 100 ms (a guess).
+    /// (guesses); fanout 1; 3 retries (measured by simulation); eager delay 100 ms (a guess); no
+    /// quarantine and no caps, as in the papers.
     fn default() -> Self {
         Self {
             view_size: 30,
@@ -67,6 +85,8 @@ impl Default for Config {
             eager_delay: Duration::from_millis(100),
             propagation: Propagation::PushPull,
             selection: PartnerSelection::Tail,
+            quarantine: None,
+            diversity: None,
         }
     }
 }
@@ -137,6 +157,22 @@ impl Config {
         self
     }
 
+    /// For how long a peer that failed is not taken in again, whoever tells of it: `first`, doubled for
+    /// each further failure up to `longest`, and after six failures for good. 1 ms to 24 h, `first` not
+    /// longer than `longest`; `None` takes it in again at once. A node that is left with nobody
+    /// forgives all: it may have been its own connection that failed. Some 16 failed peers are remembered
+    /// for each place in the view.
+    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+        self.quarantine = quarantine;
+        self
+    }
+
+    /// How many peers of the view may come from one hand; `None` for no such bounds.
+    pub fn with_diversity(mut self, diversity: Option<Diversity>) -> Self {
+        self.diversity = diversity;
+        self
+    }
+
     /// The view size c, in peers.
     pub fn view_size(&self) -> usize {
         self.view_size
@@ -177,6 +213,16 @@ impl Config {
         self.selection
     }
 
+    /// For how long a peer that failed is not taken in again, at first and at most.
+    pub fn quarantine(&self) -> Option<(Duration, Duration)> {
+        self.quarantine
+    }
+
+    /// How many peers of the view may come from one hand.
+    pub fn diversity(&self) -> Option<Diversity> {
+        self.diversity
+    }
+
     /// Whether these settings are within their bounds.
     ///
     /// # Errors
@@ -192,7 +238,25 @@ impl Config {
             self.exchange_timeout,
             Self::EXCHANGE_TIMEOUT,
         )?;
-        in_time_bounds("eager delay", self.eager_delay, Self::PERIOD)
+        in_time_bounds("eager delay", self.eager_delay, Self::PERIOD)?;
+        if let Some((first, longest)) = self.quarantine {
+            in_time_bounds("quarantine", longest, Self::PERIOD)?;
+            in_time_bounds("first quarantine", first, (Self::PERIOD.0, longest))?;
+        }
+        if let Some(diversity) = self.diversity {
+            in_bounds(
+                "peers per source",
+                diversity.per_source,
+                (1, self.view_size),
+            )?;
+            in_bounds(
+                "peers per prefix",
+                diversity.per_prefix,
+                (1, self.view_size),
+            )?;
+            in_bounds("peers per round", diversity.per_round, (1, usize::MAX))?;
+        }
+        Ok(())
     }
 }
 

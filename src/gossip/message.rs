@@ -10,6 +10,9 @@ pub struct Request<P> {
     pub descriptors: Vec<Descriptor<P>>,
     /// Whether the sender wants a buffer back.
     pub pull: bool,
+    /// How many bytes that buffer may take, as [`Peer::size`](crate::view::Peer::size) counts them.
+    /// Never travels: the receiver sets it, by what it has received. `usize::MAX` where nobody counts.
+    pub room: usize,
 }
 
 /// The second and last message of an exchange.

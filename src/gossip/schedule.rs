@@ -65,10 +65,10 @@ impl<I: Eq> Schedule<I> {
         ));
     }
 
-    /// Starts the next round when its time has come.
-    pub(super) fn begin_if_due(&mut self, now: Duration, config: &Config) {
+    /// Starts the next round when its time has come, and returns whether it has.
+    pub(super) fn begin_if_due(&mut self, now: Duration, config: &Config) -> bool {
         if now < self.next_round {
-            return;
+            return false;
         }
         let unhurried = |started| now >= config.period().saturating_add(started);
         if self.round_started.is_none_or(unhurried) {
@@ -81,6 +81,7 @@ impl<I: Eq> Schedule<I> {
         self.budget = config.fanout() as u32;
         self.retries = config.retries() as u32;
         self.tried.clear();
+        true
     }
 
     /// Takes one exchange out of the round's budget; false when there is none left.
@@ -104,21 +105,20 @@ impl<I: Eq> Schedule<I> {
         }
     }
 
-    /// An exchange took the view from `before` to `after` peers: while there is room, the next round
-    /// starts after the eager delay, doubled for each exchange in a row that brought nobody new.
+    /// An exchange has ended: while there is room, the next round starts after the eager delay, doubled
+    /// for each exchange in a row that brought nobody new.
     pub(super) fn hurry_to_fill(
         &mut self,
-        before: usize,
-        after: usize,
+        grown: bool,
+        room: bool,
         now: Duration,
         config: &Config,
     ) {
-        let view_size = config.view_size();
-        self.fruitless = match before < view_size && after == before {
+        self.fruitless = match room && !grown {
             true => self.fruitless.saturating_add(1),
             false => 0,
         };
-        if after < view_size {
+        if room {
             self.next_round_within(now, self.fruitless, config);
         }
     }

@@ -162,6 +162,7 @@ mod tests {
         Request {
             descriptors: fresh(peers),
             pull: true,
+            room: usize::MAX,
         }
     }
 
@@ -175,7 +176,7 @@ mod tests {
         assert!(!sent.contains(&1), "{sent:?}");
         assert!(p.view().contains(&1), "until the answer comes");
 
-        let response = q.handle_request(&0, exchange.request);
+        let response = q.handle_request(&0, exchange.request, Duration::ZERO);
         let answer = peers(&response.descriptors);
         assert_eq!(answer.len(), L);
         assert!(!answer.contains(&1), "never itself: {answer:?}");
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn empty_slots_are_filled_first_then_those_of_what_was_sent() {
         let mut q = node(1, 11..=18);
-        let response = q.handle_request(&0, request([0, 2, 3]));
+        let response = q.handle_request(&0, request([0, 2, 3]), Duration::ZERO);
         let sent = peers(&response.descriptors);
         assert_eq!(q.view().len(), C);
         assert!([0, 2, 3].iter().all(|&new| q.view().contains(&new)));
@@ -217,9 +218,9 @@ mod tests {
         let mut q = node(1, 11..=20);
         // A round that came to nothing makes everybody older.
         let exchange = q.poll_round(Duration::ZERO).expect("due");
-        q.handle_failure(exchange.id, Failure::Refused)
+        q.handle_failure(exchange.id, Failure::Refused, Duration::ZERO)
             .expect("in flight");
-        let response = q.handle_request(&0, request([0, 12, 13, 14]));
+        let response = q.handle_request(&0, request([0, 12, 13, 14]), Duration::ZERO);
         let sent = peers(&response.descriptors);
         let gone: Vec<u32> = (11..=20).filter(|id| !q.view().contains(id)).collect();
         assert_eq!(gone, sent[..1]);
@@ -233,7 +234,7 @@ mod tests {
         let exchange = p.poll_round(Duration::ZERO).expect("due");
         let ages: Vec<u32> = exchange.request.descriptors.iter().map(|d| d.age).collect();
         assert_eq!(ages, [0, 1, 1, 1]);
-        let response = q.handle_request(&0, exchange.request);
+        let response = q.handle_request(&0, exchange.request, Duration::ZERO);
         assert_eq!(q.view().get(&0).map(|d| d.age), Some(0));
         assert!(
             response.descriptors.iter().all(|d| d.age == 0),
@@ -252,7 +253,9 @@ mod tests {
         for (failure, stays) in [(Failure::Unreachable, false), (Failure::Refused, true)] {
             let mut p = node(0, 1..=10);
             let exchange = p.poll_round(Duration::ZERO).expect("due");
-            let failed = p.handle_failure(exchange.id, failure).expect("in flight");
+            let failed = p
+                .handle_failure(exchange.id, failure, Duration::ZERO)
+                .expect("in flight");
             assert_eq!(failed.removed, !stays);
             assert_eq!(p.view().contains(&1), stays, "{failure:?}");
             assert_eq!(p.view().len(), C - 1 + usize::from(stays));
@@ -275,7 +278,7 @@ mod tests {
         let mut q = node(0, 1..=10);
         let mut request = request([]);
         request.descriptors = flood();
-        q.handle_request(&99, request);
+        q.handle_request(&99, request, Duration::ZERO);
         assert_eq!(q.view().iter().filter(|d| d.peer >= 100).count(), L);
         assert_eq!(q.view().len(), C);
 
@@ -283,14 +286,14 @@ mod tests {
         let mut q = node(0, 1..=2);
         let mut request = self::request([]);
         request.descriptors = flood();
-        q.handle_request(&99, request);
+        q.handle_request(&99, request, Duration::ZERO);
         assert_eq!(q.view().len(), 2 + L);
 
         // The same peer again and again, the partner itself, and this node.
         let mut q = node(1, 11..=20);
         let mut request = self::request([]);
         request.descriptors = fresh([99, 99, 1, 1, 1, 99]);
-        q.handle_request(&99, request);
+        q.handle_request(&99, request, Duration::ZERO);
         assert_eq!(q.view().iter().filter(|d| d.peer == 99).count(), 1);
         assert!(!q.view().contains(&1));
         assert_eq!(q.view().len(), C);
@@ -307,7 +310,11 @@ mod tests {
                 let from = rng.random_range(2_000..2_020);
                 let others = (0..3).map(|_| rng.random_range(2_000..2_020));
                 let others: Vec<u32> = others.collect();
-                p.handle_request(&from, request([&[from], &others[..]].concat()));
+                p.handle_request(
+                    &from,
+                    request([&[from], &others[..]].concat()),
+                    Duration::ZERO,
+                );
             }
             let response = Response {
                 descriptors: fresh(3_000..3_004),

@@ -400,6 +400,7 @@ mod tests {
                 view_size: 10,
                 partner: &9,
                 side: Side::Active,
+                known: &[],
             };
             let mut rng = StdRng::seed_from_u64(5);
             { overlay }.arrange(&mut view, arrange, &mut rng);

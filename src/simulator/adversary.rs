@@ -1,5 +1,5 @@
 //! Attackers: how many there are, and what they are up to.
 
 pub mod attack;
-pub mod attackers;
+pub(crate) mod attackers;
 pub mod exposure;

@@ -6,7 +6,10 @@ use thiserror::Error;
 
 use crate::{
     gossip::config as gossip,
-    simulator::{bootstrap::Bootstrap, faults::Faults, latency::Latency},
+    simulator::{
+        adversary::attack::Adversaries, bootstrap::Bootstrap, faults::Faults, host::Host,
+        latency::Latency,
+    },
 };
 
 /// Settings of a simulation. Checked as a whole when a driver is made of it.
@@ -16,6 +19,7 @@ pub struct Config {
     gossip: gossip::Config,
     bootstrap: Bootstrap,
     faults: Faults,
+    adversaries: Option<Adversaries>,
     latency: Latency,
     rounds: u64,
     seed: u64,
@@ -38,6 +42,7 @@ impl Config {
             gossip: gossip::Config::default(),
             bootstrap: Bootstrap::Random,
             faults: Faults::none(),
+            adversaries: None,
             latency: Latency::Constant(Duration::from_millis(50)),
             rounds: 100,
             seed: 0,
@@ -60,6 +65,13 @@ impl Config {
     /// What goes wrong.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// Who attacks: so many of the nodes are no honest ones. Only the round-based driver knows
+    /// attackers.
+    pub fn with_adversaries(mut self, adversaries: Adversaries) -> Self {
+        self.adversaries = Some(adversaries);
         self
     }
 
@@ -89,9 +101,15 @@ impl Config {
         self
     }
 
-    /// How many nodes there are once all have joined.
+    /// How many nodes there are once all have joined, attackers included.
     pub fn nodes(&self) -> usize {
         self.nodes
+    }
+
+    /// How many of them are honest.
+    pub fn honest(&self) -> usize {
+        let attackers = self.adversaries.map_or(0, |a| a.count(self.nodes));
+        self.nodes.saturating_sub(attackers)
     }
 
     /// The settings of every node.
@@ -107,6 +125,11 @@ impl Config {
     /// What goes wrong.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Who attacks, if anybody does.
+    pub fn adversaries(&self) -> Option<&Adversaries> {
+        self.adversaries.as_ref()
     }
 
     /// How long messages take.
@@ -158,11 +181,14 @@ impl Config {
         if !self.latency.is_valid() {
             return Err(ConfigError::Latency(self.latency));
         }
+        if let Some(adversaries) = &self.adversaries {
+            self.check_adversaries(adversaries)?;
+        }
         fraction("churn", self.faults.churn())?;
         fraction("loss", self.faults.loss())?;
         // Newcomers have numbers of their own.
         let joined = 1.0 + self.faults.churn() * self.rounds as f64;
-        if self.nodes as f64 * joined >= f64::from(u32::MAX) {
+        if self.nodes as f64 * joined >= f64::from(Host::ATTACKERS) {
             return Err(ConfigError::TooManyNewcomers {
                 churn: self.faults.churn(),
                 rounds: self.rounds,
@@ -174,6 +200,28 @@ impl Config {
                 to: rounds.end,
             }),
             Some(rounds) => self.in_time("partition", rounds.start),
+            None => Ok(()),
+        }
+    }
+
+    fn check_adversaries(&self, adversaries: &Adversaries) -> Result<(), ConfigError> {
+        let bounds = |(min, max): (usize, usize)| (min as u64, max as u64);
+        fraction("attackers", adversaries.fraction())?;
+        let count = adversaries.count(self.nodes);
+        if count == 0 || self.honest() < 2 {
+            return Err(ConfigError::Attackers {
+                fraction: adversaries.fraction(),
+                nodes: self.nodes,
+            });
+        }
+        let force = adversaries.force() as u64;
+        in_bounds("force", force, bounds(Adversaries::FORCE))?;
+        if let Some(identities) = adversaries.identities() {
+            let of_each = bounds((count, Adversaries::IDENTITIES));
+            in_bounds("identities", identities as u64, of_each)?;
+        }
+        match adversaries.message() {
+            Some(message) => in_bounds("message", message as u64, bounds(Adversaries::MESSAGE)),
             None => Ok(()),
         }
     }
@@ -252,8 +300,21 @@ pub enum ConfigError {
         /// The last round.
         rounds: u64,
     },
-    /// More nodes would join than can be told apart, which is 2^32.
-    #[error("churn is {churn}, brings more than 2^32 nodes in {rounds} rounds")]
+    /// Attackers that are none, or that leave nobody to be attacked.
+    #[error(
+        "attackers is {fraction}, must be at least one of {nodes} nodes, and leave two of them honest"
+    )]
+    Attackers {
+        /// The share of all nodes that were to be attackers.
+        fraction: f64,
+        /// The network size given, attackers included.
+        nodes: usize,
+    },
+    /// Attackers in a simulation that cannot have any.
+    #[error("attackers: only the round-based driver knows them")]
+    OnlyInRounds,
+    /// More nodes would join than can be told apart, which is 2^31.
+    #[error("churn is {churn}, brings more than 2^31 nodes in {rounds} rounds")]
     TooManyNewcomers {
         /// The share of the nodes that are replaced per round.
         churn: f64,
@@ -324,7 +385,7 @@ mod tests {
                 Config::new(1_000_000)
                     .with_rounds(10_000)
                     .with_faults(Faults::none().with_churn(0.5)),
-                "churn is 0.5, brings more than 2^32 nodes in 10000 rounds",
+                "churn is 0.5, brings more than 2^31 nodes in 10000 rounds",
             ),
             (
                 config().with_faults(Faults::none().with_loss(f64::NAN)),

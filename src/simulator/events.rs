@@ -107,8 +107,11 @@ impl<O: Overlay<Host> + Clone> Events<O> {
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] when the settings do not go together.
+    /// A [`ConfigError`] when the settings do not go together, or name attackers.
     pub fn new(config: Config, overlay: O) -> Result<Self, ConfigError> {
+        if config.adversaries().is_some() {
+            return Err(ConfigError::OnlyInRounds);
+        }
         // Other numbers than those of the network, which is made from the seed itself.
         let rng = Xoshiro256PlusPlus::seed_from_u64(!config.seed());
         Ok(Self {
@@ -181,10 +184,11 @@ impl<O: Overlay<Host> + Clone> Events<O> {
                     true => Failure::Refused,
                     false => Failure::Unreachable,
                 };
+                let now = self.now;
                 let known = self
                     .network
                     .node_mut(to)
-                    .map(|node| node.handle_failure(id, failure).is_ok());
+                    .map(|node| node.handle_failure(id, failure, now).is_ok());
                 if known == Some(true) {
                     self.traffic.failures += 1;
                 }
@@ -201,7 +205,7 @@ impl<O: Overlay<Host> + Clone> Events<O> {
             return;
         };
         self.traffic.overlapped += u64::from(node.in_flight() > 0);
-        let response = node.handle_request(&from, request);
+        let response = node.handle_request(&from, request, self.now);
         self.traffic.responses += 1;
         self.traffic.descriptors += response.descriptors.len() as u64;
         if !self.is_lost() {

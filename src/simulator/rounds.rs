@@ -11,10 +11,12 @@ use crate::{
     overlay::Overlay,
     sampling::Selection,
     simulator::{
+        adversary::attackers::{Attackers, Onset},
+        chance::fork,
         config::{Config, ConfigError},
         driver::Driver,
         host::Host,
-        network::{Network, fork},
+        network::Network,
         rounds::{
             mail::{Barrier, Mail},
             worker::{MAX_BATCH, Shard, Turns, Worker},
@@ -45,13 +47,15 @@ use crate::{
 /// So nobody is touched between the start and the end of its own exchange, and the outcome is that
 /// of the same exchanges one after another, in the order in which they were answered: a test
 /// replays them. Only where nodes wait for each other in a circle do their exchanges overlap: in
-/// about one round of 250 there is one. Nor does the outcome depend on the number of threads.
+/// about one round of 250 there is one. What attackers send comes between the turns, and waits
+/// likewise for a node that has an exchange under way. Nor does the outcome depend on the number of threads.
 #[derive(Debug)]
 pub struct Rounds<O> {
     network: Network<O>,
     round: u64,
     order: Vec<u32>,
     live: Vec<bool>,
+    onsets: Vec<Onset>,
     workers: Vec<Worker>,
     mail: Mail,
     traffic: Traffic,
@@ -81,6 +85,7 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
             round: 0,
             order: Vec::new(),
             live: Vec::new(),
+            onsets: Vec::new(),
             workers: Vec::new(),
             mail: Mail::new(threads),
             traffic: Traffic::default(),
@@ -120,15 +125,18 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
             batch: (self.order.len() / 128).clamp(1, MAX_BATCH),
             order: &self.order,
             live: &self.live,
+            attackers: self.network.attackers().copied(),
+            onsets: &self.onsets,
             mail: &self.mail,
         };
         let threads = match self.order.len() < MANY_NODES {
             true => 1,
             false => config.threads(),
         };
-        let nodes = self.network.nodes_mut();
+        let (nodes, contacts) = self.network.nodes_mut();
         let size = nodes.len().div_ceil(threads).max(1);
         let shards = nodes.chunks_mut(size).enumerate();
+        let mut contacts = contacts.chunks_mut(size);
         let barrier = Barrier::new(shards.len());
         self.workers.resize_with(shards.len(), Worker::new);
         thread::scope(|scope| {
@@ -139,6 +147,7 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
                     size,
                     first: index * size,
                     nodes,
+                    contacts: contacts.next().unwrap_or_default(),
                 };
                 match first {
                     None => first = Some((worker, shard)),
@@ -171,6 +180,8 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Driver for Rounds<O> {
             self.live[id as usize] = true;
         }
         self.draw_order();
+        let onsets = |all: &Attackers| all.onsets(self.round, self.network.live());
+        self.onsets = self.network.attackers().map(onsets).unwrap_or_default();
         self.exchanges();
         self.network.end_round(self.round);
     }
@@ -418,9 +429,10 @@ mod tests {
                     let node = one_by_one.network.node_mut(*from).expect("live");
                     let exchange = node.poll_round(now).expect("one per round");
                     let partner = one_by_one.network.node_mut(exchange.partner);
-                    let response = partner
-                        .expect("live")
-                        .handle_request(from, exchange.request);
+                    let response =
+                        partner
+                            .expect("live")
+                            .handle_request(from, exchange.request, now);
                     let node = one_by_one.network.node_mut(*from).expect("live");
                     node.handle_response(exchange.id, response, now)
                         .expect("in flight");

@@ -292,8 +292,8 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::ConnectionEstablished(event) => {
                 self.driver.on_connection_established(event, now);
             }
-            FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event),
-            FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event),
+            FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
+            FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
             _ => {}
         }
     }
@@ -307,7 +307,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         let now = self.now();
         let (driver, connection) = (&mut self.driver, connection_id);
         match event {
-            ToBehaviour::Request(id, request) => driver.on_request(peer, connection, id, request),
+            ToBehaviour::Request(id, request) => {
+                driver.on_request(peer, connection, id, request, now)
+            }
             ToBehaviour::Outcome(id, result) => {
                 driver.on_outcome(peer, connection, id, result, now);
             }

@@ -54,6 +54,7 @@ impl Request {
             gossip: GossipRequest {
                 descriptors: Vec::new(),
                 pull: false,
+                room: usize::MAX,
             },
             neighbour,
         }
@@ -87,6 +88,7 @@ impl Request {
             gossip: GossipRequest {
                 descriptors: descriptors_from_protobuf(request.descriptors, verifier)?,
                 pull: request.pull,
+                room: usize::MAX,
             },
             neighbour: match pb::Neighbour::try_from(request.neighbour) {
                 Ok(pb::Neighbour::Welcome) => Proposal::Welcome,
@@ -358,6 +360,7 @@ mod tests {
                 gossip: GossipRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
+                    room: usize::MAX,
                 },
                 neighbour: proposal,
             };
@@ -396,6 +399,7 @@ mod tests {
             gossip: GossipRequest {
                 descriptors: (0..15).map(descriptor).collect(),
                 pull: true,
+                room: usize::MAX,
             },
             neighbour: Proposal::Welcome,
         };
@@ -426,6 +430,7 @@ mod tests {
                 gossip: GossipRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
+                    room: usize::MAX,
                 },
                 neighbour: Proposal::Welcome,
             };
@@ -497,6 +502,7 @@ mod tests {
             gossip: GossipRequest {
                 descriptors: vec![descriptor(0), descriptor(1)],
                 pull: true,
+                room: usize::MAX,
             },
             neighbour: Proposal::None,
         }

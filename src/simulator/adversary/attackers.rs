@@ -65,6 +65,11 @@ impl Attackers {
         &self.adversaries
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
     /// Whom the attack is aimed at, if at a node.
     pub(crate) fn victim(&self) -> Option<u32> {
         (self.adversaries.attack() == Attack::Eclipse).then_some(self.victim)
@@ -82,7 +87,11 @@ impl Attackers {
     pub(crate) fn onsets(&self, round: u64, live: &[u32]) -> Vec<Onset> {
         let restarted = |id: &&u32| self.adversaries.restarts(**id, round);
         let mut targets: Vec<u32> = match self.adversaries.attack() {
-            Attack::Eclipse => live.iter().copied().filter(|id| *id == self.victim).collect(),
+            Attack::Eclipse => live
+                .iter()
+                .copied()
+                .filter(|id| *id == self.victim)
+                .collect(),
             Attack::Restart => live.iter().filter(restarted).copied().collect(),
             _ => live.to_vec(),
         };
@@ -119,6 +128,7 @@ impl Attackers {
         Request {
             descriptors: self.message(onset.from, fork(self.seed, (onset.from, round, number))),
             pull: self.pulls,
+            room: usize::MAX,
         }
     }
 

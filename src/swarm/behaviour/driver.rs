@@ -101,7 +101,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         for id in self.links.exchanges.all() {
             // Blames nobody.
-            let _ = self.gossip.handle_failure(id, Failure::Refused);
+            let _ = self.gossip.handle_failure(id, Failure::Refused, now);
             self.links.exchanges.finish(id);
         }
         self.links.say_goodbye();
@@ -133,7 +133,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let mut round = false;
         while let Some(exchange) = self.gossip.poll_round(now) {
             round = true;
-            self.carry_out(exchange, None);
+            self.carry_out(exchange, None, now);
         }
         if round {
             self.links.confirm_a_neighbour(&mut self.rng);
@@ -178,8 +178,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Whether the view has room, and another exchange may be started.
     fn wants_more_peers(&self) -> bool {
-        let room = self.gossip.view().len() < self.gossip.config().view_size();
-        room && !self.gossip.is_saturated()
+        self.gossip.has_room() && !self.gossip.is_saturated()
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
@@ -204,7 +203,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => self.carry_out(exchange, Some(address)),
+                Some(exchange) => self.carry_out(exchange, Some(address), now),
                 // One with the same peer is under way: as good.
                 None => _ = self.seeds.tried(&address),
             }
@@ -220,7 +219,7 @@ impl<O: Overlay<Record>> Driver<O> {
             false => self.gossip.exchange_with(peer, now),
         };
         match exchange {
-            Some(exchange) => self.carry_out(exchange, None),
+            Some(exchange) => self.carry_out(exchange, None, now),
             None => {
                 let connections: Vec<_> = self.links.connections.of(&peer).collect();
                 for connection in connections {
@@ -232,13 +231,18 @@ impl<O: Overlay<Record>> Driver<O> {
 
     // ---- Exchanges that this node starts ----
 
-    fn carry_out(&mut self, exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+    fn carry_out(
+        &mut self,
+        exchange: Exchange<Record, PeerId>,
+        seed: Option<Multiaddr>,
+        now: Duration,
+    ) {
         let (id, partner) = (exchange.id, exchange.partner);
         self.links.exchanges.start(exchange, seed);
         match self.links.connections.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.connections.is_connected(&partner) => {
-                self.exchange_failed(id, OutboundError::Unsupported.into());
+                self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
             None => self.links.dial_partner(id, partner),
         }
@@ -261,7 +265,9 @@ impl<O: Overlay<Record>> Driver<O> {
             (Some(Purpose::Exchange(id)), Ok(response)) => {
                 self.exchange_succeeded(id, peer, connection, response, now);
             }
-            (Some(Purpose::Exchange(id)), Err(error)) => self.exchange_failed(id, error.into()),
+            (Some(Purpose::Exchange(id)), Err(error)) => {
+                self.exchange_failed(id, error.into(), now)
+            }
             (Some(Purpose::Notice), result) => {
                 // The peer was told that it is no neighbour, and has become one since: now the two
                 // disagree, whichever message was first.
@@ -322,8 +328,8 @@ impl<O: Overlay<Record>> Driver<O> {
         self.publish();
     }
 
-    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError) {
-        match self.gossip.handle_failure(id, error.failure()) {
+    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
+        match self.gossip.handle_failure(id, error.failure(), now) {
             Ok(failed) => self.after_failure(failed, error),
             Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
@@ -370,6 +376,7 @@ impl<O: Overlay<Record>> Driver<O> {
         connection: ConnectionId,
         id: InboundId,
         request: Request,
+        now: Duration,
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
@@ -394,7 +401,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let gossip = if notice {
                     Response::empty().gossip
                 } else {
-                    let response = self.gossip.handle_request(&peer, gossip);
+                    let response = self.gossip.handle_request(&peer, gossip, now);
                     self.publish();
                     self.links.actions.emit(Event::Exchanged {
                         peer,
@@ -457,12 +464,12 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(super) fn on_connection_closed(&mut self, event: ConnectionClosed) {
+    pub(super) fn on_connection_closed(&mut self, event: ConnectionClosed, now: Duration) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         self.links.connections.remove(&peer, connection);
         self.links.exchanges.connection_closed(connection);
         for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed);
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
         }
         if !self.links.connections.is_connected(&peer) {
             self.links
@@ -470,10 +477,10 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(super) fn on_dial_failure(&mut self, event: DialFailure) {
+    pub(super) fn on_dial_failure(&mut self, event: DialFailure, now: Duration) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
         match self.links.exchanges.dial_ended(event.connection_id) {
-            Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error),
+            Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error, now),
             Some(Dial::Seed(address)) => {
                 let error = SeedError::from(event.error);
                 if matches!(error, SeedError::Ourselves) {
@@ -495,13 +502,13 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         let waiting = event.peer_id.filter(|_| !refused);
         for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
-            self.waited_in_vain(id, event.error);
+            self.waited_in_vain(id, event.error, now);
         }
     }
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
-    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError) {
+    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
         if self.links.exchanges.is_dialling(id) {
             return;
         }
@@ -509,11 +516,11 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(partner) if self.links.exchanges.redial(id) => {
                 self.links.dial_partner(id, partner);
             }
-            _ => self.exchange_dial_failed(id, error),
+            _ => self.exchange_dial_failed(id, error, now),
         }
     }
 
-    fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError) {
+    fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
         if !self.links.exchanges.is_waiting(id) {
             return; // It found another connection.
         }
@@ -528,13 +535,13 @@ impl<O: Overlay<Record>> Driver<O> {
                 }
             }
             DialError::Denied { .. } | DialError::Aborted => {
-                self.exchange_failed(id, ExchangeError::Refused(one_line(error)));
+                self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
             }
             DialError::LocalPeerId { .. }
             | DialError::NoAddresses
             | DialError::WrongPeerId { .. }
             | DialError::Transport(_) => {
-                self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)));
+                self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)), now);
             }
         }
     }
@@ -678,16 +685,22 @@ mod tests {
         driver.advance(SECOND);
         let own = dial_of(drain(&mut driver)).expect("the round's partner is dialled");
         let condition = PeerCondition::DisconnectedAndNotDialing;
-        driver.on_dial_failure(DialFailure {
-            peer_id: Some(peer),
-            error: &DialError::DialPeerConditionFalse(condition),
-            connection_id: own,
-        });
-        driver.on_dial_failure(DialFailure {
-            peer_id: Some(peer),
-            error: &DialError::Transport(Vec::new()),
-            connection_id: seed,
-        });
+        driver.on_dial_failure(
+            DialFailure {
+                peer_id: Some(peer),
+                error: &DialError::DialPeerConditionFalse(condition),
+                connection_id: own,
+            },
+            SECOND,
+        );
+        driver.on_dial_failure(
+            DialFailure {
+                peer_id: Some(peer),
+                error: &DialError::Transport(Vec::new()),
+                connection_id: seed,
+            },
+            SECOND,
+        );
         driver.advance(2 * SECOND);
         let redialled = dial_of(drain(&mut driver)).is_some();
         driver.advance(12 * SECOND);
@@ -799,11 +812,14 @@ mod tests {
             driver.on_outcome(peer, connection, id, Ok(Response::empty()), SECOND);
             if wanted {
                 let condition = PeerCondition::DisconnectedAndNotDialing;
-                driver.on_dial_failure(DialFailure {
-                    peer_id: Some(peer),
-                    error: &DialError::DialPeerConditionFalse(condition),
-                    connection_id: ConnectionId::new_unchecked(1 << 41),
-                });
+                driver.on_dial_failure(
+                    DialFailure {
+                        peer_id: Some(peer),
+                        error: &DialError::DialPeerConditionFalse(condition),
+                        connection_id: ConnectionId::new_unchecked(1 << 41),
+                    },
+                    SECOND,
+                );
             }
             driver.links.on_idle(peer, connection);
             let closes = drain(&mut driver)

@@ -200,6 +200,7 @@ mod tests {
             request: Request {
                 descriptors: Vec::new(),
                 pull: true,
+                room: usize::MAX,
             },
         }
     }

@@ -291,11 +291,14 @@ impl World {
         error: &DialError,
     ) {
         if let Some(driver) = &mut self.drivers[from] {
-            driver.on_dial_failure(DialFailure {
-                peer_id,
-                error,
-                connection_id,
-            });
+            driver.on_dial_failure(
+                DialFailure {
+                    peer_id,
+                    error,
+                    connection_id,
+                },
+                self.now,
+            );
         }
         self.settle(from);
     }
@@ -411,13 +414,16 @@ impl World {
                 send_back_addr: Multiaddr::empty(),
             };
             if let Some(driver) = &mut self.drivers[node] {
-                driver.on_connection_closed(ConnectionClosed {
-                    peer_id: self.peers[other],
-                    connection_id: id,
-                    endpoint: &endpoint,
-                    cause: None,
-                    remaining_established: 0,
-                });
+                driver.on_connection_closed(
+                    ConnectionClosed {
+                        peer_id: self.peers[other],
+                        connection_id: id,
+                        endpoint: &endpoint,
+                        cause: None,
+                        remaining_established: 0,
+                    },
+                    self.now,
+                );
             }
         }
         self.settle(a.0);
@@ -492,7 +498,7 @@ impl World {
         *self.busy.entry(self.ids[&connection]).or_default() += 1;
         let peer = self.peers[from.0];
         if let Some(driver) = &mut self.drivers[node] {
-            driver.on_request(peer, connection, InboundId(asked), request);
+            driver.on_request(peer, connection, InboundId(asked), request, self.now);
         }
         self.settle(node);
     }

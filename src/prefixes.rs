@@ -1,0 +1,120 @@
+//! The networks that an address lies in.
+
+use std::{
+    hash::Hasher,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+use rustc_hash::FxHasher;
+
+/// The two networks that a peer's address lies in, one within the other.
+///
+/// Identities cost nothing and addresses cost little, but addresses in many networks cost an attacker
+/// much: so what is to resist attackers counts networks. For IPv4 they are the /16 and the /24, for
+/// IPv6 the /32, which is what a provider is given, and the /48, which is what its customer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Prefixes {
+    wide: u64,
+    narrow: u64,
+}
+
+impl Prefixes {
+    /// Prefixes that some other rule has found: equal numbers are equal networks. Numbers from 2^56 on
+    /// are those of IP addresses.
+    pub const fn new(wide: u64, narrow: u64) -> Self {
+        Self { wide, narrow }
+    }
+
+    /// The networks of an IP address. An IPv4 address written as IPv6 (mapped, NAT64, 6to4) is an IPv4
+    /// address.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::of_ip4(ip),
+            IpAddr::V6(ip) => Self::of_ip6(ip),
+        }
+    }
+
+    /// For a host of which only a name is known: one network per name, by a hash of it. Whoever can
+    /// choose names freely has as many networks as they like, so `name` should be the part that costs
+    /// something.
+    pub fn named(name: &[u8]) -> Self {
+        let mut hasher = FxHasher::default();
+        hasher.write(name);
+        let hash = hasher.finish() >> 8;
+        Self::new(hash, hash)
+    }
+
+    /// The wide network: the /16 or the /32.
+    pub fn wide(self) -> u64 {
+        self.wide
+    }
+
+    /// The narrow network within it: the /24 or the /48.
+    pub fn narrow(self) -> u64 {
+        self.narrow
+    }
+
+    fn of_ip4(ip: Ipv4Addr) -> Self {
+        let bits = u64::from(ip.to_bits());
+        Self::new(4 << 56 | bits >> 16, 4 << 56 | bits >> 8)
+    }
+
+    fn of_ip6(ip: Ipv6Addr) -> Self {
+        let [a, b, c, .., g, h] = ip.segments();
+        let ip4 =
+            |high, low| Self::of_ip4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+        if ip.to_ipv4_mapped().is_some() || ip.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+            return ip4(g, h);
+        }
+        if a == 0x2002 {
+            return ip4(b, c); // 6to4: a whole /48 for each IPv4 address.
+        }
+        let bits = (ip.to_bits() >> 80) as u64;
+        Self::new(6 << 56 | bits >> 16, 6 << 56 | bits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(ip: &str) -> Prefixes {
+        Prefixes::of(ip.parse().expect("an address"))
+    }
+
+    #[test]
+    fn ip4_addresses_share_a_16_and_a_24() {
+        assert_eq!(of("8.8.8.8"), of("8.8.8.9"));
+        assert_eq!(of("8.8.8.8").wide(), of("8.8.9.8").wide());
+        assert_ne!(of("8.8.8.8").narrow(), of("8.8.9.8").narrow());
+        assert_ne!(of("8.8.8.8").wide(), of("8.9.8.8").wide());
+    }
+
+    #[test]
+    fn ip6_addresses_share_a_32_and_a_48() {
+        assert_eq!(of("2a00:1:2:3::4"), of("2a00:1:2:9::5"));
+        assert_eq!(of("2a00:1:2::1").wide(), of("2a00:1:3::1").wide());
+        assert_ne!(of("2a00:1:2::1").narrow(), of("2a00:1:3::1").narrow());
+        assert_ne!(of("2a00:1:2::1").wide(), of("2a00:2:2::1").wide());
+    }
+
+    #[test]
+    fn ip4_in_ip6_is_ip4() {
+        for ip in ["::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808:1::1"] {
+            assert_eq!(of(ip), of("8.8.8.8"), "{ip}");
+        }
+    }
+
+    #[test]
+    fn names_are_networks_of_their_own() {
+        assert_eq!(
+            Prefixes::named(b"example.org"),
+            Prefixes::named(b"example.org")
+        );
+        assert_ne!(
+            Prefixes::named(b"example.org"),
+            Prefixes::named(b"example.net")
+        );
+        assert!(Prefixes::named(b"example.org").wide() < 1 << 56);
+    }
+}
