@@ -17,9 +17,9 @@ pub enum Attack {
     /// bootstrap that joins last. When it vanishes, nobody is attacked any more.
     Eclipse,
     /// As [`Flood`](Self::Flood), but honest nodes restart in turn, each once in
-    /// [`RESTARTS`](Adversaries::RESTARTS) rounds, and all attackers send to those that have just
-    /// done so. Who restarts forgets its view, and rejoins through one node, chosen at random among
-    /// all: attackers too.
+    /// [`RESTARTS`](Adversaries::RESTARTS) rounds, and half of what attackers send goes to those that have
+    /// just done so. Who restarts forgets its view, and rejoins through one node, chosen at random
+    /// among all, attackers included. It has no seeds to go back to, as nodes in a swarm have.
     Restart,
     /// Each message names its sender and, for the rest, identities that nobody has ever heard of:
     /// there is no end of them, they all have the address of one victim, and no exchange with any of

@@ -85,30 +85,31 @@ impl Attackers {
 
     /// What they start in a round in which `live` are there, by turns: of those, each takes one.
     pub(crate) fn onsets(&self, round: u64, live: &[u32]) -> Vec<Onset> {
-        let restarted = |id: &&u32| self.adversaries.restarts(**id, round);
-        let mut targets: Vec<u32> = match self.adversaries.attack() {
-            Attack::Eclipse => live
-                .iter()
-                .copied()
-                .filter(|id| *id == self.victim)
-                .collect(),
-            Attack::Restart => live.iter().filter(restarted).copied().collect(),
-            _ => live.to_vec(),
+        let one_victim = [self.victim];
+        let everybody: &[u32] = match self.adversaries.attack() {
+            Attack::Eclipse if live.contains(&self.victim) => &one_victim,
+            Attack::Eclipse => &[],
+            _ => live,
         };
-        if targets.is_empty() && self.adversaries.attack() == Attack::Restart {
-            targets = live.to_vec();
-        }
-        if targets.is_empty() {
+        if everybody.is_empty() {
             return Vec::new();
         }
+        let restarts = |id: &u32| self.adversaries.restarts(*id, round);
+        let restarted: Vec<u32> = live.iter().copied().filter(restarts).collect();
         let mut rng = fork(self.seed, (Host::ATTACKERS, round, u32::MAX));
         let each = 0..self.adversaries.force();
         let all = (0..self.count).flat_map(|attacker| each.clone().map(move |_| attacker));
-        let onset = |(number, attacker)| Onset {
-            turn: rng.random_range(0..live.len()),
-            number,
-            from: self.one_of(attacker, &mut rng).0,
-            to: targets[rng.random_range(0..targets.len())],
+        let onset = |(number, attacker)| {
+            let targets = match restarted.is_empty() || rng.random() {
+                true => everybody,
+                false => &restarted,
+            };
+            Onset {
+                turn: rng.random_range(0..live.len()),
+                number,
+                from: self.one_of(attacker, &mut rng).0,
+                to: targets[rng.random_range(0..targets.len())],
+            }
         };
         let mut onsets: Vec<Onset> = (0..).zip(all).map(onset).collect();
         onsets.sort_unstable();
