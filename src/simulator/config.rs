@@ -340,11 +340,16 @@ pub enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::faults::Crash;
+    use crate::simulator::{adversary::attack::Attack, faults::Crash};
 
     #[test]
     fn each_impossible_combination_is_named() {
         let config = || Config::new(100).with_rounds(50);
+        let attacked = |change: fn(Adversaries) -> Adversaries| {
+            config().with_adversaries(change(Adversaries::new(Attack::Flood, 0.2)))
+        };
+        let attackers =
+            |fraction| config().with_adversaries(Adversaries::new(Attack::Flood, fraction));
         let crash = |fraction, round| Faults::none().with_crash(Crash { fraction, round });
         let cases = [
             (Config::new(1), "nodes is 1, must be 2 to 100000000"),
@@ -400,6 +405,30 @@ mod tests {
                 "partition at round 51, after the last round, 50",
             ),
             (
+                attackers(1.5),
+                "attackers is 1.5, must be a fraction from 0 to 1",
+            ),
+            (
+                attackers(0.004),
+                "attackers is 0.004, must be at least one of 100 nodes, and leave two of them honest",
+            ),
+            (
+                attackers(0.99),
+                "attackers is 0.99, must be at least one of 100 nodes, and leave two of them honest",
+            ),
+            (
+                attacked(|a| a.with_force(1_001)),
+                "force is 1001, must be 0 to 1000",
+            ),
+            (
+                attacked(|a| a.with_identities(19)),
+                "identities is 19, must be 20 to 100000000",
+            ),
+            (
+                attacked(|a| a.with_message(0)),
+                "message is 0, must be 1 to 10000",
+            ),
+            (
                 config().with_latency(Latency::Constant(Duration::MAX)),
                 "latency is Constant(18446744073709551615.999999999s), must be at most an hour, \
                  with min up to max and sigma 0 to 5",
@@ -414,5 +443,7 @@ mod tests {
         }
         assert_eq!(config().with_faults(crash(1.0, 50)).check(), Ok(()));
         assert_eq!(Config::new(31).check(), Ok(()));
+        assert_eq!(attackers(0.98).check(), Ok(()));
+        assert_eq!((attackers(0.98).honest(), config().honest()), (2, 100));
     }
 }

@@ -212,9 +212,10 @@ mod tests {
         gossip::config as gossip,
         overlay::{Arrange, Merge, Outgoing, OverlayError, Side, random::Random},
         simulator::{
+            adversary::attack::{Adversaries, Attack, Kept},
             bootstrap::Bootstrap,
             faults::{Crash, Faults},
-            network::side,
+            network::{Node, side},
         },
         view::View,
     };
@@ -288,6 +289,96 @@ mod tests {
         assert!(of(3) == alone);
         assert!(of(1) == alone);
         assert!(run(config.with_seed(1), Random::new(1, 14), 6).traffic() != alone.0);
+    }
+
+    const ATTACKS: [Attack; 6] = [
+        Attack::Flood,
+        Attack::Hub,
+        Attack::Eclipse,
+        Attack::Restart,
+        Attack::Spray,
+        Attack::Prefix,
+    ];
+
+    #[test]
+    fn nor_does_it_to_attackers() {
+        for attack in ATTACKS {
+            let adversaries = Adversaries::new(attack, 0.1)
+                .with_kept(Kept::Contacted)
+                .with_force(2);
+            let faults = Faults::none().with_churn(0.01).with_loss(0.05);
+            let gossip = gossip::Config::default().with_view_size(10).with_fanout(2);
+            let config = Config::new(MANY_NODES + 200)
+                .with_adversaries(adversaries)
+                .with_faults(faults.with_partition(2..4))
+                .with_gossip(gossip);
+            let of = |threads| {
+                let mut run = run(config.clone().with_threads(threads), Random::new(1, 4), 3);
+                // To where nodes restart.
+                run.round = Adversaries::RESTARTS;
+                (0..2).for_each(|_| run.next_round());
+                let network = run.network();
+                (run.traffic(), network.sampled(), views(network))
+            };
+            let alone = of(1);
+            assert!(alone.1.hostile > 0, "{attack:?}");
+            assert!(of(3) == alone, "{attack:?}");
+        }
+    }
+
+    /// Auvolat et al. 2021: the views of the peer sampling paper fall to a flood, practically all. With a
+    /// healer they do so where attackers only answer, but not as fast.
+    #[test]
+    fn a_flood_takes_the_healers_views_over() {
+        let share = |force, rounds| {
+            let gossip = gossip::Config::default().with_view_size(20);
+            let adversaries = Adversaries::new(Attack::Flood, 0.1).with_force(force);
+            let config = Config::new(400)
+                .with_gossip(gossip)
+                .with_adversaries(adversaries);
+            let run = run(config, Random::healer(20), rounds);
+            assert_eq!(run.network().len(), 360);
+            let views = views(run.network());
+            let all = views.iter().flat_map(|(_, view)| view.iter());
+            all.filter(|d| d.peer.is_hostile()).count() as f64 / (20.0 * 360.0)
+        };
+        assert!(share(10, 15) > 0.99, "{}", share(10, 15));
+        let (pushed, answered) = (share(10, 2), share(0, 2));
+        assert!(pushed > 1.5 * answered, "{pushed} {answered}");
+    }
+
+    #[test]
+    fn made_up_identities_cost_dials_at_the_victim() {
+        let run = |attack, rounds| {
+            let config = Config::new(200).with_adversaries(Adversaries::new(attack, 0.1));
+            run(config, Random::new(1, 14), rounds).traffic()
+        };
+        let spray = run(Attack::Spray, 20);
+        assert!(spray.victim_dials > 1_000, "{spray:?}");
+        assert_eq!(spray.victim_dials, spray.failures);
+        assert_eq!(run(Attack::Flood, 20).victim_dials, 0);
+        // Nobody's exchanges with attackers fail: they answer.
+        assert_eq!(run(Attack::Flood, 20).failures, 0);
+        assert_eq!(run(Attack::Flood, 20).exchanges, 20 * 180);
+    }
+
+    #[test]
+    fn who_restarts_knows_one_node_and_whom_it_has_kept() {
+        let known = |kept| {
+            let adversaries = Adversaries::new(Attack::Restart, 0.1).with_force(0);
+            let config = Config::new(600).with_adversaries(adversaries.with_kept(kept));
+            let mut run = run(config, Random::new(1, 14), Adversaries::RESTARTS - 1);
+            run.network.begin_round(Adversaries::RESTARTS);
+            let of = |(id, node): (u32, &Node<Random>)| (id, node.view().len());
+            let sizes: Vec<_> = run.network.nodes().map(of).collect();
+            let restarted = |id: u32| id.is_multiple_of(Adversaries::RESTARTS as u32);
+            assert!(sizes.iter().all(|&(id, size)| restarted(id) || size == 30));
+            let restarted: Vec<_> = sizes.iter().filter(|(id, _)| restarted(*id)).collect();
+            assert_eq!(restarted.len(), 11);
+            restarted.iter().map(|(_, size)| *size).collect::<Vec<_>>()
+        };
+        assert_eq!(known(Kept::Nothing), [1; 11]);
+        assert!(known(Kept::Contacted).iter().all(|size| *size == 30));
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub enum Kept {
 }
 
 /// The attackers of a simulation.
+///
+/// They are never away: they do not crash and are not replaced, are on both sides of a partition, and
+/// none of the exchanges that they start gets lost. Of the bootstraps, only
+/// [`Random`](crate::simulator::bootstrap::Bootstrap::Random) has them in the views at the start, with the
+/// share that they have of all nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adversaries {
     attack: Attack,
