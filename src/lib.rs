@@ -90,7 +90,12 @@ pub mod simulator;
 mod swarm;
 pub mod view;
 
-pub use overlay::{Overlay, cyclon::Cyclon, random::Random};
+pub use overlay::{
+    Overlay,
+    basalt::{Basalt, Ranking},
+    cyclon::Cyclon,
+    random::Random,
+};
 pub use sampling::{PeerSampling, Selection};
 
 #[cfg(feature = "swarm")]

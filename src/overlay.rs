@@ -5,6 +5,7 @@
 //! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
 //! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
 
+pub mod basalt;
 pub mod cyclon;
 mod healing;
 pub mod random;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("view", 2),
     ("overlay", 3),
     ("sampling", 3),
+    ("overlay/basalt", 4),
     ("overlay/cyclon", 4),
     ("overlay/healing", 2),
     ("overlay/random", 4),
