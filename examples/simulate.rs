@@ -51,9 +51,10 @@ fn main() -> ExitCode {
             return usage(&format!("--plot {}: {error}", path.display()));
         }
     };
-    let done = match settings.overlay {
+    let done = match settings.overlay.clone() {
         Chosen::Random(overlay) => with_overlay(&settings, overlay, plot),
         Chosen::Cyclon(overlay) => with_overlay(&settings, overlay, plot),
+        Chosen::Basalt(overlay) => with_overlay(&settings, overlay, plot),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use libp2p_peer_sampling::{
-    Cyclon, Overlay, Random,
+    Basalt, Cyclon, Overlay, Random, Ranking,
     gossip::config::{self as gossip, PartnerSelection, Propagation},
     overlay::OverlayError,
     simulator::{
@@ -22,8 +22,8 @@ use libp2p_peer_sampling::{
 };
 
 use crate::simulate::values::{
-    AttackName, Between, BootstrapName, CrashAt, DriverName, KeptName, OverlayName, PathsName,
-    PropagationName, SelectName,
+    AttackName, Between, BootstrapName, Caps, CrashAt, DriverName, KeptName, OverlayName, Pair,
+    PathsName, PropagationName, RankingName, SelectName,
 };
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
@@ -66,10 +66,31 @@ struct Arguments {
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     swapper: Option<usize>,
 
-    /// The shuffle length of the overlay cyclon: how many descriptors go each way [default: 8, at
-    /// most C]
+    /// The shuffle length of the overlays cyclon and basalt: how many descriptors go each way [default:
+    /// for cyclon 8, at most C; for basalt C]
     #[arg(long, value_name = "L", allow_negative_numbers = true)]
     shuffle_length: Option<usize>,
+
+    /// What the slots of the overlay basalt compare: identities, or networks first [default: prefixes]
+    #[arg(long, value_name = "WHAT")]
+    ranking: Option<RankingName>,
+
+    /// With how many tickets wide and narrow networks compete in the overlay basalt [default: 16/4]
+    #[arg(long, value_name = "WIDE/NARROW", allow_hyphen_values = true)]
+    tickets: Option<Pair>,
+
+    /// How many slots of the overlay basalt get new seeds, and every how many rounds [default: 1/1]
+    #[arg(long, value_name = "K/R", allow_hyphen_values = true)]
+    renewal: Option<Pair>,
+
+    /// For how many rounds a peer that failed is not taken in again: at first, and at most
+    #[arg(long, value_name = "FIRST..LONGEST", allow_hyphen_values = true)]
+    quarantine: Option<Between>,
+
+    /// How many peers of a view may be learnt from one partner, how many may be in one narrow network,
+    /// and how many may come in with the requests of one round
+    #[arg(long, value_name = "SOURCE/PREFIX/ROUND", allow_hyphen_values = true)]
+    diversity: Option<Caps>,
 
     /// With whom a node starts its exchanges: the youngest of its view, the oldest, or a random one
     #[arg(long, value_name = "WHOM", default_value = "tail")]
@@ -231,12 +252,14 @@ pub enum Request {
 }
 
 /// The overlay of all nodes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Chosen {
     /// The peer sampling paper's.
     Random(Random),
     /// Cyclon's.
     Cyclon(Cyclon),
+    /// Basalt's.
+    Basalt(Basalt),
 }
 
 /// A simulation that is known to be possible, and what is to be shown of it.
@@ -301,6 +324,22 @@ impl Settings {
         ] {
             parts.extend(parameter.map(|value| format!("{letter}={value}")));
         }
+        let ranking = self.arguments.ranking.and_then(|r| r.to_possible_value());
+        parts.extend(ranking.map(|ranking| format!("ranking {}", ranking.get_name())));
+        for (what, pair) in [
+            ("tickets", self.arguments.tickets),
+            ("renewal", self.arguments.renewal),
+        ] {
+            parts.extend(pair.map(|pair| format!("{what} {pair}")));
+        }
+        if let Some(Between(rounds)) = &self.arguments.quarantine {
+            parts.push(format!("quarantine {}..{}", rounds.start, rounds.end));
+        }
+        parts.extend(
+            self.arguments
+                .diversity
+                .map(|caps| format!("diversity {caps}")),
+        );
         parts.push(name(self.arguments.select.to_possible_value()));
         parts.push(name(self.arguments.propagation.to_possible_value()));
         if gossip.fanout() != 1 {
@@ -377,9 +416,10 @@ impl Arguments {
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
-        let checked = match overlay {
-            Chosen::Random(overlay) => Overlay::<Host>::check(&overlay, self.view),
-            Chosen::Cyclon(overlay) => Overlay::<Host>::check(&overlay, self.view),
+        let checked = match &overlay {
+            Chosen::Random(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Cyclon(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Basalt(overlay) => Overlay::<Host>::check(overlay, self.view),
         };
         checked.map_err(|error| self.blame_overlay(&error))?;
         Ok(Settings {
@@ -467,6 +507,13 @@ impl Arguments {
                 SelectName::Tail => PartnerSelection::Tail,
                 SelectName::Rand => PartnerSelection::Rand,
             });
+        // Longer than it takes for the caller to be told that it is too long.
+        let rounds = |rounds: u64| gossip.period() * u32::try_from(rounds).unwrap_or(u32::MAX);
+        let quarantine = self.quarantine.as_ref();
+        let quarantine = quarantine.map(|Between(r)| (rounds(r.start), rounds(r.end)));
+        let gossip = gossip
+            .with_quarantine(quarantine)
+            .with_diversity(self.diversity.map(|Caps(diversity)| diversity));
         let mut faults = Faults::none().with_churn(self.churn).with_loss(self.loss);
         for CrashAt(crash) in &self.crash {
             faults = faults.with_crash(*crash);
@@ -498,27 +545,65 @@ impl Arguments {
     }
 
     fn chosen(&self) -> Result<Chosen, String> {
-        let of_another = |argument, overlay, given: Option<usize>| match given {
-            Some(value) => Err(format!(
-                "--{argument} {value}: only the overlay {overlay} has one"
-            )),
-            None => Ok(()),
-        };
-        match self.overlay {
-            OverlayName::Random => {
-                of_another("shuffle-length", "cyclon", self.shuffle_length)?;
-                Ok(Chosen::Random(match (self.healer, self.swapper) {
-                    (None, None) => Random::for_view_size(self.view),
-                    (healer, swapper) => {
-                        Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
-                    }
-                }))
+        use OverlayName::{Basalt as IsBasalt, Cyclon as IsCyclon, Random as IsRandom};
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let ranking = self.ranking.and_then(|ranking| ranking.to_possible_value());
+        let pair = |pair: Option<Pair>| pair.map(|pair| pair.to_string());
+        let basalt = &[IsBasalt][..];
+        for (argument, given, overlays) in [
+            ("healer", number(self.healer), &[IsRandom][..]),
+            ("swapper", number(self.swapper), &[IsRandom]),
+            (
+                "shuffle-length",
+                number(self.shuffle_length),
+                &[IsCyclon, IsBasalt],
+            ),
+            ("ranking", ranking.map(|r| r.get_name().to_owned()), basalt),
+            ("tickets", pair(self.tickets), basalt),
+            ("renewal", pair(self.renewal), basalt),
+        ] {
+            if let Some(value) = given
+                && !overlays.contains(&self.overlay)
+            {
+                let names = overlays.iter().filter_map(ValueEnum::to_possible_value);
+                let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
+                return Err(match &names[..] {
+                    [name] => format!("--{argument} {value}: only the overlay {name} has one"),
+                    names => format!(
+                        "--{argument} {value}: only the overlays {} have one",
+                        names.join(" and ")
+                    ),
+                });
             }
+        }
+        if let Some(tickets) = self.tickets
+            && self.ranking == Some(RankingName::Identity)
+        {
+            return Err(format!("--tickets {tickets}: only with --ranking prefixes"));
+        }
+        match self.overlay {
+            OverlayName::Random => Ok(Chosen::Random(match (self.healer, self.swapper) {
+                (None, None) => Random::for_view_size(self.view),
+                (healer, swapper) => {
+                    Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
+                }
+            })),
             OverlayName::Cyclon => {
-                of_another("healer", "random", self.healer)?;
-                of_another("swapper", "random", self.swapper)?;
                 let length = self.shuffle_length.unwrap_or(8.min(self.view));
                 Ok(Chosen::Cyclon(Cyclon::new(length)))
+            }
+            OverlayName::Basalt => {
+                let mut basalt = Basalt::new(self.shuffle_length.unwrap_or(self.view));
+                if self.ranking == Some(RankingName::Identity) {
+                    basalt = basalt.with_ranking(Ranking::Identity);
+                }
+                if let Some(Pair(wide, narrow)) = self.tickets {
+                    basalt = basalt.with_ranking(Ranking::Prefixes { wide, narrow });
+                }
+                if let Some(Pair(slots, rounds)) = self.renewal {
+                    basalt = basalt.with_renewal(slots as usize, rounds as usize);
+                }
+                Ok(Chosen::Basalt(basalt))
             }
         }
     }
