@@ -593,14 +593,25 @@ impl Arguments {
                 Ok(Chosen::Cyclon(Cyclon::new(length)))
             }
             OverlayName::Basalt => {
-                let mut basalt = Basalt::new(self.shuffle_length.unwrap_or(self.view));
+                let (view, length) = (self.view, self.shuffle_length.unwrap_or(self.view));
+                if !(1..=view).contains(&length) {
+                    return Err(format!(
+                        "--shuffle-length {length}: must be 1 to --view {view}"
+                    ));
+                }
+                let mut basalt = Basalt::new(length);
                 if self.ranking == Some(RankingName::Identity) {
                     basalt = basalt.with_ranking(Ranking::Identity);
                 }
                 if let Some(Pair(wide, narrow)) = self.tickets {
                     basalt = basalt.with_ranking(Ranking::Prefixes { wide, narrow });
                 }
-                if let Some(Pair(slots, rounds)) = self.renewal {
+                if let Some(renewal @ Pair(slots, rounds)) = self.renewal {
+                    if slots as usize > view {
+                        return Err(format!(
+                            "--renewal {renewal}: must be at most as many slots as --view {view}"
+                        ));
+                    }
                     basalt = basalt.with_renewal(slots as usize, rounds as usize);
                 }
                 Ok(Chosen::Basalt(basalt))
@@ -652,6 +663,27 @@ impl Arguments {
                     true => format!("--latency {}: must be at most an hour", median.as_millis()),
                     false => format!("--jitter {sigma}: must be 0 to 5"),
                 }
+            }
+            ConfigError::Gossip(Gossip::OutOfBounds {
+                setting: "peers per source" | "peers per prefix",
+                value,
+                max,
+                ..
+            }) => match self.diversity {
+                Some(caps) => format!("--diversity {caps}: {value} must be at most --view {max}"),
+                None => error.to_string(),
+            },
+            ConfigError::Gossip(Gossip::TimeOutOfBounds {
+                setting: "quarantine" | "first quarantine",
+                ..
+            }) => {
+                let Between(rounds) = self.quarantine.clone().unwrap_or(Between(1..1));
+                let most = self.config().gossip().period();
+                let most = gossip::Config::PERIOD.1.as_secs() / most.as_secs().max(1);
+                format!(
+                    "--quarantine {}..{}: must not go down, nor beyond {most}",
+                    rounds.start, rounds.end
+                )
             }
             ConfigError::Gossip(Gossip::OutOfBounds {
                 setting,
