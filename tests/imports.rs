@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("view", 2),
     ("overlay", 3),
     ("sampling", 3),
+    ("overlay/any", 5),
     ("overlay/basalt", 4),
     ("overlay/cyclon", 4),
     ("overlay/healing", 2),
