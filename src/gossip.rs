@@ -39,7 +39,7 @@ use crate::{
 ///
 /// # Contract
 ///
-/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local), [`overlay`](Self::overlay),
 /// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
 ///
 /// *Inputs*. Time is a [`Duration`] since an instant that the caller chose once; it must not go
@@ -130,6 +130,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The overlay.
+    pub fn overlay(&self) -> &O {
+        &self.overlay
     }
 
     /// This node as it advertises itself, if it does.
@@ -449,6 +454,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay
             .begin_round(&mut self.view, view_size, &mut samples, &mut self.rng);
         self.notes.offer(&mut samples, view_size);
+        let extra = self.overlay.extra_exchanges(view_size);
+        self.schedule.add_turns(extra.min(view_size));
     }
 
     /// The view has changed in another way than by a merge.
