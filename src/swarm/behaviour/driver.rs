@@ -464,7 +464,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
                 if dead || (failed.removed && !in_vain) {
                     self.publisher
-                        .contacts(|contacts| contacts.forget(&failed.partner));
+                        .contacts(|contacts| contacts.failed(&failed.partner));
                 }
                 self.after_failure(failed, error);
             }
