@@ -67,7 +67,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
-///   [`neighbours`](Self::neighbours), [`local_record`](Self::local_record).
+///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
+///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
 ///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses.
@@ -226,7 +227,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
     /// address in scope, this node itself and peers already known are passed over.
     ///
-    /// With this a node that restarts finds its way back without its seeds.
+    /// With this a node that restarts finds its way back without its seeds. What to save:
+    /// [`Handle::contacted`].
     ///
     /// # Errors
     ///

@@ -79,8 +79,11 @@ impl Handle {
 
     /// What to save for the next start (see [`Behaviour::init`](crate::Behaviour::init)): the
     /// records of the contacts that this node has itself dialled, and found, at one of the addresses
-    /// of their records; those met most recently first, at most 256. A view, in contrast, may hold
-    /// peers that never were.
+    /// of their records, and that have not failed since; those met most recently first, at most 256. A
+    /// view, in contrast, may hold peers that never were.
+    ///
+    /// When all of them have failed they are returned all the same: it may be this node that has no
+    /// network, and what was saved should not be wiped for that.
     pub fn contacted(&self) -> Vec<Record> {
         self.lock().contacts.verified()
     }

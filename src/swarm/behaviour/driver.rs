@@ -24,7 +24,7 @@ use crate::{
             dials::{Addresses, Dials},
             event::{
                 Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
-                one_line,
+                never_left, one_line,
             },
             exchanges::{Dial, Purpose},
             links::Links,
@@ -468,7 +468,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
                 if dead || (failed.removed && !in_vain) {
                     self.publisher
-                        .contacts(|contacts| contacts.forget(&failed.partner));
+                        .contacts(|contacts| contacts.failed(&failed.partner));
                 }
                 self.after_failure(failed, error);
             }
@@ -636,7 +636,9 @@ impl<O: Overlay<Record>> Driver<O> {
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
         );
-        self.dials.failed(event.connection_id, !refused && !denied);
+        self.dials.failed(event.connection_id, |address| {
+            refused || denied || never_left(event.error, address)
+        });
         if let Some(peer) = &event.peer_id {
             match event.error {
                 DialError::Transport(attempts) => {
