@@ -95,6 +95,7 @@ pub mod view;
 
 pub use overlay::{
     Overlay,
+    any::{AnyOverlay, OverlayKind},
     basalt::{Basalt, Ranking},
     cyclon::Cyclon,
     random::Random,

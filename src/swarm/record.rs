@@ -615,6 +615,118 @@ mod tests {
         ));
     }
 
+    /// What came of many records, each of another peer: taken in and passed over.
+    fn flood(
+        verifier: &Verifier,
+        count: usize,
+        check: impl Fn(Vec<u8>) -> Result<Option<Record>, RecordError>,
+    ) -> (usize, u64) {
+        let before = verifier.tally.snapshot().records_passed_over;
+        let taken = (0..count).filter(|_| {
+            let keypair = Keypair::generate_ed25519();
+            let record = Record::sign(&keypair, 1, &home()).expect("signing works");
+            check(record.envelope().to_vec()).expect("valid").is_some()
+        });
+        let taken = taken.count();
+        (
+            taken,
+            verifier.tally.snapshot().records_passed_over - before,
+        )
+    }
+
+    #[test]
+    fn what_nobody_has_asked_for_is_verified_within_a_budget() {
+        let mut limits = Limits::default();
+        limits.verifications_per_second = 10;
+        let verifier = Verifier::new(AddressPolicy::new(Scope::Loopback), limits, Arc::default());
+        let verifier = &verifier;
+        let unasked = |now| move |envelope| verifier.check_unasked(envelope, now);
+        let second = Duration::from_secs(1);
+        let known = Record::sign(&Keypair::generate_ed25519(), 1, &home()).expect("signing works");
+        let known = || known.envelope().to_vec();
+        assert!(matches!(verifier.check(known()), Ok(Some(_))));
+
+        assert_eq!(flood(verifier, 30, unasked(second)), (10, 20));
+        assert_eq!(flood(verifier, 30, unasked(2 * second)), (10, 20));
+        // What was asked for, and what is known, is taken in all the same.
+        assert_eq!(
+            flood(verifier, 30, |envelope| verifier.check(envelope)),
+            (30, 0)
+        );
+        let now = 2 * second;
+        assert!(matches!(verifier.check_unasked(known(), now), Ok(Some(_))));
+        // Nobody is blamed for what was not looked at; but for what shows without a key.
+        let mut forged = pb::Envelope::decode(&known()[..]).expect("just made");
+        forged.signature[5] ^= 1;
+        let forged = forged.encode_to_vec();
+        assert!(matches!(
+            verifier.check_unasked(forged.clone(), now),
+            Ok(None)
+        ));
+        assert!(matches!(
+            verifier.check_unasked(vec![0xff; 9], now),
+            Err(RecordError::NotProtobuf(_))
+        ));
+        // A forgery takes from the budget as well.
+        for _ in 0..10 {
+            let checked = verifier.check_unasked(forged.clone(), 3 * second);
+            assert!(matches!(checked, Err(RecordError::Signature)));
+        }
+        assert!(matches!(
+            verifier.check_unasked(forged, 3 * second),
+            Ok(None)
+        ));
+
+        let counters = verifier.tally.snapshot();
+        assert_eq!(counters.records_verified, 1 + 10 + 10 + 30 + 10);
+        assert_eq!(counters.records_known, 1);
+        assert_eq!(counters.records_passed_over, 20 + 20 + 2);
+    }
+
+    #[test]
+    fn what_is_beyond_our_own_limits_is_passed_over_and_no_fault() {
+        let keypair = Keypair::generate_ed25519();
+        let record = Record::sign(&keypair, 1, &vec![home()[0].clone(); 2]).expect("signing works");
+        let checked = |edit: fn(&mut Limits)| {
+            let mut limits = Limits::default();
+            edit(&mut limits);
+            let verifier =
+                Verifier::new(AddressPolicy::new(Scope::Loopback), limits, Arc::default());
+            let checked = verifier.check(record.envelope().to_vec()).expect("valid");
+            let counters = verifier.tally.snapshot();
+            assert_eq!(counters.records_passed_over, u64::from(checked.is_none()));
+            assert_eq!(counters.records_verified, u64::from(checked.is_some()));
+            checked.is_some()
+        };
+        assert!(checked(|_| {}));
+        assert!(!checked(|limits| limits.record_bytes = 150));
+        assert!(!checked(|limits| limits.addresses_per_record = 1));
+        assert!(!checked(|limits| limits.key_types = &[KeyType::Secp256k1]));
+    }
+
+    /// Nothing but the bound on bytes and the type keeps a key of 16,384 bits from being computed with.
+    #[test]
+    fn an_rsa_key_is_refused_before_anything_is_computed() {
+        let verifier = verifier(Scope::Loopback);
+        let envelope = |size| {
+            let key = pb::PublicKey {
+                r#type: pb::KeyType::Rsa.into(),
+                data: vec![0x30; size],
+            };
+            let envelope = pb::Envelope {
+                public_key: Some(key),
+                payload_type: PAYLOAD_TYPE.into(),
+                ..Default::default()
+            };
+            envelope.encode_to_vec()
+        };
+        let checked = verifier.check(envelope(2_072));
+        assert!(matches!(checked, Err(RecordError::TooLarge { .. })));
+        let checked = verifier.check(envelope(300));
+        assert!(matches!(checked, Err(RecordError::KeyType(0))));
+        assert_eq!(verifier.tally.snapshot().records_verified, 0);
+    }
+
     #[test]
     fn newer_records_replace_older_ones_and_never_the_reverse() {
         let keypair = Keypair::generate_ed25519();

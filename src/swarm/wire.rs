@@ -400,10 +400,13 @@ mod tests {
     use web_time::Instant;
 
     use super::*;
-    use crate::swarm::{
-        address::Scope,
-        limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
-        policy::AddressPolicy,
+    use crate::{
+        swarm::{
+            address::Scope,
+            limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
+            policy::AddressPolicy,
+        },
+        view::Peer,
     };
 
     fn descriptor(age: u32) -> Descriptor<Record> {
@@ -630,6 +633,162 @@ mod tests {
         assert!(matches!(
             receive(framed(&message)),
             Err(MessageError::Record { index: 0, .. })
+        ));
+    }
+
+    /// A request as it comes in, with the bytes that it took.
+    fn request_of(
+        count: usize,
+        room: usize,
+        neighbour: Proposal,
+    ) -> (GossipRequest<Record>, usize) {
+        let gossip = GossipRequest {
+            descriptors: (0..count).map(|_| descriptor(1)).collect(),
+            pull: true,
+            room,
+        };
+        let bytes = framed(&Request::Exchange { gossip, neighbour }.into_protobuf());
+        let len = bytes.len();
+        match receive(bytes).expect("valid") {
+            Request::Exchange { gossip, .. } => (gossip, len),
+            Request::Goodbye => panic!("an exchange became a goodbye"),
+        }
+    }
+
+    #[test]
+    fn an_answer_of_as_many_fits() {
+        for neighbour in [Proposal::None, Proposal::Needed] {
+            for count in [0, 1, 15, 64] {
+                let (request, _) = request_of(count, usize::MAX, neighbour);
+                let takes: usize = request.descriptors.iter().map(|d| d.peer.size()).sum();
+                assert!(request.room >= takes, "{count}: {} < {takes}", request.room);
+                // And not another one.
+                assert!(request.room < takes + 100, "{count}: {}", request.room);
+            }
+        }
+    }
+
+    #[test]
+    fn who_has_little_to_send_asks_for_more() {
+        let asked = 15 * 256;
+        for count in [0, 1, 15, 64] {
+            let (request, bytes) = request_of(count, asked, Proposal::Needed);
+            assert!(request.room >= asked, "{count}: {}", request.room);
+            assert!(bytes < asked + 16 || count == 64, "{count}: {bytes}");
+        }
+    }
+
+    /// What is sent in return for `bytes`, a request behind its length.
+    fn answer(bytes: Vec<u8>, response: Response) -> Vec<u8> {
+        let len = bytes.len();
+        let shared = shared();
+        let (_, reply) =
+            block_on(receive_request(Cursor::new(bytes), &shared)).expect("a valid request");
+        // A cursor reads and writes in the same place, one behind the other.
+        let mut answered = Vec::new();
+        let stream = Cursor::new(&mut answered);
+        let framed = Framed::new(
+            Metered::new(stream, shared.tally.clone()),
+            Codec::<pb::Response, pb::Request>::new(shared.limits),
+        );
+        let reply = Reply {
+            stream: framed,
+            bytes: reply.bytes,
+            tally: reply.tally,
+        };
+        block_on(reply.send(response)).expect("a cursor takes everything");
+        let counters = shared.tally.snapshot();
+        assert_eq!(counters.bytes_received, len as u64);
+        assert_eq!(counters.bytes_sent, answered.len() as u64);
+        assert_eq!(
+            (counters.requests_received, counters.responses_sent),
+            (1, 1)
+        );
+        answered
+    }
+
+    #[test]
+    fn an_answer_never_has_more_bytes_than_its_request() {
+        let response = |count, age| Response {
+            gossip: GossipResponse {
+                descriptors: (0..count).map(|_| descriptor(age)).collect(),
+            },
+            neighbour: true,
+        };
+        let pull = |padding| {
+            framed(&pb::Request {
+                pull: true,
+                neighbour: pb::Neighbour::Needed.into(),
+                padding: vec![0; padding],
+                ..Default::default()
+            })
+        };
+        for padding in (0..2_000).step_by(37) {
+            for age in [0, 1, u32::MAX] {
+                let request = pull(padding);
+                let bytes = request.len();
+                let answered = answer(request, response(15, age));
+                assert!(
+                    answered.len() <= bytes,
+                    "{padding}, {age}: {}",
+                    answered.len()
+                );
+                let read = pb::Response::decode_length_delimited(&answered[..]).expect("protobuf");
+                assert!(read.neighbour);
+                // Nor much fewer than it may have.
+                assert!(
+                    answered.len() + 200 > bytes,
+                    "{padding}: {}",
+                    answered.len()
+                );
+            }
+        }
+        // The shortest requests there are.
+        assert_eq!(answer(vec![0], Response::empty()), [0]);
+        let notice = framed(&Request::notice(Proposal::Welcome).into_protobuf());
+        assert_eq!(answer(notice.clone(), response(0, 0)).len(), notice.len());
+        let goodbye = framed(&Request::Goodbye.into_protobuf());
+        assert_eq!(answer(goodbye, Response::empty()), [0]);
+    }
+
+    #[test]
+    fn what_is_in_the_padding_is_nobodys_business() {
+        let request = pb::Request {
+            padding: vec![0xff; 100],
+            ..Default::default()
+        };
+        let received = receive(framed(&request)).expect("valid");
+        assert!(matches!(
+            received,
+            Request::Exchange { gossip, .. } if gossip.descriptors.is_empty() && gossip.room == 102
+        ));
+    }
+
+    #[test]
+    fn narrower_limits_are_kept() {
+        let receive = |edit: fn(&mut Limits), bytes: Vec<u8>| {
+            let mut limits = Limits::default();
+            edit(&mut limits);
+            let shared = shared_within(limits);
+            let received = block_on(receive_request(Cursor::new(bytes), &shared));
+            received.map(|_| ())
+        };
+        let padded = framed(&pb::Request {
+            padding: vec![0; 4_000],
+            ..Default::default()
+        });
+        assert!(receive(|limits| limits.message_bytes = 4_003, padded.clone()).is_ok());
+        assert!(matches!(
+            receive(|limits| limits.message_bytes = 4_002, padded),
+            Err(MessageError::TooLong { bytes: 4_003 })
+        ));
+        let three = framed(&pb::Request {
+            descriptors: vec![pb::Descriptor::default(); 3],
+            ..Default::default()
+        });
+        assert!(matches!(
+            receive(|limits| limits.descriptors_per_message = 2, three),
+            Err(MessageError::TooManyDescriptors { count: 3 })
         ));
     }
 
