@@ -158,7 +158,7 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
     assert!(message.descriptors().len() <= MAX_DESCRIPTORS);
     assert_survives(&message);
     // Most of the time goes into keys and signatures, which are another target's.
-    if pieces % 16 != 0 {
+    if !pieces.is_multiple_of(16) {
         return "decoded";
     }
     match message.clone().checked(bytes) {
