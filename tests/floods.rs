@@ -239,7 +239,7 @@ fn flood_records() -> usize {
 
 /// The memory that this process holds, and the most that it ever held, in bytes; nothing where nobody
 /// says. A counting allocator would do for one thread, and timers are dropped in another.
-fn memory() -> (u64, u64) {
+fn resident() -> (u64, u64) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name| {
         let mut lines = status.lines();
@@ -324,10 +324,10 @@ fn a_flood_of_records_takes_bounded_memory_and_holds_up_nobody() {
         }
         (sent, received)
     };
-    let before = memory();
+    let before = resident();
     let bytes = runtime.block_on(flood);
     // That of the attackers and the other nodes is in it, too.
-    let grown = memory().1.saturating_sub(before.0);
+    let grown = resident().1.saturating_sub(before.0);
 
     runtime.block_on(async {
         let counted = counters(&nodes[0]).await;
