@@ -23,6 +23,7 @@ use libp2p_peer_sampling::{
     simulator::{
         driver::Driver,
         events::Events,
+        host::Host,
         report::{Report, Since},
         rounds::Rounds,
     },
@@ -50,9 +51,10 @@ fn main() -> ExitCode {
             return usage(&format!("--plot {}: {error}", path.display()));
         }
     };
-    let done = match settings.overlay {
+    let done = match settings.overlay.clone() {
         Chosen::Random(overlay) => with_overlay(&settings, overlay, plot),
         Chosen::Cyclon(overlay) => with_overlay(&settings, overlay, plot),
+        Chosen::Basalt(overlay) => with_overlay(&settings, overlay, plot),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -91,7 +93,7 @@ impl From<io::Error> for Failure {
 }
 
 /// Makes the driver, and does all the rest.
-fn with_overlay<O: Overlay<u32> + Clone + Send + Sync>(
+fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
     settings: &Settings,
     overlay: O,
     plot: Option<File>,

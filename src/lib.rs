@@ -90,7 +90,12 @@ pub mod simulator;
 mod swarm;
 pub mod view;
 
-pub use overlay::{Overlay, cyclon::Cyclon, random::Random};
+pub use overlay::{
+    Overlay,
+    basalt::{Basalt, Ranking},
+    cyclon::Cyclon,
+    random::Random,
+};
 pub use sampling::{PeerSampling, Selection};
 
 #[cfg(feature = "swarm")]
@@ -98,7 +103,10 @@ pub use swarm::{
     address::Scope,
     behaviour::{
         Behaviour,
-        event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError},
+        event::{
+            Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, NotDialled,
+            SeedError,
+        },
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
     counters::{Counters, Reason},
@@ -107,6 +115,7 @@ pub use swarm::{
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
+    policy::{AddressPolicy, NotAdmitted},
     record::{Record, RecordError},
     wire::MessageError,
 };

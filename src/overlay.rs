@@ -5,6 +5,7 @@
 //! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
 //! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
 
+pub mod basalt;
 pub mod cyclon;
 mod healing;
 pub mod random;
@@ -59,6 +60,14 @@ pub trait Overlay<P: Peer> {
         rng: &mut R,
     ) {
         let _ = (view, view_size, samples, rng);
+    }
+
+    /// How many exchanges a round is to start beside those of
+    /// [`Config::fanout`](crate::gossip::config::Config::with_fanout). For overlays that look for the dead
+    /// when there seem to be many. The default: none.
+    fn extra_exchanges(&self, view_size: usize) -> usize {
+        let _ = view_size;
+        0
     }
 
     /// With whom the next exchange is to be: one of those of the view who are `eligible`. `None`, the
@@ -155,6 +164,15 @@ pub enum OverlayError {
         /// The view size c given.
         view_size: usize,
     },
+    /// Basalt would renew no slot, or more than it has.
+    Renewal {
+        /// How many slots were to be renewed at a time.
+        slots: usize,
+        /// Every how many rounds.
+        rounds: usize,
+        /// The view size given: how many slots there are.
+        view_size: usize,
+    },
     /// Any other reason, for overlays outside this crate.
     Other(Cow<'static, str>),
 }
@@ -178,6 +196,15 @@ impl fmt::Display for OverlayError {
             } => write!(
                 f,
                 "shuffle length {shuffle_length} must be 1 to the view size {view_size}"
+            ),
+            Self::Renewal {
+                slots,
+                rounds,
+                view_size,
+            } => write!(
+                f,
+                "renewing {slots} slots every {rounds} rounds: must be 1 to the view size {view_size}, \
+                 every 1 round or more"
             ),
             Self::Other(reason) => f.write_str(reason),
         }

@@ -201,6 +201,27 @@ impl<P: Peer> View<P> {
         }
     }
 
+    /// Moves the peers with these identities to the end of the view, as far as they are in it, and
+    /// returns how many others there are. The order is not kept: who sends at random permutes first.
+    pub fn move_to_end<'a>(&mut self, ids: impl IntoIterator<Item = &'a P::Id>) -> usize
+    where
+        P::Id: 'a,
+    {
+        let mut others = self.entries.len();
+        for id in ids {
+            if let Some(at) = position(&self.entries[..others], id) {
+                others -= 1;
+                self.entries.swap(at, others);
+            }
+        }
+        others
+    }
+
+    /// Keeps the peers that `keep` says, in their order.
+    pub fn retain(&mut self, mut keep: impl FnMut(&P) -> bool) {
+        self.entries.retain(|d| keep(&d.peer));
+    }
+
     /// Appends what was received to the end of the view, emptying `received` and keeping its
     /// storage. A peer that is already there is refreshed **in place**: it keeps its position, and
     /// the younger of the two ages.

@@ -52,7 +52,14 @@ const SMALL: &str = "--nodes 200 --view 10 --rounds 20 --every 5";
 #[test]
 fn the_same_seed_prints_the_same_bytes_and_another_others() {
     for format in ["", "--json --no-speed"] {
-        for overlay in ["random", "cyclon", "random --driver events --latency 300"] {
+        for overlay in [
+            "random",
+            "cyclon",
+            "random --driver events --latency 300",
+            "random --attackers 0.1 --attack hub",
+            "basalt --attackers 0.1 --attack eclipse",
+            "cyclon --attackers 0.1 --attack spray --quarantine 1..8 --diversity 3/2/9",
+        ] {
             let faults = "--crash 0.2@10 --churn 0.01 --loss 0.05 --partition 12..14";
             let args = format!("{SMALL} {format} --overlay {overlay} {faults}");
             let once = printed(&args);
@@ -152,19 +159,88 @@ fn every_shape_and_way_can_be_asked_for() {
     }
 }
 
+const ATTACKS: [&str; 6] = ["flood", "hub", "eclipse", "restart", "spray", "prefix"];
+
+#[test]
+fn a_report_on_an_attack_says_how_far_it_got() {
+    for attack in ATTACKS {
+        let args = format!("{SMALL} --json --attackers 0.1 --attack {attack} --force 5");
+        let reports = lines(&args);
+        for report in &reports {
+            let object = report.as_object().expect("an object");
+            assert!(object.values().all(Value::is_number), "{report}");
+            assert_eq!(report["nodes"], 180, "{attack}");
+            let victim = object.contains_key("victim_share");
+            assert_eq!(victim, attack == "eclipse", "{report}");
+            for share in ["attacker_share", "attacker_samples"] {
+                let share = report[share].as_f64().expect("a number");
+                assert!((0.0..=1.0).contains(&share), "{report}");
+            }
+        }
+        // At the start they have their share, and nobody was asked for a sample.
+        let (first, last) = (&reports[0], &reports[4]);
+        let share = first["attacker_share"].as_f64().expect("a number");
+        assert!((0.08..0.12).contains(&share), "{first}");
+        assert_eq!(first["attacker_samples"], 0.0);
+        assert_eq!(first["isolated"], 0);
+        let dials = last["victim_dials"].as_u64().expect("a number");
+        assert_eq!(dials > 0, attack == "spray", "{last}");
+        if attack == "eclipse" {
+            assert_eq!(last["victim_share"], 1.0);
+            assert!(last["isolated"].as_u64() >= Some(1), "{last}");
+        }
+        let more = lines(&format!("{args} --identities 2000 --message 4"));
+        let shares = |reports: &[Value]| -> Vec<Value> {
+            let shares = reports
+                .iter()
+                .map(|report| report["attacker_share"].clone());
+            shares.collect()
+        };
+        assert_ne!(shares(&more), shares(&reports), "{attack}");
+    }
+    let kept = lines(&format!(
+        "{SMALL} --json --attackers 0.1 --attack restart --kept contacted --rounds 60"
+    ));
+    assert_eq!(kept.last().expect("there is one")["round"], 60);
+}
+
+/// Auvolat et al. 2021: where the views of the peer sampling paper fall to a flood, those of Basalt do
+/// not, and do not fall to many identities in one network either.
+#[test]
+fn basalt_resists_where_the_healer_falls() {
+    let share = |args: &str| {
+        let common = "--nodes 200 --view 40 --rounds 30 --every 30 --json --attackers 0.1";
+        let reports = lines(&format!("{common} {args}"));
+        reports[1]["attacker_share"].as_f64().expect("a number")
+    };
+    let healer = share("--overlay random --healer 20 --identities 400");
+    let basalt = share("--overlay basalt");
+    let prefix = share("--overlay basalt --attack prefix --identities 5000");
+    let flat = share("--overlay basalt --attack prefix --identities 5000 --ranking identity");
+    let found = format!("{healer} {basalt} {prefix} {flat}");
+    assert!(healer > 0.99, "{found}");
+    assert!((0.08..0.2).contains(&basalt), "{found}");
+    assert!(prefix < 0.4 && flat > 0.8, "{found}");
+}
+
 /// All columns end where their headings end.
 #[test]
 fn the_table_is_aligned_and_ends_with_the_last_round() {
-    let table = printed("--nodes 200 --view 10 --rounds 7 --every 3");
-    let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[0].starts_with("200 nodes, view 10, "), "{table}");
-    assert!(
-        lines[1..6].iter().all(|line| line.len() == lines[1].len()),
-        "{table}"
-    );
-    let first = |line: &&str| line.split_whitespace().next().map(str::to_owned);
-    let firsts: Vec<_> = lines[1..].iter().filter_map(first).collect();
-    assert_eq!(firsts, ["round", "0", "3", "6", "7", "random"]);
+    let attacks = ATTACKS.map(|attack| format!("--attackers 0.1 --attack {attack}"));
+    for attack in ["".to_owned()].iter().chain(&attacks) {
+        let table = printed(&format!(
+            "--nodes 200 --view 10 --rounds 7 --every 3 {attack}"
+        ));
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(lines[0].starts_with("200 nodes, view 10, "), "{table}");
+        assert!(
+            lines[1..6].iter().all(|line| line.len() == lines[1].len()),
+            "{table}"
+        );
+        let first = |line: &&str| line.split_whitespace().next().map(str::to_owned);
+        let firsts: Vec<_> = lines[1..].iter().filter_map(first).collect();
+        assert_eq!(firsts, ["round", "0", "3", "6", "7", "random"]);
+    }
 }
 
 #[test]
@@ -279,7 +355,7 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
         ),
         (
             "--overlay ring",
-            "--overlay ring: must be one of random, cyclon",
+            "--overlay ring: must be one of random, cyclon, basalt",
         ),
         (
             "--overlay cyclon --healer 3",
@@ -287,7 +363,92 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
         ),
         (
             "--shuffle-length 8",
-            "--shuffle-length 8: only the overlay cyclon has one",
+            "--shuffle-length 8: only the overlays cyclon and basalt have one",
+        ),
+        (
+            "--overlay basalt --shuffle-length 31",
+            "--shuffle-length 31: must be 1 to --view 30",
+        ),
+        (
+            "--overlay basalt --renewal 31/2",
+            "--renewal 31/2: must be at most as many slots as --view 30",
+        ),
+        (
+            "--overlay basalt --renewal 31",
+            "--renewal 31: must be two numbers from 1 on, as in 16/4",
+        ),
+        (
+            "--overlay basalt --ranking identity --tickets 2/2",
+            "--tickets 2/2: only with --ranking prefixes",
+        ),
+        (
+            "--tickets 2/2",
+            "--tickets 2/2: only the overlay basalt has one",
+        ),
+        (
+            "--overlay cyclon --ranking identity",
+            "--ranking identity: only the overlay basalt has one",
+        ),
+        (
+            "--quarantine 5..4",
+            "--quarantine 5..4: must not go down, nor beyond 8640",
+        ),
+        (
+            "--quarantine 5..8641",
+            "--quarantine 5..8641: must not go down, nor beyond 8640",
+        ),
+        (
+            "--diversity 3/2",
+            "--diversity 3/2: must be three numbers from 1 on, as in 8/4/30",
+        ),
+        (
+            "--diversity 3/31/1",
+            "--diversity 3/31/1: 31 must be at most --view 30",
+        ),
+        (
+            "--attackers many",
+            "--attackers many: invalid float literal",
+        ),
+        (
+            "--attackers 1.1",
+            "--attackers 1.1: must be a fraction from 0 to 1",
+        ),
+        (
+            "--nodes 100 --attackers 0",
+            "--attackers 0: must be at least one of 100 nodes, and leave two of them honest",
+        ),
+        (
+            "--nodes 100 --attackers 1",
+            "--attackers 1: must be at least one of 100 nodes, and leave two of them honest",
+        ),
+        (
+            "--attackers 0.1 --driver events",
+            "--attackers 0.1: only with --driver rounds",
+        ),
+        ("--attack hub", "--attack hub: only with --attackers"),
+        ("--force 3", "--force 3: only with --attackers"),
+        ("--identities 3", "--identities 3: only with --attackers"),
+        ("--message 3", "--message 3: only with --attackers"),
+        ("--kept nothing", "--kept nothing: only with --attackers"),
+        (
+            "--attackers 0.1 --kept nothing",
+            "--kept nothing: only with --attack restart",
+        ),
+        (
+            "--attackers 0.1 --attack storm",
+            "--attack storm: must be one of flood, hub, eclipse, restart, spray, prefix",
+        ),
+        (
+            "--attackers 0.1 --force 1001",
+            "--force 1001: must be 0 to 1000",
+        ),
+        (
+            "--nodes 100 --attackers 0.1 --identities 9",
+            "--identities 9: must be 10 to 100000000",
+        ),
+        (
+            "--attackers 0.1 --message 0",
+            "--message 0: must be 1 to 10000",
         ),
         (
             "--overlay cyclon --shuffle-length 31",
@@ -357,6 +518,15 @@ fn a_plot_is_well_formed_and_the_same_for_the_same_seed() {
         // Curves over several orders of magnitude.
         ("chain", "--nodes 300 --bootstrap chain --rounds 30"),
         ("nobody", "--nodes 50 --rounds 2 --crash 1@2"),
+        ("flood", "--nodes 200 --rounds 20 --attackers 0.1"),
+        (
+            "eclipse",
+            "--nodes 200 --rounds 20 --attackers 0.1 --attack eclipse",
+        ),
+        (
+            "spray",
+            "--nodes 200 --rounds 20 --attackers 0.1 --attack spray",
+        ),
         // More than one in-degree to a bar.
         (
             "star",
@@ -376,6 +546,8 @@ fn a_plot_is_well_formed_and_the_same_for_the_same_seed() {
         ] {
             assert!(svg.contains(title), "{name}: {title}");
         }
+        let attackers = args.contains("--attackers");
+        assert_eq!(svg.contains("Attackers in honest views"), attackers);
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
     }
 }

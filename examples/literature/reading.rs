@@ -5,6 +5,7 @@ use std::fmt;
 use libp2p_peer_sampling::{
     Overlay, Random,
     overlay::{Arrange, Merge, Outgoing, OverlayError},
+    simulator::host::Host,
     view::View,
 };
 use rand::Rng;
@@ -51,15 +52,15 @@ impl fmt::Display for Reading {
     }
 }
 
-impl Overlay<u32> for Reading {
+impl Overlay<Host> for Reading {
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
-        <Random as Overlay<u32>>::check(&self.overlay, view_size)
+        <Random as Overlay<Host>>::check(&self.overlay, view_size)
     }
 
     fn arrange<R: Rng + ?Sized>(
         &mut self,
-        view: &mut View<u32>,
-        arrange: Arrange<'_, u32>,
+        view: &mut View<Host>,
+        arrange: Arrange<'_, Host>,
         rng: &mut R,
     ) -> Outgoing {
         // The shipping overlay draws one more for the head of the view than it sends.
@@ -70,7 +71,12 @@ impl Overlay<u32> for Reading {
         }
     }
 
-    fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<u32>, merge: Merge<'_, u32>, rng: &mut R) {
+    fn merge<R: Rng + ?Sized>(
+        &mut self,
+        view: &mut View<Host>,
+        merge: Merge<'_, Host>,
+        rng: &mut R,
+    ) {
         self.overlay.merge(view, merge, rng);
     }
 }

@@ -7,21 +7,23 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use libp2p_peer_sampling::{
-    Cyclon, Overlay, Random,
+    Basalt, Cyclon, Overlay, Random, Ranking,
     gossip::config::{self as gossip, PartnerSelection, Propagation},
     overlay::OverlayError,
     simulator::{
+        adversary::attack::{Adversaries, Attack},
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
         faults::{Crash, Faults},
+        host::Host,
         latency::Latency,
         report::Paths,
     },
 };
 
 use crate::simulate::values::{
-    Between, BootstrapName, CrashAt, DriverName, OverlayName, PathsName, PropagationName,
-    SelectName,
+    AttackName, Between, BootstrapName, Caps, CrashAt, DriverName, KeptName, OverlayName, Pair,
+    PathsName, PropagationName, RankingName, SelectName,
 };
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
@@ -64,10 +66,31 @@ struct Arguments {
     #[arg(long, value_name = "S", allow_negative_numbers = true)]
     swapper: Option<usize>,
 
-    /// The shuffle length of the overlay cyclon: how many descriptors go each way [default: 8, at
-    /// most C]
+    /// The shuffle length of the overlays cyclon and basalt: how many descriptors go each way [default:
+    /// for cyclon 8, at most C; for basalt C]
     #[arg(long, value_name = "L", allow_negative_numbers = true)]
     shuffle_length: Option<usize>,
+
+    /// What the slots of the overlay basalt compare: identities, or networks first [default: prefixes]
+    #[arg(long, value_name = "WHAT")]
+    ranking: Option<RankingName>,
+
+    /// With how many tickets wide and narrow networks compete in the overlay basalt [default: 16/4]
+    #[arg(long, value_name = "WIDE/NARROW", allow_hyphen_values = true)]
+    tickets: Option<Pair>,
+
+    /// How many slots of the overlay basalt get new seeds, and every how many rounds [default: 1/1]
+    #[arg(long, value_name = "K/R", allow_hyphen_values = true)]
+    renewal: Option<Pair>,
+
+    /// For how many rounds a peer that failed is not taken in again: at first, and at most
+    #[arg(long, value_name = "FIRST..LONGEST", allow_hyphen_values = true)]
+    quarantine: Option<Between>,
+
+    /// How many peers of a view may be learnt from one partner, how many may be in one narrow network,
+    /// and how many may come in with the requests of one round
+    #[arg(long, value_name = "SOURCE/PREFIX/ROUND", allow_hyphen_values = true)]
+    diversity: Option<Caps>,
 
     /// With whom a node starts its exchanges: the youngest of its view, the oldest, or a random one
     #[arg(long, value_name = "WHOM", default_value = "tail")]
@@ -147,6 +170,37 @@ struct Arguments {
     #[arg(long, value_name = "FROM..TO", allow_hyphen_values = true)]
     partition: Option<Between>,
 
+    /// The share of the nodes, 0 to 1, that are attackers. All measures are of the honest nodes then,
+    /// and there are more: attacker_share of their views, attacker_samples of what their sampling
+    /// service hands out, how many are isolated, how many victim_dials they make, and in an eclipse the
+    /// victim_share of attackers in the view of the victim. Without attackers, these keys are not there
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    attackers: Option<f64>,
+
+    /// What attackers do: push identities of theirs to everybody (flood), the same few of them (hub),
+    /// push to one node (eclipse) or to nodes that restart in turn (restart), hand out made-up
+    /// identities with the address of one victim (spray), flood out of one /16 (prefix) [default:
+    /// flood]
+    #[arg(long, value_name = "NAME")]
+    attack: Option<AttackName>,
+
+    /// How many exchanges each attacker starts per round [default: 10]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    force: Option<usize>,
+
+    /// How many identities the attackers have together [default: one each]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    identities: Option<usize>,
+
+    /// How many descriptors attackers put into a message [default: as many as a view holds]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    message: Option<usize>,
+
+    /// What nodes keep over a restart in the attack restart: nothing, or their latest partners [default:
+    /// nothing]
+    #[arg(long, value_name = "WHAT")]
+    kept: Option<KeptName>,
+
     /// Along which links path lengths are measured
     #[arg(long, value_name = "KIND", default_value = "directed")]
     paths: PathsName,
@@ -198,12 +252,14 @@ pub enum Request {
 }
 
 /// The overlay of all nodes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Chosen {
     /// The peer sampling paper's.
     Random(Random),
     /// Cyclon's.
     Cyclon(Cyclon),
+    /// Basalt's.
+    Basalt(Basalt),
 }
 
 /// A simulation that is known to be possible, and what is to be shown of it.
@@ -268,6 +324,22 @@ impl Settings {
         ] {
             parts.extend(parameter.map(|value| format!("{letter}={value}")));
         }
+        let ranking = self.arguments.ranking.and_then(|r| r.to_possible_value());
+        parts.extend(ranking.map(|ranking| format!("ranking {}", ranking.get_name())));
+        for (what, pair) in [
+            ("tickets", self.arguments.tickets),
+            ("renewal", self.arguments.renewal),
+        ] {
+            parts.extend(pair.map(|pair| format!("{what} {pair}")));
+        }
+        if let Some(Between(rounds)) = &self.arguments.quarantine {
+            parts.push(format!("quarantine {}..{}", rounds.start, rounds.end));
+        }
+        parts.extend(
+            self.arguments
+                .diversity
+                .map(|caps| format!("diversity {caps}")),
+        );
         parts.push(name(self.arguments.select.to_possible_value()));
         parts.push(name(self.arguments.propagation.to_possible_value()));
         if gossip.fanout() != 1 {
@@ -289,6 +361,27 @@ impl Settings {
         }
         if self.arguments.loss > 0.0 {
             parts.push(format!("loss {}", self.arguments.loss));
+        }
+        if let Some(adversaries) = self.config.adversaries() {
+            let attack = name(
+                self.arguments
+                    .attack
+                    .unwrap_or(AttackName::Flood)
+                    .to_possible_value(),
+            );
+            parts.push(format!("attackers {}", adversaries.fraction()));
+            parts.push(format!("{attack} with force {}", adversaries.force()));
+            for (what, number) in [
+                ("identities", adversaries.identities()),
+                ("descriptors each", adversaries.message()),
+            ] {
+                parts.extend(number.map(|number| format!("{number} {what}")));
+            }
+            let kept = self
+                .arguments
+                .kept
+                .and_then(|kept| kept.to_possible_value());
+            parts.extend(kept.map(|kept| format!("kept {}", kept.get_name())));
         }
         if self.paths == Paths::Undirected {
             parts.push("undirected paths".to_owned());
@@ -319,12 +412,14 @@ impl Arguments {
                 return Err(format!("--{argument} {value}: only with --driver events"));
             }
         }
+        self.check_attack()?;
         let config = self.config();
         config.check().map_err(|error| self.blame(&error))?;
         let overlay = self.chosen()?;
-        let checked = match overlay {
-            Chosen::Random(overlay) => Overlay::<u32>::check(&overlay, self.view),
-            Chosen::Cyclon(overlay) => Overlay::<u32>::check(&overlay, self.view),
+        let checked = match &overlay {
+            Chosen::Random(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Cyclon(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Basalt(overlay) => Overlay::<Host>::check(overlay, self.view),
         };
         checked.map_err(|error| self.blame_overlay(&error))?;
         Ok(Settings {
@@ -341,6 +436,58 @@ impl Arguments {
             plot: self.plot.clone(),
             arguments: self,
         })
+    }
+
+    /// What is said of attackers must be said of some.
+    fn check_attack(&self) -> Result<(), String> {
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map(|value| value.get_name().to_owned())
+        };
+        let attack = name(self.attack.and_then(|attack| attack.to_possible_value()));
+        let kept = name(self.kept.and_then(|kept| kept.to_possible_value()));
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        for (argument, given) in [
+            ("attack", attack),
+            ("force", number(self.force)),
+            ("identities", number(self.identities)),
+            ("message", number(self.message)),
+            ("kept", kept.clone()),
+        ] {
+            if let Some(value) = given
+                && self.attackers.is_none()
+            {
+                return Err(format!("--{argument} {value}: only with --attackers"));
+            }
+        }
+        if let Some(kept) = kept
+            && self.attack != Some(AttackName::Restart)
+        {
+            return Err(format!("--kept {kept}: only with --attack restart"));
+        }
+        match self.attackers {
+            Some(fraction) if self.driver == DriverName::Events => {
+                Err(format!("--attackers {fraction}: only with --driver rounds"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn adversaries(&self) -> Option<Adversaries> {
+        let attack = self.attack.map_or(Attack::Flood, Attack::from);
+        let mut adversaries = Adversaries::new(attack, self.attackers?);
+        if let Some(force) = self.force {
+            adversaries = adversaries.with_force(force);
+        }
+        if let Some(identities) = self.identities {
+            adversaries = adversaries.with_identities(identities);
+        }
+        if let Some(descriptors) = self.message {
+            adversaries = adversaries.with_message(descriptors);
+        }
+        if let Some(kept) = self.kept {
+            adversaries = adversaries.with_kept(kept.into());
+        }
+        Some(adversaries)
     }
 
     fn config(&self) -> Config {
@@ -360,6 +507,13 @@ impl Arguments {
                 SelectName::Tail => PartnerSelection::Tail,
                 SelectName::Rand => PartnerSelection::Rand,
             });
+        // Longer than it takes for the caller to be told that it is too long.
+        let rounds = |rounds: u64| gossip.period() * u32::try_from(rounds).unwrap_or(u32::MAX);
+        let quarantine = self.quarantine.as_ref();
+        let quarantine = quarantine.map(|Between(r)| (rounds(r.start), rounds(r.end)));
+        let gossip = gossip
+            .with_quarantine(quarantine)
+            .with_diversity(self.diversity.map(|Caps(diversity)| diversity));
         let mut faults = Faults::none().with_churn(self.churn).with_loss(self.loss);
         for CrashAt(crash) in &self.crash {
             faults = faults.with_crash(*crash);
@@ -367,7 +521,7 @@ impl Arguments {
         if let Some(Between(rounds)) = &self.partition {
             faults = faults.with_partition(rounds.clone());
         }
-        Config::new(self.nodes)
+        let config = Config::new(self.nodes)
             .with_gossip(gossip)
             .with_bootstrap(match self.bootstrap {
                 BootstrapName::Growing => Bootstrap::GROWING,
@@ -383,31 +537,84 @@ impl Arguments {
             .with_latency(Latency::LogNormal {
                 median: Duration::from_millis(self.latency.unwrap_or(50)),
                 sigma: self.jitter.unwrap_or(0.5),
-            })
+            });
+        match self.adversaries() {
+            Some(adversaries) => config.with_adversaries(adversaries),
+            None => config,
+        }
     }
 
     fn chosen(&self) -> Result<Chosen, String> {
-        let of_another = |argument, overlay, given: Option<usize>| match given {
-            Some(value) => Err(format!(
-                "--{argument} {value}: only the overlay {overlay} has one"
-            )),
-            None => Ok(()),
-        };
-        match self.overlay {
-            OverlayName::Random => {
-                of_another("shuffle-length", "cyclon", self.shuffle_length)?;
-                Ok(Chosen::Random(match (self.healer, self.swapper) {
-                    (None, None) => Random::for_view_size(self.view),
-                    (healer, swapper) => {
-                        Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
-                    }
-                }))
+        use OverlayName::{Basalt as IsBasalt, Cyclon as IsCyclon, Random as IsRandom};
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let ranking = self.ranking.and_then(|ranking| ranking.to_possible_value());
+        let pair = |pair: Option<Pair>| pair.map(|pair| pair.to_string());
+        let basalt = &[IsBasalt][..];
+        for (argument, given, overlays) in [
+            ("healer", number(self.healer), &[IsRandom][..]),
+            ("swapper", number(self.swapper), &[IsRandom]),
+            (
+                "shuffle-length",
+                number(self.shuffle_length),
+                &[IsCyclon, IsBasalt],
+            ),
+            ("ranking", ranking.map(|r| r.get_name().to_owned()), basalt),
+            ("tickets", pair(self.tickets), basalt),
+            ("renewal", pair(self.renewal), basalt),
+        ] {
+            if let Some(value) = given
+                && !overlays.contains(&self.overlay)
+            {
+                let names = overlays.iter().filter_map(ValueEnum::to_possible_value);
+                let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
+                return Err(match &names[..] {
+                    [name] => format!("--{argument} {value}: only the overlay {name} has one"),
+                    names => format!(
+                        "--{argument} {value}: only the overlays {} have one",
+                        names.join(" and ")
+                    ),
+                });
             }
+        }
+        if let Some(tickets) = self.tickets
+            && self.ranking == Some(RankingName::Identity)
+        {
+            return Err(format!("--tickets {tickets}: only with --ranking prefixes"));
+        }
+        match self.overlay {
+            OverlayName::Random => Ok(Chosen::Random(match (self.healer, self.swapper) {
+                (None, None) => Random::for_view_size(self.view),
+                (healer, swapper) => {
+                    Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
+                }
+            })),
             OverlayName::Cyclon => {
-                of_another("healer", "random", self.healer)?;
-                of_another("swapper", "random", self.swapper)?;
                 let length = self.shuffle_length.unwrap_or(8.min(self.view));
                 Ok(Chosen::Cyclon(Cyclon::new(length)))
+            }
+            OverlayName::Basalt => {
+                let (view, length) = (self.view, self.shuffle_length.unwrap_or(self.view));
+                if !(1..=view).contains(&length) {
+                    return Err(format!(
+                        "--shuffle-length {length}: must be 1 to --view {view}"
+                    ));
+                }
+                let mut basalt = Basalt::new(length);
+                if self.ranking == Some(RankingName::Identity) {
+                    basalt = basalt.with_ranking(Ranking::Identity);
+                }
+                if let Some(Pair(wide, narrow)) = self.tickets {
+                    basalt = basalt.with_ranking(Ranking::Prefixes { wide, narrow });
+                }
+                if let Some(renewal @ Pair(slots, rounds)) = self.renewal {
+                    if slots as usize > view {
+                        return Err(format!(
+                            "--renewal {renewal}: must be at most as many slots as --view {view}"
+                        ));
+                    }
+                    basalt = basalt.with_renewal(slots as usize, rounds as usize);
+                }
+                Ok(Chosen::Basalt(basalt))
             }
         }
     }
@@ -441,8 +648,12 @@ impl Arguments {
                 round,
                 rounds,
             } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
+            ConfigError::Attackers { fraction, nodes } => format!(
+                "--attackers {fraction}: must be at least one of {nodes} nodes, and leave two of them \
+                 honest"
+            ),
             ConfigError::TooManyNewcomers { churn, rounds } => {
-                format!("--churn {churn}: brings more than 2^32 nodes in --rounds {rounds}")
+                format!("--churn {churn}: brings more than 2^31 nodes in --rounds {rounds}")
             }
             ConfigError::EmptyPartition { from, to } => {
                 format!("--partition {from}..{to}: must end after it begins")
@@ -452,6 +663,27 @@ impl Arguments {
                     true => format!("--latency {}: must be at most an hour", median.as_millis()),
                     false => format!("--jitter {sigma}: must be 0 to 5"),
                 }
+            }
+            ConfigError::Gossip(Gossip::OutOfBounds {
+                setting: "peers per source" | "peers per prefix",
+                value,
+                max,
+                ..
+            }) => match self.diversity {
+                Some(caps) => format!("--diversity {caps}: {value} must be at most --view {max}"),
+                None => error.to_string(),
+            },
+            ConfigError::Gossip(Gossip::TimeOutOfBounds {
+                setting: "quarantine" | "first quarantine",
+                ..
+            }) => {
+                let Between(rounds) = self.quarantine.clone().unwrap_or(Between(1..1));
+                let most = self.config().gossip().period();
+                let most = gossip::Config::PERIOD.1.as_secs() / most.as_secs().max(1);
+                format!(
+                    "--quarantine {}..{}: must not go down, nor beyond {most}",
+                    rounds.start, rounds.end
+                )
             }
             ConfigError::Gossip(Gossip::OutOfBounds {
                 setting,

@@ -2,7 +2,11 @@
 
 use std::error::Error;
 
-use libp2p_peer_sampling::simulator::{clustering, in_degrees, report::Report};
+use libp2p_peer_sampling::simulator::{
+    adversary::{attack::Attack, exposure::Exposure},
+    clustering, in_degrees,
+    report::Report,
+};
 use plotters::{
     chart::ChartContext,
     coord::{
@@ -19,11 +23,13 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
 
 /// In pixels.
-const SIZE: (u32, u32) = (1_000, 1_060);
+const WIDTH: u32 = 1_000;
 /// Of the title and what stands below it.
 const HEAD: i32 = 104;
-/// Of two rows of curves each.
+/// Of each row of curves.
 const ROW: i32 = 300;
+/// Of the in-degrees.
+const BOTTOM: i32 = 356;
 
 // Of the names that every viewer has a font for. Sizes are by the backend's measure: 1.24 pixels.
 const FONT: &str = "sans-serif";
@@ -45,13 +51,17 @@ const GRID: RGBColor = RGBColor(228, 228, 228);
 /// When the backend has any, which writes to a string.
 pub fn figure(settings: &Settings, reports: &[Report]) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
+    let curves = curves_of(settings);
+    let rows = curves.len() / 2;
+    let height = HEAD + rows as i32 * ROW + BOTTOM;
     {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let size = (WIDTH, height.unsigned_abs());
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (head, body) = root.split_vertically(HEAD);
         draw_head(&head, settings)?;
-        let (curves, bottom) = body.split_vertically(2 * ROW);
-        for (area, curve) in curves.split_evenly((2, 2)).iter().zip(curves_of(settings)) {
+        let (top, bottom) = body.split_vertically(rows as i32 * ROW);
+        for (area, curve) in top.split_evenly((rows, 2)).iter().zip(curves) {
             curve.draw(area, settings, reports)?;
         }
         if let Some(last) = reports.last() {
@@ -135,35 +145,45 @@ impl Dashes for Area<'_> {
 struct Curve {
     title: &'static str,
     measure: fn(&Report) -> f64,
-    /// The same in the uniform random graph of so many nodes and that view size, where it is known.
-    random: Option<fn(usize, f64) -> f64>,
+    /// What it is held against.
+    against: Against,
     /// What the axis reaches to in any case.
     at_least: f64,
     /// Whether the axis may be logarithmic.
     logarithmic: bool,
 }
 
-fn curves_of(settings: &Settings) -> [Curve; 4] {
+#[derive(Clone, Copy)]
+enum Against {
+    Nothing,
+    /// The same in the uniform random graph of so many nodes and that view size.
+    Random(fn(usize, f64) -> f64),
+    /// Always the same.
+    Constant(f64),
+}
+
+/// An even number of them.
+fn curves_of(settings: &Settings) -> Vec<Curve> {
     use libp2p_peer_sampling::simulator::report::Paths;
-    [
+    let mut curves = vec![
         Curve {
             title: "In-degree: standard deviation, in links",
             measure: |report| report.in_degrees.sd,
-            random: Some(in_degrees::random_sd),
+            against: Against::Random(in_degrees::random_sd),
             at_least: 0.0,
             logarithmic: true,
         },
         Curve {
             title: "Dead links, in % of all links",
             measure: |report| report.dead_links * 100.0,
-            random: None,
+            against: Against::Nothing,
             at_least: 1.0,
             logarithmic: false,
         },
         Curve {
             title: "Clustering coefficient",
             measure: |report| report.clustering.coefficient,
-            random: Some(clustering::random_coefficient),
+            against: Against::Random(clustering::random_coefficient),
             at_least: 0.0,
             logarithmic: true,
         },
@@ -173,11 +193,56 @@ fn curves_of(settings: &Settings) -> [Curve; 4] {
                 Paths::Undirected => "Mean path length both ways, in links",
             },
             measure: |report| report.path_lengths.mean,
-            random: None,
+            against: Against::Nothing,
             at_least: 0.0,
             logarithmic: true,
         },
+    ];
+    if let Some(adversaries) = settings.config.adversaries() {
+        curves.extend(curves_of_attack(
+            adversaries.attack(),
+            adversaries.fraction(),
+        ));
+    }
+    curves
+}
+
+/// How far attackers get, and beside it what their attack is about.
+fn curves_of_attack(attack: Attack, fraction: f64) -> [Curve; 2] {
+    let share = |title, measure| Curve {
+        title,
+        measure,
+        against: Against::Constant(fraction * 100.0),
+        at_least: 100.0,
+        logarithmic: false,
+    };
+    [
+        share(
+            "Attackers in honest views, in % (dashed: of all nodes)",
+            |report| percent(report, |exposure| exposure.attacker_share),
+        ),
+        match attack {
+            Attack::Eclipse => share(
+                "Attackers in the victim's view, in % (dashed: of all nodes)",
+                |report| percent(report, |e| e.victim_share.unwrap_or_default()),
+            ),
+            Attack::Spray => Curve {
+                title: "Dials at the victim since the report before",
+                measure: |report| report.exposure.map_or(0.0, |e| e.victim_dials as f64),
+                against: Against::Nothing,
+                at_least: 1.0,
+                logarithmic: false,
+            },
+            _ => share(
+                "Attackers in samples, in % (dashed: of all nodes)",
+                |report| percent(report, |exposure| exposure.attacker_samples),
+            ),
+        },
     ]
+}
+
+fn percent(report: &Report, share: impl Fn(&Exposure) -> f64) -> f64 {
+    report.exposure.as_ref().map_or(0.0, share) * 100.0
 }
 
 impl Curve {
@@ -189,10 +254,15 @@ impl Curve {
             .map(|report| (report.round, (self.measure)(report)));
         let mut measured: Vec<(u64, f64)> = measured.collect();
         let view_size = settings.config.gossip().view_size() as f64;
-        let random: Vec<(u64, f64)> = self.random.map_or_else(Vec::new, |random| {
-            let of = |report: &Report| (report.round, random(report.nodes, view_size));
-            reports.map(of).collect()
-        });
+        let against = |report: &Report| {
+            let value = match self.against {
+                Against::Nothing => return None,
+                Against::Random(random) => random(report.nodes, view_size),
+                Against::Constant(value) => value,
+            };
+            Some((report.round, value))
+        };
+        let random: Vec<(u64, f64)> = reports.filter_map(against).collect();
         let value = |&(_, value): &(u64, f64)| value;
         let all = || measured.iter().chain(&random).map(value);
         let max = all().fold(0.0, f64::max);

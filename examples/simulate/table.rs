@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use libp2p_peer_sampling::simulator::{clustering, in_degrees, report::Report};
+use libp2p_peer_sampling::simulator::{
+    adversary::{attack::Attack, exposure::Exposure},
+    clustering, in_degrees,
+    report::Report,
+};
 use serde::Serialize;
 
 use crate::simulate::arguments::Settings;
@@ -23,12 +27,34 @@ const COLUMNS: [(&str, usize); 12] = [
     ("exchanges", 9),
 ];
 
+/// The columns that come with attackers: how they have got into views and samples, who is cut off, and
+/// what has become of the victim.
+const EXPOSURE: [(&str, usize); 3] = [("attackers %", 11), ("samples %", 9), ("isolated", 8)];
+const VICTIM: (&str, usize) = ("victim %", 8);
+const DIALS: (&str, usize) = ("victim dials", 12);
+
+/// All columns of this table.
+fn columns(settings: &Settings) -> Vec<(&'static str, usize)> {
+    let mut columns = COLUMNS.to_vec();
+    let adversaries = settings.config.adversaries();
+    if let Some(attack) = adversaries.map(|adversaries| adversaries.attack()) {
+        columns.extend(EXPOSURE);
+        match attack {
+            Attack::Eclipse => columns.push(VICTIM),
+            Attack::Spray => columns.push(DIALS),
+            _ => {}
+        }
+    }
+    columns
+}
+
 /// What stands above the table; nothing above JSON.
 pub fn header(settings: &Settings) -> String {
     if settings.json {
         return String::new();
     }
-    let names = COLUMNS.map(|(name, _)| name.to_owned());
+    let columns = columns(settings);
+    let names: Vec<_> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
     format!("{}\n{}", settings.description(), aligned(settings, &names))
 }
 
@@ -39,7 +65,7 @@ pub fn footer(settings: &Settings, last: &Report) -> String {
     }
     let nodes = last.nodes;
     let view_size = settings.config.gossip().view_size() as f64;
-    let mut cells = COLUMNS.map(|_| String::new());
+    let mut cells = vec![String::new(); COLUMNS.len()];
     cells[0] = "random".to_owned();
     cells[1] = nodes.to_string();
     cells[2] = format!("{:.2}", view_size.min((nodes - 1) as f64));
@@ -51,37 +77,50 @@ pub fn footer(settings: &Settings, last: &Report) -> String {
 
 /// A row of the table.
 pub fn row(settings: &Settings, report: &Report) -> String {
-    aligned(
-        settings,
-        &[
-            report.round.to_string(),
-            report.nodes.to_string(),
-            format!("{:.2}", report.in_degrees.mean),
-            format!("{:.2}", report.in_degrees.sd),
-            report.in_degrees.max.to_string(),
-            format!("{:.5}", report.clustering.coefficient),
-            format!("{:.3}", report.path_lengths.mean),
-            format!("{:.2}", report.dead_links * 100.0),
-            report.components.count.to_string(),
-            report.components.largest.to_string(),
-            format!("{:.0}", report.bytes_per_node),
-            report.exchanges.to_string(),
-        ],
-    )
+    let mut cells = vec![
+        report.round.to_string(),
+        report.nodes.to_string(),
+        format!("{:.2}", report.in_degrees.mean),
+        format!("{:.2}", report.in_degrees.sd),
+        report.in_degrees.max.to_string(),
+        format!("{:.5}", report.clustering.coefficient),
+        format!("{:.3}", report.path_lengths.mean),
+        format!("{:.2}", report.dead_links * 100.0),
+        report.components.count.to_string(),
+        report.components.largest.to_string(),
+        format!("{:.0}", report.bytes_per_node),
+        report.exchanges.to_string(),
+    ];
+    if let Some(exposure) = &report.exposure {
+        for (name, _) in columns(settings).split_off(COLUMNS.len()) {
+            cells.push(match name {
+                "attackers %" => format!("{:.2}", exposure.attacker_share * 100.0),
+                "samples %" => format!("{:.2}", exposure.attacker_samples * 100.0),
+                "isolated" => exposure.isolated.to_string(),
+                "victim %" => {
+                    let share = exposure.victim_share.map(|share| share * 100.0);
+                    share.map_or_else(|| "gone".to_owned(), |share| format!("{share:.2}"))
+                }
+                _ => exposure.victim_dials.to_string(),
+            });
+        }
+    }
+    aligned(settings, &cells)
 }
 
-fn aligned(settings: &Settings, cells: &[String; COLUMNS.len()]) -> String {
+fn aligned(settings: &Settings, cells: &[String]) -> String {
     // In a star the largest in-degree is nearly as long as the number of nodes, and so on.
     let digits = |number: usize| number.to_string().len();
     let nodes = settings.config.nodes();
     let rounds = usize::try_from(settings.config.rounds().min(settings.every));
     let exchanges = nodes.saturating_mul(rounds.unwrap_or(usize::MAX));
     let at_least = |name| match name {
-        "nodes" | "largest" | "max" | "pieces" => digits(nodes),
+        "nodes" | "largest" | "max" | "pieces" | "isolated" => digits(nodes),
         "exchanges" => digits(exchanges.saturating_mul(settings.config.gossip().fanout())),
         _ => 0,
     };
-    let cells = COLUMNS.iter().zip(cells).map(|(&(name, width), cell)| {
+    let columns = columns(settings);
+    let cells = columns.iter().zip(cells).map(|(&(name, width), cell)| {
         let width = width.max(at_least(name));
         format!("{cell:>width$}")
     });
@@ -105,6 +144,31 @@ pub struct Line {
     bytes_per_node: f64,
     exchanges: u64,
     exchanges_per_second: Option<f64>,
+    #[serde(flatten)]
+    exposure: Option<Exposed>,
+}
+
+/// What there is to say of attackers, if there are any.
+#[derive(Serialize)]
+struct Exposed {
+    attacker_share: f64,
+    attacker_samples: f64,
+    isolated: usize,
+    victim_dials: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    victim_share: Option<f64>,
+}
+
+impl From<Exposure> for Exposed {
+    fn from(exposure: Exposure) -> Self {
+        Self {
+            attacker_share: exposure.attacker_share,
+            attacker_samples: exposure.attacker_samples,
+            isolated: exposure.isolated,
+            victim_dials: exposure.victim_dials,
+            victim_share: exposure.victim_share,
+        }
+    }
 }
 
 impl Line {
@@ -126,6 +190,7 @@ impl Line {
             bytes_per_node: report.bytes_per_node,
             exchanges: report.exchanges,
             exchanges_per_second: took.map(per_second),
+            exposure: report.exposure.map(Exposed::from),
         }
     }
 

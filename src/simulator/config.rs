@@ -6,7 +6,10 @@ use thiserror::Error;
 
 use crate::{
     gossip::config as gossip,
-    simulator::{bootstrap::Bootstrap, faults::Faults, latency::Latency},
+    simulator::{
+        adversary::attack::Adversaries, bootstrap::Bootstrap, faults::Faults, host::Host,
+        latency::Latency,
+    },
 };
 
 /// Settings of a simulation. Checked as a whole when a driver is made of it.
@@ -16,6 +19,7 @@ pub struct Config {
     gossip: gossip::Config,
     bootstrap: Bootstrap,
     faults: Faults,
+    adversaries: Option<Adversaries>,
     latency: Latency,
     rounds: u64,
     seed: u64,
@@ -38,6 +42,7 @@ impl Config {
             gossip: gossip::Config::default(),
             bootstrap: Bootstrap::Random,
             faults: Faults::none(),
+            adversaries: None,
             latency: Latency::Constant(Duration::from_millis(50)),
             rounds: 100,
             seed: 0,
@@ -60,6 +65,13 @@ impl Config {
     /// What goes wrong.
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
+        self
+    }
+
+    /// Who attacks: so many of the nodes are no honest ones. Only the round-based driver knows
+    /// attackers.
+    pub fn with_adversaries(mut self, adversaries: Adversaries) -> Self {
+        self.adversaries = Some(adversaries);
         self
     }
 
@@ -89,9 +101,15 @@ impl Config {
         self
     }
 
-    /// How many nodes there are once all have joined.
+    /// How many nodes there are once all have joined, attackers included.
     pub fn nodes(&self) -> usize {
         self.nodes
+    }
+
+    /// How many of them are honest.
+    pub fn honest(&self) -> usize {
+        let attackers = self.adversaries.map_or(0, |a| a.count(self.nodes));
+        self.nodes.saturating_sub(attackers)
     }
 
     /// The settings of every node.
@@ -107,6 +125,11 @@ impl Config {
     /// What goes wrong.
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Who attacks, if anybody does.
+    pub fn adversaries(&self) -> Option<&Adversaries> {
+        self.adversaries.as_ref()
     }
 
     /// How long messages take.
@@ -158,11 +181,14 @@ impl Config {
         if !self.latency.is_valid() {
             return Err(ConfigError::Latency(self.latency));
         }
+        if let Some(adversaries) = &self.adversaries {
+            self.check_adversaries(adversaries)?;
+        }
         fraction("churn", self.faults.churn())?;
         fraction("loss", self.faults.loss())?;
         // Newcomers have numbers of their own.
         let joined = 1.0 + self.faults.churn() * self.rounds as f64;
-        if self.nodes as f64 * joined >= f64::from(u32::MAX) {
+        if self.nodes as f64 * joined >= f64::from(Host::ATTACKERS) {
             return Err(ConfigError::TooManyNewcomers {
                 churn: self.faults.churn(),
                 rounds: self.rounds,
@@ -174,6 +200,28 @@ impl Config {
                 to: rounds.end,
             }),
             Some(rounds) => self.in_time("partition", rounds.start),
+            None => Ok(()),
+        }
+    }
+
+    fn check_adversaries(&self, adversaries: &Adversaries) -> Result<(), ConfigError> {
+        let bounds = |(min, max): (usize, usize)| (min as u64, max as u64);
+        fraction("attackers", adversaries.fraction())?;
+        let count = adversaries.count(self.nodes);
+        if count == 0 || self.honest() < 2 {
+            return Err(ConfigError::Attackers {
+                fraction: adversaries.fraction(),
+                nodes: self.nodes,
+            });
+        }
+        let force = adversaries.force() as u64;
+        in_bounds("force", force, bounds(Adversaries::FORCE))?;
+        if let Some(identities) = adversaries.identities() {
+            let of_each = bounds((count, Adversaries::IDENTITIES));
+            in_bounds("identities", identities as u64, of_each)?;
+        }
+        match adversaries.message() {
+            Some(message) => in_bounds("message", message as u64, bounds(Adversaries::MESSAGE)),
             None => Ok(()),
         }
     }
@@ -252,8 +300,21 @@ pub enum ConfigError {
         /// The last round.
         rounds: u64,
     },
-    /// More nodes would join than can be told apart, which is 2^32.
-    #[error("churn is {churn}, brings more than 2^32 nodes in {rounds} rounds")]
+    /// Attackers that are none, or that leave nobody to be attacked.
+    #[error(
+        "attackers is {fraction}, must be at least one of {nodes} nodes, and leave two of them honest"
+    )]
+    Attackers {
+        /// The share of all nodes that were to be attackers.
+        fraction: f64,
+        /// The network size given, attackers included.
+        nodes: usize,
+    },
+    /// Attackers in a simulation that cannot have any.
+    #[error("attackers: only the round-based driver knows them")]
+    OnlyInRounds,
+    /// More nodes would join than can be told apart, which is 2^31.
+    #[error("churn is {churn}, brings more than 2^31 nodes in {rounds} rounds")]
     TooManyNewcomers {
         /// The share of the nodes that are replaced per round.
         churn: f64,
@@ -279,11 +340,16 @@ pub enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::faults::Crash;
+    use crate::simulator::{adversary::attack::Attack, faults::Crash};
 
     #[test]
     fn each_impossible_combination_is_named() {
         let config = || Config::new(100).with_rounds(50);
+        let attacked = |change: fn(Adversaries) -> Adversaries| {
+            config().with_adversaries(change(Adversaries::new(Attack::Flood, 0.2)))
+        };
+        let attackers =
+            |fraction| config().with_adversaries(Adversaries::new(Attack::Flood, fraction));
         let crash = |fraction, round| Faults::none().with_crash(Crash { fraction, round });
         let cases = [
             (Config::new(1), "nodes is 1, must be 2 to 100000000"),
@@ -324,7 +390,7 @@ mod tests {
                 Config::new(1_000_000)
                     .with_rounds(10_000)
                     .with_faults(Faults::none().with_churn(0.5)),
-                "churn is 0.5, brings more than 2^32 nodes in 10000 rounds",
+                "churn is 0.5, brings more than 2^31 nodes in 10000 rounds",
             ),
             (
                 config().with_faults(Faults::none().with_loss(f64::NAN)),
@@ -337,6 +403,30 @@ mod tests {
             (
                 config().with_faults(Faults::none().with_partition(51..60)),
                 "partition at round 51, after the last round, 50",
+            ),
+            (
+                attackers(1.5),
+                "attackers is 1.5, must be a fraction from 0 to 1",
+            ),
+            (
+                attackers(0.004),
+                "attackers is 0.004, must be at least one of 100 nodes, and leave two of them honest",
+            ),
+            (
+                attackers(0.99),
+                "attackers is 0.99, must be at least one of 100 nodes, and leave two of them honest",
+            ),
+            (
+                attacked(|a| a.with_force(1_001)),
+                "force is 1001, must be 0 to 1000",
+            ),
+            (
+                attacked(|a| a.with_identities(19)),
+                "identities is 19, must be 20 to 100000000",
+            ),
+            (
+                attacked(|a| a.with_message(0)),
+                "message is 0, must be 1 to 10000",
             ),
             (
                 config().with_latency(Latency::Constant(Duration::MAX)),
@@ -353,5 +443,7 @@ mod tests {
         }
         assert_eq!(config().with_faults(crash(1.0, 50)).check(), Ok(()));
         assert_eq!(Config::new(31).check(), Ok(()));
+        assert_eq!(attackers(0.98).check(), Ok(()));
+        assert_eq!((attackers(0.98).honest(), config().honest()), (2, 100));
     }
 }

@@ -3,14 +3,14 @@
 use crate::{
     overlay::Overlay,
     sampling::Selection,
-    simulator::{network::Network, traffic::Traffic},
+    simulator::{host::Host, network::Network, traffic::Traffic},
 };
 
 /// Lets time pass in a network: [`Rounds`](crate::simulator::rounds::Rounds) or
 /// [`Events`](crate::simulator::events::Events).
 pub trait Driver {
     /// The overlay of every node.
-    type Overlay: Overlay<u32> + Clone;
+    type Overlay: Overlay<Host> + Clone;
 
     /// Goes on to the end of the next round: by one period of virtual time.
     fn next_round(&mut self);

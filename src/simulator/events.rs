@@ -15,6 +15,7 @@ use crate::{
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
+        host::Host,
         network::{Network, Node},
         traffic::Traffic,
     },
@@ -67,12 +68,12 @@ enum What {
         from: u32,
         to: u32,
         id: ExchangeId,
-        request: Request<u32>,
+        request: Request<Host>,
     },
     Response {
         to: u32,
         id: ExchangeId,
-        response: Response<u32>,
+        response: Response<Host>,
     },
     /// There is nobody to answer.
     Unreachable {
@@ -101,13 +102,16 @@ impl Ord for Event {
     }
 }
 
-impl<O: Overlay<u32> + Clone> Events<O> {
+impl<O: Overlay<Host> + Clone> Events<O> {
     /// A network at its start.
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] when the settings do not go together.
+    /// A [`ConfigError`] when the settings do not go together, or name attackers.
     pub fn new(config: Config, overlay: O) -> Result<Self, ConfigError> {
+        if config.adversaries().is_some() {
+            return Err(ConfigError::OnlyInRounds);
+        }
         // Other numbers than those of the network, which is made from the seed itself.
         let rng = Xoshiro256PlusPlus::seed_from_u64(!config.seed());
         Ok(Self {
@@ -193,7 +197,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
         }
     }
 
-    fn request_arrives(&mut self, from: u32, to: u32, id: ExchangeId, request: Request<u32>) {
+    fn request_arrives(&mut self, from: u32, to: u32, id: ExchangeId, request: Request<Host>) {
         let parted = self.network.parts(from, to, self.round);
         let Some(node) = self.network.node_mut(to).filter(|_| !parted) else {
             let after = self.latency();
@@ -244,7 +248,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
         }
     }
 
-    fn send(&mut self, from: u32, exchange: Exchange<u32, u32>) {
+    fn send(&mut self, from: u32, exchange: Exchange<Host, u32>) {
         let Exchange {
             id,
             partner,
@@ -279,7 +283,7 @@ impl<O: Overlay<u32> + Clone> Events<O> {
     }
 }
 
-impl<O: Overlay<u32> + Clone> Driver for Events<O> {
+impl<O: Overlay<Host> + Clone> Driver for Events<O> {
     type Overlay = O;
 
     fn next_round(&mut self) {

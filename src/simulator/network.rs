@@ -9,13 +9,20 @@ use crate::{
     overlay::Overlay,
     sampling::{PeerSampling, Selection},
     simulator::{
+        adversary::{
+            attack::{Adversaries, Attack, Kept},
+            attackers::Attackers,
+        },
+        bootstrap::Bootstrap,
+        chance::fork,
         config::{Config, ConfigError},
         graph::Graph,
+        host::Host,
     },
 };
 
 /// A simulated node: the state machine that the libp2p behaviour drives too.
-pub type Node<O> = Gossip<u32, O, Xoshiro256PlusPlus>;
+pub type Node<O> = Gossip<Host, O, Xoshiro256PlusPlus>;
 
 /// All nodes of a simulation.
 ///
@@ -41,9 +48,37 @@ pub struct Network<O> {
     turns: u64,
     /// What churn could not replace yet: less than a node.
     churn: f64,
+    attackers: Option<Attackers>,
+    /// By number, if anybody is ever to need them.
+    contacts: Vec<Contacts>,
+    sampled: Sampled,
 }
 
-impl<O: Overlay<u32> + Clone> Network<O> {
+/// What the sampling service has handed out where there are attackers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sampled {
+    /// How many peers: one per honest node and round.
+    pub drawn: u64,
+    /// How many of these were attackers, or identities that attackers have made up.
+    pub hostile: u64,
+}
+
+/// Those with whom a node's own exchanges have succeeded last, as many as fit in a view.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contacts(Vec<u32>);
+
+impl Contacts {
+    /// An exchange with `peer` has succeeded.
+    pub(crate) fn note(&mut self, peer: u32, view_size: usize) {
+        self.0.retain(|known| *known != peer);
+        if self.0.len() >= view_size {
+            self.0.remove(0);
+        }
+        self.0.push(peer);
+    }
+}
+
+impl<O: Overlay<Host> + Clone> Network<O> {
     /// The nodes that are there at the start.
     ///
     /// # Errors
@@ -60,6 +95,9 @@ impl<O: Overlay<u32> + Clone> Network<O> {
             oldest: 0,
             turns: 0,
             churn: 0.0,
+            attackers: Attackers::of(&config),
+            contacts: Vec::new(),
+            sampled: Sampled::default(),
             gossip: Arc::new(config.gossip().clone()),
             config,
         };
@@ -74,7 +112,7 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         &self.config
     }
 
-    /// How many nodes are there.
+    /// How many nodes are there. Attackers are none, here and below.
     pub fn len(&self) -> usize {
         self.live.len()
     }
@@ -106,21 +144,26 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         numbered.filter_map(|(id, node)| Some((id, node.as_ref()?)))
     }
 
-    /// The graph of the views as they are now.
+    /// What the sampling service has handed out so far; nothing where there are no attackers.
+    pub fn sampled(&self) -> Sampled {
+        self.sampled
+    }
+
+    /// The graph of the views as they are now. Attackers in them are left out; identities that they
+    /// have made up are links to nobody.
     pub fn graph(&self) -> Graph {
         let views = self.nodes().map(|(id, node)| {
-            let view = node.view().iter();
-            (id, view.map(|descriptor| descriptor.peer))
+            let hosts = node.view().iter().map(|descriptor| descriptor.peer);
+            let counted = hosts.filter(|host| !host.is_hostile() || host.is_fake());
+            (id, counted.map(|Host(number)| number))
         });
         Graph::new(self.ids(), views)
     }
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
     pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
-        self.nodes
-            .get_mut(id as usize)?
-            .as_mut()?
-            .select_peer(selection)
+        let node = self.nodes.get_mut(id as usize)?.as_mut()?;
+        node.select_peer(selection).map(|Host(number)| number)
     }
 
     /// The numbers of those that are there, in no particular order that is the same for the same
@@ -133,8 +176,13 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         self.nodes.get_mut(id as usize)?.as_mut()
     }
 
-    pub(crate) fn nodes_mut(&mut self) -> &mut [Option<Node<O>>] {
-        &mut self.nodes
+    /// The nodes, and whom each has contacted, if that is noted.
+    pub(crate) fn nodes_mut(&mut self) -> (&mut [Option<Node<O>>], &mut [Contacts]) {
+        (&mut self.nodes, &mut self.contacts)
+    }
+
+    pub(crate) fn attackers(&self) -> Option<&Attackers> {
+        self.attackers.as_ref()
     }
 
     /// Whether the network is cut in two between these nodes, in this round.
@@ -146,11 +194,16 @@ impl<O: Overlay<u32> + Clone> Network<O> {
     pub(crate) fn begin_round(&mut self, round: u64) {
         self.found(round);
         self.replace();
+        self.restart(round);
         self.turns += self.live.len() as u64;
     }
 
-    /// What the end of a round brings: crashes.
+    /// What the end of a round brings: samples, where there are attackers to be found in them, and
+    /// crashes.
     pub(crate) fn end_round(&mut self, round: u64) {
+        if self.attackers.is_some() {
+            self.draw_samples();
+        }
         for at in 0..self.config.faults().crashes().len() {
             let crash = self.config.faults().crashes()[at];
             if crash.round == round {
@@ -160,17 +213,36 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         }
     }
 
+    /// Every node asks its sampling service for one peer.
+    fn draw_samples(&mut self) {
+        for at in 0..self.live.len() {
+            if let Some(sample) = self.select_peer(self.live[at], Selection::Uniform) {
+                self.sampled.drawn += 1;
+                self.sampled.hostile += u64::from(Host(sample).is_hostile());
+            }
+        }
+    }
+
     /// Lets those join whom the bootstrap brings until `round`.
     fn found(&mut self, round: u64) {
-        let nodes = self.config.nodes();
+        let honest = self.config.honest();
         let bootstrap = self.config.bootstrap();
         let view_size = self.config.gossip().view_size();
-        while self.founders < bootstrap.joined(nodes, round) {
+        let among = match bootstrap {
+            // Attackers are in these views like all others.
+            Bootstrap::Random => self.config.nodes() as u32,
+            _ => honest as u32,
+        };
+        while self.founders < bootstrap.joined(honest, round) {
             let founder = self.founders as u32;
             let oldest = self.oldest();
-            let peers = bootstrap.peers(founder, oldest, nodes as u32, view_size, &mut self.rng);
+            let peers = bootstrap.peers(founder, oldest, among, view_size, &mut self.rng);
             self.founders += 1;
-            self.join(peers);
+            let attackers = self.attackers;
+            self.join(peers.into_iter().map(|number| {
+                let attacker = number.checked_sub(honest as u32).zip(attackers);
+                attacker.map_or(Host(number), |(number, all)| all.identity(number))
+            }));
         }
     }
 
@@ -194,17 +266,57 @@ impl<O: Overlay<u32> + Clone> Network<O> {
                 0 => None,
                 _ => Some(self.live[self.rng.random_range(0..survivors)]),
             };
-            self.join(contact);
+            self.join(contact.map(Host));
         }
     }
 
-    fn join(&mut self, peers: impl IntoIterator<Item = u32>) {
+    /// Lets those restart whose turn it is: each knows whom it has kept, and one node at random.
+    fn restart(&mut self, round: u64) {
+        let Some(attackers) = self.attackers else {
+            return;
+        };
+        for at in 0..self.live.len() {
+            let id = self.live[at];
+            if attackers.adversaries().restarts(id, round) {
+                let contact = self.anybody_but(id, &attackers);
+                let kept = self.contacts.get(id as usize).cloned();
+                let kept = kept.unwrap_or_default().0.into_iter().map(Host);
+                let node = self.start(id, std::iter::once(contact).chain(kept));
+                self.nodes[id as usize] = Some(node);
+            }
+        }
+    }
+
+    /// Any other node or any attacker, all as likely.
+    fn anybody_but(&mut self, id: u32, attackers: &Attackers) -> Host {
+        let all = self.live.len() + attackers.count() as usize;
+        loop {
+            let drawn = self.rng.random_range(0..all);
+            match self.live.get(drawn) {
+                None => return attackers.identity((drawn - self.live.len()) as u32),
+                Some(&other) if other != id => return Host(other),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn join(&mut self, peers: impl IntoIterator<Item = Host>) {
         let id = self.nodes.len() as u32;
-        let mut node = self.node_of(id).expect("checked when the network was made");
-        node.set_local(Some(id));
-        node.init(peers);
+        let node = self.start(id, peers);
         self.nodes.push(Some(node));
         self.live.push(id);
+        let adversaries = self.attackers.as_ref().map(Attackers::adversaries);
+        let keeps = |a: &Adversaries| (a.attack(), a.kept()) == (Attack::Restart, Kept::Contacted);
+        if adversaries.is_some_and(keeps) {
+            self.contacts.push(Contacts::default());
+        }
+    }
+
+    fn start(&mut self, id: u32, peers: impl IntoIterator<Item = Host>) -> Node<O> {
+        let mut node = self.node_of(id).expect("checked when the network was made");
+        node.set_local(Some(Host(id)));
+        node.init(peers);
+        node
     }
 
     fn node_of(&mut self, id: u32) -> Result<Node<O>, ConfigError> {
@@ -223,13 +335,6 @@ impl<O: Overlay<u32> + Clone> Network<O> {
         // That is where `partial_shuffle` leaves those it has drawn.
         self.live.truncate(self.live.len() - count);
     }
-}
-
-/// An RNG for one occasion: a node, a round, a number. The same however the work is divided.
-pub(crate) fn fork(seed: u64, (id, round, number): (u32, u64, u32)) -> Xoshiro256PlusPlus {
-    let occasion = u64::from(id) << 32 | u64::from(number);
-    let mut mixed = Xoshiro256PlusPlus::seed_from_u64(seed ^ occasion);
-    Xoshiro256PlusPlus::seed_from_u64(mixed.random::<u64>() ^ round)
 }
 
 /// Whether the network is cut in two between these nodes, in this round.
@@ -269,7 +374,7 @@ mod tests {
             .nodes()
             .skip_while(|(id, _)| (*id as usize) < joined)
         {
-            let peers = node.view().iter().map(|d| d.peer);
+            let peers = node.view().iter().map(|d| d.peer.0);
             assert_eq!(peers.collect::<Vec<_>>(), [oldest], "node {id}");
         }
         assert_eq!(network.ids(), joined + 20);

@@ -3,10 +3,12 @@
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
 use crate::simulator::{
+    adversary::exposure::Exposure,
     clustering::{self, Clustering},
     components::Components,
     driver::Driver,
     in_degrees::InDegrees,
+    network::Sampled,
     paths::{self, PathLengths},
     traffic::Traffic,
 };
@@ -49,6 +51,9 @@ pub struct Report {
     pub bytes_per_node: f64,
     /// How many exchanges have succeeded since the report before, in the whole network.
     pub exchanges: u64,
+    /// How far attackers have got; `None` where there are none. All other measures are of honest nodes
+    /// alone, without their links to attackers.
+    pub exposure: Option<Exposure>,
 }
 
 impl Report {
@@ -68,6 +73,13 @@ impl Report {
         };
         let in_degrees = InDegrees::of(&graph);
         let components = Components::of(&graph);
+        let sent = driver.traffic() - since.traffic;
+        let sampled = network.sampled();
+        let sampled = Sampled {
+            drawn: sampled.drawn - since.sampled.drawn,
+            hostile: sampled.hostile - since.sampled.hostile,
+        };
+        let exposure = Exposure::of(network, &graph, sampled, sent.victim_dials);
         let (nodes, dead_links) = (graph.len(), graph.dead_share());
         let directed = match paths {
             Paths::Directed => Some(PathLengths::directed(&graph, sources, &mut rng)),
@@ -79,7 +91,6 @@ impl Report {
         let path_lengths =
             directed.unwrap_or_else(|| PathLengths::undirected(&undirected, sources, &mut rng));
         let clustering = Clustering::of(&undirected, clustering::NODES, &mut rng);
-        let sent = driver.traffic() - since.traffic;
         let turns = network.turns() - since.turns;
         Self {
             round: driver.round(),
@@ -91,6 +102,7 @@ impl Report {
             components,
             bytes_per_node: sent.bytes() as f64 / turns.max(1) as f64,
             exchanges: sent.exchanges,
+            exposure,
         }
     }
 }
@@ -100,6 +112,7 @@ impl Report {
 pub struct Since {
     traffic: Traffic,
     turns: u64,
+    sampled: Sampled,
 }
 
 impl Since {
@@ -108,6 +121,7 @@ impl Since {
         Self {
             traffic: driver.traffic(),
             turns: driver.network().turns(),
+            sampled: driver.network().sampled(),
         }
     }
 }

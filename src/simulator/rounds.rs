@@ -11,9 +11,12 @@ use crate::{
     overlay::Overlay,
     sampling::Selection,
     simulator::{
+        adversary::attackers::{Attackers, Onset},
+        chance::fork,
         config::{Config, ConfigError},
         driver::Driver,
-        network::{Network, fork},
+        host::Host,
+        network::Network,
         rounds::{
             mail::{Barrier, Mail},
             worker::{MAX_BATCH, Shard, Turns, Worker},
@@ -44,13 +47,15 @@ use crate::{
 /// So nobody is touched between the start and the end of its own exchange, and the outcome is that
 /// of the same exchanges one after another, in the order in which they were answered: a test
 /// replays them. Only where nodes wait for each other in a circle do their exchanges overlap: in
-/// about one round of 250 there is one. Nor does the outcome depend on the number of threads.
+/// about one round of 250 there is one. What attackers send comes between the turns, and waits
+/// likewise for a node that has an exchange under way. Nor does the outcome depend on the number of threads.
 #[derive(Debug)]
 pub struct Rounds<O> {
     network: Network<O>,
     round: u64,
     order: Vec<u32>,
     live: Vec<bool>,
+    onsets: Vec<Onset>,
     workers: Vec<Worker>,
     mail: Mail,
     traffic: Traffic,
@@ -63,7 +68,7 @@ const BLOCKS: usize = 16_384;
 /// waiting for each other takes little of the time.
 const MANY_NODES: usize = if cfg!(test) { 1_000 } else { 65_536 };
 
-impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
+impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
     /// A network at its start.
     ///
     /// # Errors
@@ -80,6 +85,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
             round: 0,
             order: Vec::new(),
             live: Vec::new(),
+            onsets: Vec::new(),
             workers: Vec::new(),
             mail: Mail::new(threads),
             traffic: Traffic::default(),
@@ -119,15 +125,18 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
             batch: (self.order.len() / 128).clamp(1, MAX_BATCH),
             order: &self.order,
             live: &self.live,
+            attackers: self.network.attackers().copied(),
+            onsets: &self.onsets,
             mail: &self.mail,
         };
         let threads = match self.order.len() < MANY_NODES {
             true => 1,
             false => config.threads(),
         };
-        let nodes = self.network.nodes_mut();
+        let (nodes, contacts) = self.network.nodes_mut();
         let size = nodes.len().div_ceil(threads).max(1);
         let shards = nodes.chunks_mut(size).enumerate();
+        let mut contacts = contacts.chunks_mut(size);
         let barrier = Barrier::new(shards.len());
         self.workers.resize_with(shards.len(), Worker::new);
         thread::scope(|scope| {
@@ -138,6 +147,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
                     size,
                     first: index * size,
                     nodes,
+                    contacts: contacts.next().unwrap_or_default(),
                 };
                 match first {
                     None => first = Some((worker, shard)),
@@ -157,7 +167,7 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Rounds<O> {
     }
 }
 
-impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
+impl<O: Overlay<Host> + Clone + Send + Sync> Driver for Rounds<O> {
     type Overlay = O;
 
     fn next_round(&mut self) {
@@ -170,6 +180,8 @@ impl<O: Overlay<u32> + Clone + Send + Sync> Driver for Rounds<O> {
             self.live[id as usize] = true;
         }
         self.draw_order();
+        let onsets = |all: &Attackers| all.onsets(self.round, self.network.live());
+        self.onsets = self.network.attackers().map(onsets).unwrap_or_default();
         self.exchanges();
         self.network.end_round(self.round);
     }
@@ -200,14 +212,15 @@ mod tests {
         gossip::config as gossip,
         overlay::{Arrange, Merge, Outgoing, OverlayError, Side, random::Random},
         simulator::{
+            adversary::attack::{Adversaries, Attack, Kept},
             bootstrap::Bootstrap,
             faults::{Crash, Faults},
-            network::side,
+            network::{Node, side},
         },
         view::View,
     };
 
-    fn run<O: Overlay<u32> + Clone + Send + Sync>(
+    fn run<O: Overlay<Host> + Clone + Send + Sync>(
         config: Config,
         overlay: O,
         rounds: u64,
@@ -217,7 +230,7 @@ mod tests {
         simulation
     }
 
-    fn views<O: Overlay<u32> + Clone>(network: &Network<O>) -> Vec<(u32, View<u32>)> {
+    fn views<O: Overlay<Host> + Clone>(network: &Network<O>) -> Vec<(u32, View<Host>)> {
         let nodes = network.nodes();
         nodes.map(|(id, node)| (id, node.view().clone())).collect()
     }
@@ -229,15 +242,15 @@ mod tests {
         log: Arc<Mutex<Vec<u32>>>,
     }
 
-    impl Overlay<u32> for Logged {
+    impl Overlay<Host> for Logged {
         fn check(&self, view_size: usize) -> Result<(), OverlayError> {
-            Overlay::<u32>::check(&self.overlay, view_size)
+            Overlay::<Host>::check(&self.overlay, view_size)
         }
 
         fn arrange<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            arrange: Arrange<'_, u32>,
+            view: &mut View<Host>,
+            arrange: Arrange<'_, Host>,
             rng: &mut R,
         ) -> Outgoing {
             if arrange.side == Side::Passive {
@@ -248,8 +261,8 @@ mod tests {
 
         fn merge<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            merge: Merge<'_, u32>,
+            view: &mut View<Host>,
+            merge: Merge<'_, Host>,
             rng: &mut R,
         ) {
             self.overlay.merge(view, merge, rng);
@@ -276,6 +289,96 @@ mod tests {
         assert!(of(3) == alone);
         assert!(of(1) == alone);
         assert!(run(config.with_seed(1), Random::new(1, 14), 6).traffic() != alone.0);
+    }
+
+    const ATTACKS: [Attack; 6] = [
+        Attack::Flood,
+        Attack::Hub,
+        Attack::Eclipse,
+        Attack::Restart,
+        Attack::Spray,
+        Attack::Prefix,
+    ];
+
+    #[test]
+    fn nor_does_it_to_attackers() {
+        for attack in ATTACKS {
+            let adversaries = Adversaries::new(attack, 0.1)
+                .with_kept(Kept::Contacted)
+                .with_force(2);
+            let faults = Faults::none().with_churn(0.01).with_loss(0.05);
+            let gossip = gossip::Config::default().with_view_size(10).with_fanout(2);
+            let config = Config::new(MANY_NODES + 200)
+                .with_adversaries(adversaries)
+                .with_faults(faults.with_partition(2..4))
+                .with_gossip(gossip);
+            let of = |threads| {
+                let mut run = run(config.clone().with_threads(threads), Random::new(1, 4), 3);
+                // To where nodes restart.
+                run.round = Adversaries::RESTARTS;
+                (0..2).for_each(|_| run.next_round());
+                let network = run.network();
+                (run.traffic(), network.sampled(), views(network))
+            };
+            let alone = of(1);
+            assert!(alone.1.hostile > 0, "{attack:?}");
+            assert!(of(3) == alone, "{attack:?}");
+        }
+    }
+
+    /// Auvolat et al. 2021: the views of the peer sampling paper fall to a flood, practically all. With a
+    /// healer they do so where attackers only answer, but not as fast.
+    #[test]
+    fn a_flood_takes_the_healers_views_over() {
+        let share = |force, rounds| {
+            let gossip = gossip::Config::default().with_view_size(20);
+            let adversaries = Adversaries::new(Attack::Flood, 0.1).with_force(force);
+            let config = Config::new(400)
+                .with_gossip(gossip)
+                .with_adversaries(adversaries);
+            let run = run(config, Random::healer(20), rounds);
+            assert_eq!(run.network().len(), 360);
+            let views = views(run.network());
+            let all = views.iter().flat_map(|(_, view)| view.iter());
+            all.filter(|d| d.peer.is_hostile()).count() as f64 / (20.0 * 360.0)
+        };
+        assert!(share(10, 15) > 0.99, "{}", share(10, 15));
+        let (pushed, answered) = (share(10, 2), share(0, 2));
+        assert!(pushed > 1.5 * answered, "{pushed} {answered}");
+    }
+
+    #[test]
+    fn made_up_identities_cost_dials_at_the_victim() {
+        let run = |attack, rounds| {
+            let config = Config::new(200).with_adversaries(Adversaries::new(attack, 0.1));
+            run(config, Random::new(1, 14), rounds).traffic()
+        };
+        let spray = run(Attack::Spray, 20);
+        assert!(spray.victim_dials > 1_000, "{spray:?}");
+        assert_eq!(spray.victim_dials, spray.failures);
+        assert_eq!(run(Attack::Flood, 20).victim_dials, 0);
+        // Nobody's exchanges with attackers fail: they answer.
+        assert_eq!(run(Attack::Flood, 20).failures, 0);
+        assert_eq!(run(Attack::Flood, 20).exchanges, 20 * 180);
+    }
+
+    #[test]
+    fn who_restarts_knows_one_node_and_whom_it_has_kept() {
+        let known = |kept| {
+            let adversaries = Adversaries::new(Attack::Restart, 0.1).with_force(0);
+            let config = Config::new(600).with_adversaries(adversaries.with_kept(kept));
+            let mut run = run(config, Random::new(1, 14), Adversaries::RESTARTS - 1);
+            run.network.begin_round(Adversaries::RESTARTS);
+            let of = |(id, node): (u32, &Node<Random>)| (id, node.view().len());
+            let sizes: Vec<_> = run.network.nodes().map(of).collect();
+            let restarted = |id: u32| id.is_multiple_of(Adversaries::RESTARTS as u32);
+            assert!(sizes.iter().all(|&(id, size)| restarted(id) || size == 30));
+            let restarted: Vec<_> = sizes.iter().filter(|(id, _)| restarted(*id)).collect();
+            assert_eq!(restarted.len(), 11);
+            restarted.iter().map(|(_, size)| *size).collect::<Vec<_>>()
+        };
+        assert_eq!(known(Kept::Nothing), [1; 11]);
+        assert!(known(Kept::Contacted).iter().all(|size| *size == 30));
     }
 
     #[test]
@@ -312,7 +415,8 @@ mod tests {
             let simulation = run(config, Random::new(1, 14), rounds);
             let side = |id| side(0, id);
             let nodes = simulation.network().nodes();
-            let links = nodes.flat_map(|(id, node)| node.view().iter().map(move |d| (id, d.peer)));
+            let links =
+                nodes.flat_map(|(id, node)| node.view().iter().map(move |d| (id, d.peer.0)));
             let across = links.clone().filter(|&(id, peer)| side(id) != side(peer));
             across.count() as f64 / links.count() as f64
         };
@@ -359,15 +463,15 @@ mod tests {
     #[derive(Debug, Clone)]
     struct Panics(Random);
 
-    impl Overlay<u32> for Panics {
+    impl Overlay<Host> for Panics {
         fn check(&self, view_size: usize) -> Result<(), OverlayError> {
-            Overlay::<u32>::check(&self.0, view_size)
+            Overlay::<Host>::check(&self.0, view_size)
         }
 
         fn arrange<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            arrange: Arrange<'_, u32>,
+            view: &mut View<Host>,
+            arrange: Arrange<'_, Host>,
             rng: &mut R,
         ) -> Outgoing {
             assert_ne!(*arrange.partner, 5, "on purpose");
@@ -376,8 +480,8 @@ mod tests {
 
         fn merge<R: rand::Rng + ?Sized>(
             &mut self,
-            view: &mut View<u32>,
-            merge: Merge<'_, u32>,
+            view: &mut View<Host>,
+            merge: Merge<'_, Host>,
             rng: &mut R,
         ) {
             self.0.merge(view, merge, rng);

@@ -46,6 +46,17 @@ impl Sets {
         true
     }
 
+    /// Whether they are in the same set.
+    pub(super) fn are_joined(&mut self, one: u32, other: u32) -> bool {
+        self.root(one) == self.root(other)
+    }
+
+    /// How many nodes the set of this one has.
+    pub(super) fn size_of(&mut self, node: u32) -> usize {
+        let root = self.root(node);
+        self.sizes[root as usize] as usize
+    }
+
     /// How many nodes each set has.
     pub(super) fn sizes(&self) -> impl Iterator<Item = usize> {
         let nodes = (0..).zip(&self.parents).zip(&self.sizes);

@@ -2,7 +2,8 @@
 
 use std::ops::{AddAssign, Sub};
 
-/// What has happened between the nodes of a network, summed over all of them.
+/// What has happened between the nodes of a network, summed over all of them. What attackers send is
+/// not among it; what honest nodes send to them is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Exchanges that succeeded at the node that started them.
@@ -18,6 +19,9 @@ pub struct Traffic {
     pub responses: u64,
     /// Descriptors in these messages.
     pub descriptors: u64,
+    /// Exchanges started with identities that an attacker has made up, so that their common address was
+    /// dialled.
+    pub victim_dials: u64,
 }
 
 impl Traffic {
@@ -50,6 +54,7 @@ impl AddAssign for Traffic {
         self.requests += other.requests;
         self.responses += other.responses;
         self.descriptors += other.descriptors;
+        self.victim_dials += other.victim_dials;
     }
 }
 
@@ -65,6 +70,7 @@ impl Sub for Traffic {
             requests: self.requests - earlier.requests,
             responses: self.responses - earlier.responses,
             descriptors: self.descriptors - earlier.descriptors,
+            victim_dials: self.victim_dials - earlier.victim_dials,
         }
     }
 }

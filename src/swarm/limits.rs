@@ -102,18 +102,21 @@ pub struct Limits {
     /// guess): several times the connections that a node has.
     pub peers_remembered: usize,
 
-    /// The most dials that this node makes for exchanges, per minute; 1 to 1,000,000. Default: 60 (a
-    /// guess): a node at rest makes 6, and one that joins some 30.
+    /// The most dials that this node makes for exchanges, per minute; 1 to 1,000,000. Seeds are not
+    /// counted: they have their own pace. Default: 60 (a guess): a node at rest makes 6, and one that
+    /// joins some 30.
     pub dials_per_minute: u32,
-    /// The most dials into one address prefix, /24 or /48, per hour; 1 to 1,000,000. Default: 12 (a
-    /// guess): whoever spreads a victim's network under many names makes this node dial it no more
-    /// often than a small network of peers of its own would.
+    /// The most dials in vain into one address prefix, /24 or /48, or below one DNS name of two
+    /// labels, per hour; 1 to 1,000,000. Peers that answer are not counted. Default: 12 (a guess):
+    /// whoever spreads a victim's network under many identities makes this node knock there no more
+    /// often than a small network of peers that are down would.
     pub dials_per_prefix: u32,
-    /// The most dials of one address, by IP address or name without its port, per hour; 1 to
-    /// 1,000,000. Default: 3 (a guess): a dial that fails and two more.
+    /// The most dials in vain of one address, which is a host, TCP or UDP, and a port, per hour; 1 to
+    /// 1,000,000: whoever is said to be there. Default: 3 (a guess): a dial that fails and two more.
     pub dials_per_address: u32,
-    /// How many addresses of a peer are tried in one dial, in addresses; 1 to [`MAX_ADDRESSES`].
-    /// Default: 2 (a guess): often one of each IP version, or of each transport.
+    /// How many addresses of a peer are tried in one dial, of different hosts as far as possible; 1
+    /// to [`MAX_ADDRESSES`]. Default: 4 (a guess): TCP and QUIC on each IP version, of which a node
+    /// need not have both.
     pub addresses_per_dial: usize,
 }
 
@@ -137,7 +140,7 @@ impl Default for Limits {
             dials_per_minute: 60,
             dials_per_prefix: 12,
             dials_per_address: 3,
-            addresses_per_dial: 2,
+            addresses_per_dial: 4,
         }
     }
 }

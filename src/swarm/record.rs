@@ -19,11 +19,13 @@ use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
+    prefixes::Prefixes,
     swarm::{
-        address::{Scope, split_peer},
+        address::{Target, split_peer},
         counters::{Reason, Tally},
         generated as pb,
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
+        policy::AddressPolicy,
         rate::{Bucket, Rate},
     },
     view::Peer,
@@ -47,10 +49,23 @@ struct Inner {
     peer_id: PeerId,
     seq: u64,
     addresses: Vec<Multiaddr>,
+    /// Of the first address.
+    prefixes: Option<Prefixes>,
     envelope: Vec<u8>,
 }
 
 impl Record {
+    fn new(peer_id: PeerId, seq: u64, addresses: Vec<Multiaddr>, envelope: Vec<u8>) -> Self {
+        let target = addresses.first().and_then(Target::of);
+        Self(Arc::new(Inner {
+            peer_id,
+            seq,
+            prefixes: target.and_then(|target| target.prefixes()),
+            addresses,
+            envelope,
+        }))
+    }
+
     /// Whose record it is: the signer.
     pub fn peer_id(&self) -> PeerId {
         self.0.peer_id
@@ -62,7 +77,7 @@ impl Record {
         self.0.seq
     }
 
-    /// The addresses that are within this node's [`Scope`], without `/p2p` at their end. Never
+    /// The addresses that this node's [policy](crate::AddressPolicy) admits, without `/p2p` at their end. Never
     /// empty in a view.
     pub fn addresses(&self) -> &[Multiaddr] {
         &self.0.addresses
@@ -103,12 +118,7 @@ impl Record {
             if envelope.len() > MAX_RECORD_BYTES && addresses.pop().is_some() {
                 continue;
             }
-            return Ok(Self(Arc::new(Inner {
-                peer_id,
-                seq,
-                addresses,
-                envelope,
-            })));
+            return Ok(Self::new(peer_id, seq, addresses, envelope));
         }
     }
 }
@@ -128,6 +138,11 @@ impl Peer for Record {
 
     fn id(&self) -> &PeerId {
         &self.0.peer_id
+    }
+
+    /// Those of the first address that this node would dial.
+    fn prefixes(&self) -> Option<Prefixes> {
+        self.0.prefixes
     }
 
     /// With its descriptor, for an age of 1 to 127.
@@ -231,7 +246,7 @@ impl RecordError {
 /// Checks records, and remembers those that passed. Shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    scope: Scope,
+    policy: AddressPolicy,
     limits: Limits,
     tally: Arc<Tally>,
     state: Mutex<State>,
@@ -245,9 +260,9 @@ struct State {
 }
 
 impl Verifier {
-    pub(crate) fn new(scope: Scope, limits: Limits, tally: Arc<Tally>) -> Self {
+    pub(crate) fn new(policy: AddressPolicy, limits: Limits, tally: Arc<Tally>) -> Self {
         Self {
-            scope,
+            policy,
             tally,
             state: Mutex::new(State {
                 remembered: LruCache::new(limits.records_remembered),
@@ -258,7 +273,7 @@ impl Verifier {
     }
 
     /// The record in `envelope`, which this node has asked for; `None` when there is nothing wrong
-    /// with it and it is of no use here: no address is within the scope, it is beyond this node's
+    /// with it and it is of no use here: no address is admitted, it is beyond this node's
     /// own limits, or this build lacks the code for its key type.
     ///
     /// What costs anything, the key and the signature, comes last, and not for a record that has
@@ -314,7 +329,7 @@ impl Verifier {
             if peer.is_some_and(|peer| peer != subject) {
                 return Err(RecordError::AddressOfAnother(address));
             }
-            if self.scope.admits(&bare) {
+            if self.policy.check(&subject, &bare).is_ok() {
                 addresses.push(bare);
             }
         }
@@ -341,12 +356,7 @@ impl Verifier {
         }
         self.tally.records_verified.add(1);
         verify(&envelope, &key, &opened.payload)?;
-        let record = Record(Arc::new(Inner {
-            peer_id: signer,
-            seq: record.seq,
-            addresses,
-            envelope,
-        }));
+        let record = Record::new(signer, record.seq, addresses, envelope);
         self.state().remembered.insert(signer, record.clone());
         Ok(Some(record))
     }
@@ -398,6 +408,7 @@ mod tests {
     use libp2p_core::PeerRecord;
 
     use super::*;
+    use crate::swarm::address::Scope;
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
@@ -432,7 +443,11 @@ mod tests {
     }
 
     fn verifier(scope: Scope) -> Verifier {
-        Verifier::new(scope, Limits::default(), Arc::default())
+        verifier_within(scope, Limits::default())
+    }
+
+    fn verifier_within(scope: Scope, limits: Limits) -> Verifier {
+        Verifier::new(AddressPolicy::new(scope), limits, Arc::default())
     }
 
     fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
@@ -615,7 +630,7 @@ mod tests {
     fn what_nobody_has_asked_for_is_verified_within_a_budget() {
         let mut limits = Limits::default();
         limits.verifications_per_second = 10;
-        let verifier = Verifier::new(Scope::Loopback, limits, Arc::default());
+        let verifier = verifier_within(Scope::Loopback, limits);
         let verifier = &verifier;
         let unasked = |now| move |envelope| verifier.check_unasked(envelope, now);
         let second = Duration::from_secs(1);
@@ -667,7 +682,7 @@ mod tests {
         let checked = |edit: fn(&mut Limits)| {
             let mut limits = Limits::default();
             edit(&mut limits);
-            let verifier = Verifier::new(Scope::Loopback, limits, Arc::default());
+            let verifier = verifier_within(Scope::Loopback, limits);
             let checked = verifier.check(record.envelope().to_vec()).expect("valid");
             let counters = verifier.tally.snapshot();
             assert_eq!(counters.records_passed_over, u64::from(checked.is_none()));

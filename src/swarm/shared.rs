@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use web_time::Instant;
 
-use crate::swarm::{address::Scope, counters::Tally, gate::Gate, limits::Limits, record::Verifier};
+use crate::swarm::{
+    counters::Tally, gate::Gate, limits::Limits, policy::AddressPolicy, record::Verifier,
+};
 
 /// The limits, what keeps to them, and the counters.
 #[derive(Debug)]
@@ -18,10 +20,15 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// For a node that makes its rounds in each `period`, and whose time began at `start`.
-    pub(crate) fn new(scope: Scope, limits: Limits, period: Duration, start: Instant) -> Self {
+    pub(crate) fn new(
+        policy: AddressPolicy,
+        limits: Limits,
+        period: Duration,
+        start: Instant,
+    ) -> Self {
         let tally = Arc::new(Tally::default());
         Self {
-            verifier: Verifier::new(scope, limits, tally.clone()),
+            verifier: Verifier::new(policy, limits, tally.clone()),
             gate: Arc::new(Gate::new(&limits, period)),
             tally,
             limits,

@@ -401,6 +401,7 @@ mod tests {
         swarm::{
             address::Scope,
             limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
+            policy::AddressPolicy,
         },
         view::Peer,
     };
@@ -416,7 +417,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let start = Instant::now();
         let period = std::time::Duration::from_secs(10);
-        Shared::new(Scope::Loopback, limits, period, start)
+        Shared::new(AddressPolicy::new(Scope::Loopback), limits, period, start)
     }
 
     fn shared() -> Shared {

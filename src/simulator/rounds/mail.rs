@@ -9,7 +9,10 @@ use std::{
     thread,
 };
 
-use crate::gossip::message::{ExchangeId, Request, Response};
+use crate::{
+    gossip::message::{ExchangeId, Request, Response},
+    simulator::host::Host,
+};
 
 /// A request on its way.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub(super) struct Asked {
     pub(super) from: u32,
     pub(super) to: u32,
     pub(super) id: ExchangeId,
-    pub(super) request: Request<u32>,
+    pub(super) request: Request<Host>,
     /// How many exchanges its sender has tried in this round.
     pub(super) number: u32,
     pub(super) response_lost: bool,
@@ -32,7 +35,7 @@ pub(super) struct Answered {
     pub(super) to: u32,
     pub(super) id: ExchangeId,
     pub(super) number: u32,
-    pub(super) response: Option<Response<u32>>,
+    pub(super) response: Option<Response<Host>>,
 }
 
 /// What workers give each other, by sender and receiver.

@@ -1,15 +1,21 @@
 //! One thread's share of the work of a round.
 
-use std::{mem, sync::atomic::Ordering, time::Duration};
+use std::{mem, ops::Range, sync::atomic::Ordering, time::Duration};
 
 use rand::RngExt;
 
 use crate::{
-    gossip::{buffers::Buffers, message::Failure},
+    gossip::{
+        buffers::Buffers,
+        message::{ExchangeId, Failure},
+    },
     overlay::Overlay,
     simulator::{
+        adversary::attackers::{Attackers, Onset, within},
+        chance::fork,
         config::Config,
-        network::{Node, fork, parts},
+        host::Host,
+        network::{Contacts, Node, parts},
         rounds::mail::{Answered, Asked, Barrier, Mail, Worked, collect, post},
         traffic::Traffic,
     },
@@ -27,6 +33,9 @@ pub(super) struct Turns<'a> {
     pub(super) batch: usize,
     pub(super) order: &'a [u32],
     pub(super) live: &'a [bool],
+    pub(super) attackers: Option<Attackers>,
+    /// What these start, in the order of the turns.
+    pub(super) onsets: &'a [Onset],
     pub(super) mail: &'a Mail,
 }
 
@@ -42,7 +51,12 @@ enum Fate {
 impl Turns<'_> {
     /// What becomes of an exchange, the `number`th that this node has tried in this round.
     fn fate(&self, from: u32, to: u32, number: u32) -> Fate {
-        if parts(&self.config, self.round, from, to) || !self.live[to as usize] {
+        let there = match Host(to).is_hostile() {
+            // Attackers are on both sides.
+            true => !Host(to).is_fake(),
+            false => !parts(&self.config, self.round, from, to) && self.live[to as usize],
+        };
+        if !there {
             return Fate::Unreachable;
         }
         let loss = self.config.faults().loss();
@@ -64,6 +78,8 @@ pub(super) struct Shard<'a, O> {
     pub(super) size: usize,
     pub(super) first: usize,
     pub(super) nodes: &'a mut [Option<Node<O>>],
+    /// Empty where they are not noted.
+    pub(super) contacts: &'a mut [Contacts],
 }
 
 impl<O> Shard<'_, O> {
@@ -72,10 +88,16 @@ impl<O> Shard<'_, O> {
     }
 }
 
-impl<O: Overlay<u32>> Shard<'_, O> {
+impl<O: Overlay<Host>> Shard<'_, O> {
     fn node(&mut self, id: u32) -> &mut Node<O> {
         let node = self.nodes[id as usize - self.first].as_mut();
         node.expect("nobody vanishes within a round")
+    }
+
+    fn note_contact(&mut self, id: u32, partner: u32, turns: &Turns<'_>) {
+        if let Some(contacts) = self.contacts.get_mut(id as usize - self.first) {
+            contacts.note(partner, turns.config.gossip().view_size());
+        }
     }
 
     fn touch(&self, id: u32) {
@@ -94,7 +116,7 @@ pub(super) struct Worker {
     waiting: Vec<Asked>,
     answer: Vec<Vec<Answered>>,
     answered: Vec<Answered>,
-    buffers: Buffers<u32>,
+    buffers: Buffers<Host>,
     pub(super) traffic: Traffic,
 }
 
@@ -112,7 +134,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn work<O: Overlay<u32>>(
+    pub(super) fn work<O: Overlay<Host>>(
         &mut self,
         mut shard: Shard<'_, O>,
         turns: &Turns<'_>,
@@ -125,7 +147,9 @@ impl Worker {
         for (number, batch) in turns.order.chunks(turns.batch).enumerate() {
             let own = |id: &&u32| shard.holds(**id);
             batch.iter().filter(own).for_each(|&id| shard.touch(id));
-            for (turn, &id) in (number * turns.batch..).zip(batch) {
+            let first = number * turns.batch;
+            self.attack(&shard, turns, first..first + batch.len());
+            for (turn, &id) in (first..).zip(batch) {
                 if shard.holds(id) {
                     self.start(&mut shard, turns, turn, id, 0);
                 }
@@ -146,7 +170,7 @@ impl Worker {
 
     /// Exchanges that were started are answered, and the answers merged; of those whose partner is
     /// not free only if `all` are to be.
-    fn carry_out<O: Overlay<u32>>(
+    fn carry_out<O: Overlay<Host>>(
         &mut self,
         shard: &mut Shard<'_, O>,
         turns: &Turns<'_>,
@@ -177,15 +201,36 @@ impl Worker {
 
     /// How many exchanges are not over, all workers taken together.
     fn count_open<O>(&self, shard: &Shard<'_, O>, turns: &Turns<'_>, barrier: &Barrier) -> usize {
-        let open = self.waiting.len() + self.ask.iter().map(Vec::len).sum::<usize>();
+        let answers = self.answer.iter().map(Vec::len);
+        let started = self.ask.iter().map(Vec::len).chain(answers).sum::<usize>();
+        let open = self.waiting.len() + started;
         turns.mail.open[shard.index].store(open, Ordering::Relaxed);
         barrier.wait();
         let of_all = turns.mail.open.iter();
         of_all.map(|open| open.load(Ordering::Relaxed)).sum()
     }
 
+    /// What attackers start in these turns comes to its receivers.
+    fn attack<O>(&mut self, shard: &Shard<'_, O>, turns: &Turns<'_>, within_turns: Range<usize>) {
+        let Some(attackers) = &turns.attackers else {
+            return;
+        };
+        let onsets = within(turns.onsets, within_turns).iter();
+        let own = onsets.filter(|onset| shard.holds(onset.to));
+        self.asked.extend(own.map(|&onset| Asked {
+            turn: onset.turn,
+            from: onset.from,
+            to: onset.to,
+            // Unlike those of nodes, which count up.
+            id: ExchangeId(u64::MAX - u64::from(onset.number)),
+            request: attackers.request(onset, turns.round),
+            number: 0,
+            response_lost: true,
+        }));
+    }
+
     /// A node's turn: it starts what it has to start.
-    fn start<O: Overlay<u32>>(
+    fn start<O: Overlay<Host>>(
         &mut self,
         shard: &mut Shard<'_, O>,
         turns: &Turns<'_>,
@@ -193,7 +238,7 @@ impl Worker {
         id: u32,
         mut number: u32,
     ) {
-        let size = shard.size;
+        let (index, size) = (shard.index, shard.size);
         let node = shard.node(id);
         let poll = |node: &mut Node<O>| node.poll_round(turns.now);
         while let Some(exchange) = node.with_buffers(&mut self.buffers, poll) {
@@ -211,13 +256,28 @@ impl Worker {
                 self.traffic.requests += 1;
                 self.traffic.descriptors += exchange.request.descriptors.len() as u64;
             }
+            let partner = Host(exchange.partner);
             if let Some(failure) = failure {
                 self.traffic.failures += 1;
+                self.traffic.victim_dials += u64::from(partner.is_fake());
                 let fail =
                     |node: &mut Node<O>| node.handle_failure(exchange.id, failure, turns.now);
                 node.with_buffers(&mut self.buffers, fail)
                     .expect("just started");
                 self.buffers.keep(exchange.request.descriptors);
+                continue;
+            }
+            let response_lost = matches!(fate, Fate::ResponseLost);
+            if let Some(attackers) = turns.attackers.filter(|_| partner.is_hostile()) {
+                self.buffers.keep(exchange.request.descriptors);
+                let answer = || attackers.answer(exchange.partner, id, turns.round);
+                self.answer[index].push(Answered {
+                    turn,
+                    to: id,
+                    id: exchange.id,
+                    number,
+                    response: (!response_lost).then(answer),
+                });
                 continue;
             }
             self.ask[exchange.partner as usize / size].push(Asked {
@@ -227,13 +287,13 @@ impl Worker {
                 id: exchange.id,
                 request: exchange.request,
                 number,
-                response_lost: matches!(fate, Fate::ResponseLost),
+                response_lost,
             });
         }
     }
 
     /// The partners answer.
-    fn answer<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, now: Duration, all: bool) {
+    fn answer<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, now: Duration, all: bool) {
         for asked in self.asked.drain(..) {
             let node = shard.node(asked.to);
             if node.in_flight() > 0 {
@@ -247,6 +307,10 @@ impl Worker {
             let response = node.with_buffers(&mut self.buffers, answer);
             self.traffic.responses += 1;
             self.traffic.descriptors += response.descriptors.len() as u64;
+            if Host(asked.from).is_hostile() {
+                self.buffers.keep(response.descriptors);
+                continue;
+            }
             self.answer[asked.from as usize / shard.size].push(Answered {
                 turn: asked.turn,
                 to: asked.from,
@@ -258,7 +322,7 @@ impl Worker {
     }
 
     /// Those who started merge the answers; where one is lost, the node may try another partner.
-    fn finish<O: Overlay<u32>>(&mut self, shard: &mut Shard<'_, O>, turns: &Turns<'_>) {
+    fn finish<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, turns: &Turns<'_>) {
         let mut answered = mem::take(&mut self.answered);
         for Answered {
             turn,
@@ -274,8 +338,9 @@ impl Worker {
                 // It may have had more to start than could be in flight at once.
                 let held_back = node.is_saturated();
                 let merge = |node: &mut Node<O>| node.handle_response(id, response, turns.now);
-                node.with_buffers(&mut self.buffers, merge)
-                    .expect("in flight");
+                let merged = node.with_buffers(&mut self.buffers, merge);
+                let partner = merged.expect("in flight");
+                shard.note_contact(to, partner, turns);
                 if held_back {
                     self.start(shard, turns, turn, to, number);
                 }
