@@ -145,6 +145,7 @@ async fn run(swarm: &mut Swarm<Node>, name: &str) {
                         Some(Event::SeedFailed { address, error }) => {
                             eprintln!("seed {address}: {error}");
                         }
+                        Some(Event::NotAdvertising(why)) => eprintln!("{why}"),
                         _ => {}
                     }
                 }

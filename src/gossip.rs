@@ -39,7 +39,7 @@ use crate::{
 ///
 /// # Contract
 ///
-/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local), [`overlay`](Self::overlay),
 /// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
 ///
 /// *Inputs*. Time is a [`Duration`] since an instant that the caller chose once; it must not go
@@ -132,6 +132,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         &self.config
     }
 
+    /// The overlay.
+    pub fn overlay(&self) -> &O {
+        &self.overlay
+    }
+
     /// This node as it advertises itself, if it does.
     pub fn local(&self) -> Option<&P> {
         self.local.as_ref()
@@ -222,6 +227,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// Whether the node knows so few peers, by the overlay's word, that it looks for more in haste.
     pub fn has_room(&self) -> bool {
         self.overlay.has_room(&self.view, self.config.view_size())
+    }
+
+    /// An exchange whose time is over, for whoever knows better than [`poll_timeout`](Self::poll_timeout)
+    /// what that says about the partner, and tells [`handle_failure`](Self::handle_failure).
+    pub fn overdue(&self, now: Duration) -> Option<ExchangeId> {
+        self.in_flight.overdue(now)
     }
 
     /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
@@ -443,6 +454,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.overlay
             .begin_round(&mut self.view, view_size, &mut samples, &mut self.rng);
         self.notes.offer(&mut samples, view_size);
+        let extra = self.overlay.extra_exchanges(view_size);
+        self.schedule.add_turns(extra.min(view_size));
     }
 
     /// The view has changed in another way than by a merge.

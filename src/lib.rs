@@ -103,13 +103,21 @@ pub use swarm::{
     address::Scope,
     behaviour::{
         Behaviour,
-        event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError},
+        event::{
+            Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, NotDialled,
+            SeedError,
+        },
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
+    counters::{Counters, Reason},
     handle::{Handle, Samples},
     handler::{Handler, InboundError, OutboundError},
-    record::{MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError},
-    wire::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MessageError},
+    limits::{
+        Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
+    },
+    policy::{AddressPolicy, NotAdmitted},
+    record::{Record, RecordError},
+    wire::MessageError,
 };
 
 /// The README's example, compiled.

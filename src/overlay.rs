@@ -62,6 +62,14 @@ pub trait Overlay<P: Peer> {
         let _ = (view, view_size, samples, rng);
     }
 
+    /// How many exchanges a round is to start beside those of
+    /// [`Config::fanout`](crate::gossip::config::Config::with_fanout). For overlays that look for the dead
+    /// when there seem to be many. The default: none.
+    fn extra_exchanges(&self, view_size: usize) -> usize {
+        let _ = view_size;
+        0
+    }
+
     /// With whom the next exchange is to be: one of those of the view who are `eligible`. `None`, the
     /// default, leaves it to [`PartnerSelection`](crate::gossip::config::PartnerSelection).
     fn select_partner<R: Rng + ?Sized>(
@@ -156,6 +164,15 @@ pub enum OverlayError {
         /// The view size c given.
         view_size: usize,
     },
+    /// Basalt would renew no slot, or more than it has.
+    Renewal {
+        /// How many slots were to be renewed at a time.
+        slots: usize,
+        /// Every how many rounds.
+        rounds: usize,
+        /// The view size given: how many slots there are.
+        view_size: usize,
+    },
     /// Any other reason, for overlays outside this crate.
     Other(Cow<'static, str>),
 }
@@ -179,6 +196,15 @@ impl fmt::Display for OverlayError {
             } => write!(
                 f,
                 "shuffle length {shuffle_length} must be 1 to the view size {view_size}"
+            ),
+            Self::Renewal {
+                slots,
+                rounds,
+                view_size,
+            } => write!(
+                f,
+                "renewing {slots} slots every {rounds} rounds: must be 1 to the view size {view_size}, \
+                 every 1 round or more"
             ),
             Self::Other(reason) => f.write_str(reason),
         }

@@ -3,10 +3,18 @@
 pub(crate) mod address;
 pub(crate) mod behaviour;
 pub(crate) mod config;
+pub(crate) mod contacts;
+pub(crate) mod counters;
+pub(crate) mod gate;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
 pub(crate) mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
+pub(crate) mod limits;
+pub(crate) mod metered;
+pub(crate) mod policy;
+pub(crate) mod rate;
 pub(crate) mod record;
+pub(crate) mod shared;
 pub(crate) mod wire;

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use common::{
     raw::{Listener, Raw, RawStream, framed, pb, peer_record, signed, varint, within},
-    swarms::{Node, Sampling, config, eventually, swarm},
+    swarms::{Node, Sampling, config, eventually, eventually_async, swarm},
 };
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::{
@@ -20,18 +20,22 @@ use libp2p::{
     swarm::{ConnectionId, NetworkBehaviour},
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, ExchangeError, InboundError, MAX_DESCRIPTORS,
-    MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, OutboundError, RecordError, SeedError,
-    gossip::config::Propagation,
+    Behaviour, Config, Counters, Direction, Event, ExchangeError, InboundError, Limits,
+    MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, OutboundError, Reason,
+    RecordError, SeedError, gossip::config::Propagation,
 };
 use prost::Message;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A node that starts nothing by itself after its first round, and never gives up: what happens,
-/// happens because of what a test has sent. Without neighbours, which would make it hurry.
+/// happens because of what a test has sent. Without neighbours, which would make it hurry. One peer
+/// may send all the requests of a test.
 fn still() -> Config {
+    let mut limits = Limits::default();
+    limits.request_burst = 1_000;
     config()
+        .with_limits(limits)
         .with_period(HOUR)
         .with_eager_delay(HOUR)
         .with_exchange_timeout(HOUR)
@@ -81,6 +85,16 @@ impl Victim {
             .collect();
         let view = self.sampling.view();
         assert_eq!(BTreeSet::from_iter(view), expected, "{when}");
+    }
+
+    async fn counters(&self) -> Counters {
+        let counters = |swarm: &mut Swarm<Behaviour>| swarm.behaviour().counters();
+        self.sampling.node.ask(counters).await
+    }
+
+    /// What was refused since `before`.
+    async fn counted_since(&self, before: &Counters) -> Counted {
+        counted(before, &self.counters().await)
     }
 
     async fn dial(&self, address: &Multiaddr) {
@@ -141,11 +155,7 @@ impl Victim {
     /// The peer makes an exchange as it should be, on the connection that it has spoilt before, and
     /// gets what anybody gets: the view was closed to the fault, and not to the peer.
     async fn makes_up_with(&mut self, raw: &Raw, what: &str) {
-        let request = pb::Request {
-            descriptors: vec![raw.descriptor()],
-            pull: true,
-            ..Default::default()
-        };
+        let request = asking(vec![raw.descriptor()]);
         let response = raw.exchange(&request).await;
         // Itself and the honest one.
         assert_eq!(response.descriptors.len(), 2, "{what}");
@@ -194,6 +204,16 @@ impl Victim {
     }
 }
 
+/// A request with enough room for the answers in these tests.
+fn asking(descriptors: Vec<pb::Descriptor>) -> pb::Request {
+    pb::Request {
+        descriptors,
+        pull: true,
+        padding: vec![0; 1_024],
+        ..Default::default()
+    }
+}
+
 /// Bytes that are no message. Descriptors are field 1 of both messages, so that each fault is one
 /// of a request as much as of a response.
 struct Fault {
@@ -201,18 +221,41 @@ struct Fault {
     bytes: Vec<u8>,
     /// Whether the peer closes its side behind them. If not, it keeps the node waiting for more.
     closes: bool,
+    /// The name of what it is counted as.
+    reason: &'static str,
     is: Box<dyn Fn(&MessageError) -> bool>,
+}
+
+impl Fault {
+    /// It is the error that it should be, and was counted as that and as nothing else.
+    fn assert(&self, error: &MessageError, counted: Counted) {
+        let what = &self.name;
+        assert!((self.is)(error), "{what}: {error:?}");
+        assert_eq!(error.reason().name(), self.reason, "{what}");
+        assert_eq!(counted, [(self.reason, 1)], "{what}");
+    }
+}
+
+/// The refusals that were counted lately, by their names.
+type Counted = Vec<(&'static str, u64)>;
+
+fn counted(before: &Counters, after: &Counters) -> Counted {
+    let pairs = before.refusals().zip(after.refusals());
+    let more = pairs.map(|((reason, before), (_, after))| (reason.name(), after - before));
+    more.filter(|(_, count)| *count > 0).collect()
 }
 
 fn fault(
     name: impl Into<String>,
     bytes: Vec<u8>,
+    reason: &'static str,
     is: impl Fn(&MessageError) -> bool + 'static,
 ) -> Fault {
     Fault {
         name: name.into(),
         bytes,
         closes: false,
+        reason,
         is: Box::new(is),
     }
 }
@@ -236,6 +279,7 @@ fn faults() -> Vec<Fault> {
         closes: true,
         ..fault
     };
+    let (cut_off, not_protobuf) = ("message_cut_off", "message_not_protobuf");
     let too_long = MAX_MESSAGE_BYTES as u64 + 1;
     // Group in group in group, as deep as fits: what skips them must not recurse as deep.
     let groups = vec![0x2b; MAX_MESSAGE_BYTES];
@@ -243,44 +287,68 @@ fn faults() -> Vec<Fault> {
         fault(
             "one byte too long",
             varint(too_long),
+            "message_too_long",
             move |error| matches!(error, MessageError::TooLong { bytes } if *bytes == too_long),
         ),
-        fault("as long as can be", varint(u64::MAX), |error| {
-            matches!(error, MessageError::TooLong { bytes: u64::MAX })
-        }),
-        fault("a length without end", vec![0xff; 11], no_protobuf),
-        closed(fault("nothing", vec![], is_cut_off)),
-        closed(fault("half a length", vec![0x80], is_cut_off)),
-        closed(fault("half a message", vec![10, 0x0a, 8, 1], is_cut_off)),
-        fault("no field", prefixed(&[0xff; 3]), no_protobuf),
+        fault(
+            "as long as can be",
+            varint(u64::MAX),
+            "message_too_long",
+            |error| matches!(error, MessageError::TooLong { bytes: u64::MAX }),
+        ),
+        fault(
+            "a length without end",
+            vec![0xff; 11],
+            not_protobuf,
+            no_protobuf,
+        ),
+        closed(fault("nothing", vec![], cut_off, is_cut_off)),
+        closed(fault("half a length", vec![0x80], cut_off, is_cut_off)),
+        closed(fault(
+            "half a message",
+            vec![10, 0x0a, 8, 1],
+            cut_off,
+            is_cut_off,
+        )),
+        fault("no field", prefixed(&[0xff; 3]), not_protobuf, no_protobuf),
         fault(
             "a number for descriptors",
             prefixed(&[0x08, 1]),
+            not_protobuf,
             no_protobuf,
         ),
         fault(
             "a descriptor that is longer than the message",
             prefixed(&[0x0a, 0x7f]),
+            not_protobuf,
             no_protobuf,
         ),
         fault(
             "a descriptor that is none",
             prefixed(&[0x0a, 1, 0xff]),
+            not_protobuf,
             no_protobuf,
         ),
-        fault("groups without end", prefixed(&groups), no_protobuf),
+        fault(
+            "groups without end",
+            prefixed(&groups),
+            not_protobuf,
+            no_protobuf,
+        ),
         fault(
             "one descriptor too many",
             descriptors(MAX_DESCRIPTORS + 1),
+            "too_many_descriptors",
             |error| matches!(error, MessageError::TooManyDescriptors { count } if *count == MAX_DESCRIPTORS + 1),
         ),
         fault(
             "as many descriptors as fit",
             descriptors(MAX_MESSAGE_BYTES / 2),
+            "too_many_descriptors",
             |error| matches!(error, MessageError::TooManyDescriptors { count } if *count == MAX_MESSAGE_BYTES / 2),
         ),
     ];
-    faults.extend(bad_records().into_iter().map(|(name, record, is)| {
+    faults.extend(bad_records().into_iter().map(|(name, record, reason, is)| {
         // Behind a good one, which must not come in either.
         let keypair = Keypair::generate_ed25519();
         let good = signed(&keypair, &peer_record(&keypair, &[&home()]));
@@ -293,7 +361,7 @@ fn faults() -> Vec<Fault> {
             ..Default::default()
         };
         let is = move |error: &MessageError| matches!(error, MessageError::Record { index: 1, error } if is(error));
-        fault(name, framed(&message), is)
+        fault(name, framed(&message), reason, is)
     }));
     faults
 }
@@ -304,7 +372,7 @@ fn home() -> Multiaddr {
 
 type IsRecordError = fn(&RecordError) -> bool;
 
-fn bad_records() -> Vec<(&'static str, Vec<u8>, IsRecordError)> {
+fn bad_records() -> Vec<(&'static str, Vec<u8>, &'static str, IsRecordError)> {
     let keypair = Keypair::generate_ed25519();
     let other = Keypair::generate_ed25519();
     let record = peer_record(&keypair, &[&home()]);
@@ -322,11 +390,13 @@ fn bad_records() -> Vec<(&'static str, Vec<u8>, IsRecordError)> {
         (
             "a record with a wrong signature",
             edited(|envelope| envelope.signature[5] ^= 1),
+            "record_signature",
             |error| matches!(error, RecordError::Signature),
         ),
         (
             "a record without a signature",
             edited(|envelope| envelope.signature.clear()),
+            "record_signature",
             |error| matches!(error, RecordError::Signature),
         ),
         (
@@ -334,6 +404,7 @@ fn bad_records() -> Vec<(&'static str, Vec<u8>, IsRecordError)> {
             edited(|envelope| {
                 envelope.public_key.as_mut().expect("there").r#type = pb::KeyType::Rsa.into();
             }),
+            "record_key_type",
             |error| matches!(error, RecordError::KeyType(0)),
         ),
         (
@@ -346,47 +417,58 @@ fn bad_records() -> Vec<(&'static str, Vec<u8>, IsRecordError)> {
                     .data
                     .truncate(3)
             }),
+            "record_key",
             |error| matches!(error, RecordError::Key(_)),
         ),
         (
             "a record of another type",
             edited(|envelope| envelope.payload_type = vec![0x03, 0x02]),
+            "record_payload_type",
             |error| matches!(error, RecordError::PayloadType),
         ),
-        ("a record that is no protobuf", vec![0xff; 9], |error| {
-            matches!(error, RecordError::NotProtobuf(_))
-        }),
-        ("an empty record", vec![], |error| {
+        (
+            "a record that is no protobuf",
+            vec![0xff; 9],
+            "record_not_protobuf",
+            |error| matches!(error, RecordError::NotProtobuf(_)),
+        ),
+        ("an empty record", vec![], "record_payload_type", |error| {
             matches!(error, RecordError::PayloadType)
         }),
         (
             "a record about nobody",
             signed(&keypair, &no_peer),
+            "record_peer_id",
             |error| matches!(error, RecordError::PeerId(_)),
         ),
         (
             "a record about another",
             signed(&other, &record),
+            "record_signer",
             |error| matches!(error, RecordError::Signer { subject, signer } if subject != signer),
         ),
         (
             "a record that is too large",
             vec![0; MAX_RECORD_BYTES + 1],
+            "record_too_large",
             |error| matches!(error, RecordError::TooLarge { bytes } if *bytes == MAX_RECORD_BYTES + 1),
         ),
         (
             "a record with too many addresses",
             signed(&keypair, &peer_record(&keypair, &[&home(); 9])),
+            "record_too_many_addresses",
             |error| matches!(error, RecordError::TooManyAddresses { count: 9 }),
         ),
         (
             "a record with an address that is none",
             signed(&keypair, &no_address),
+            "record_address",
             |error| matches!(error, RecordError::Address(_)),
         ),
         (
             "a record with an address of another",
             signed(&keypair, &peer_record(&keypair, &[&of_another])),
+            "record_address_of_another",
             |error| matches!(error, RecordError::AddressOfAnother(_)),
         ),
     ]
@@ -429,13 +511,14 @@ async fn bad_requests_are_named_and_spoil_nothing() {
     let raw = Raw::dial(victim.address()).await;
     let mut connections = BTreeSet::new();
     for fault in faults() {
+        let before = victim.counters().await;
         let mut stream = raw.open().await;
         send(&mut stream, &fault).await;
         let (error, connection) = victim.inbound_failed(raw.peer_id, &fault.name).await;
         let InboundError::Request(error) = error else {
             panic!("{}: {error:?}", fault.name);
         };
-        assert!((fault.is)(&error), "{}: {error:?}", fault.name);
+        fault.assert(&error, victim.counted_since(&before).await);
         assert_eq!(rest(&mut stream, &fault.name).await, [], "{}", fault.name);
         victim.assert_view([], &fault.name);
         victim.makes_up_with(&raw, &fault.name).await;
@@ -475,6 +558,7 @@ async fn bad_answers_are_named_and_spoil_nothing() {
     let mut victim = Victim::start(still()).await;
     for fault in faults() {
         let what = &fault.name;
+        let before = victim.counters().await;
         let mut listener = Listener::memory().await;
         let mut raw = victim.connect(&mut listener).await;
         let (request, mut stream) = raw.request().await;
@@ -484,7 +568,7 @@ async fn bad_answers_are_named_and_spoil_nothing() {
         let ExchangeError::Outbound(OutboundError::Message(error)) = error else {
             panic!("{what}: {error:?}");
         };
-        assert!((fault.is)(&error), "{what}: {error:?}");
+        fault.assert(&error, victim.counted_since(&before).await);
         assert!(!removed, "{what}");
         victim.assert_view([], what);
         victim.makes_up_with(&raw, what).await;
@@ -498,6 +582,7 @@ async fn bad_answers_of_seeds_are_named_and_spoil_nothing() {
     let mut victim = Victim::start(still()).await;
     for fault in faults() {
         let what = &fault.name;
+        let before = victim.counters().await;
         let mut listener = Listener::memory().await;
         victim
             .add_seed(&listener.address)
@@ -511,7 +596,7 @@ async fn bad_answers_of_seeds_are_named_and_spoil_nothing() {
         else {
             panic!("{what}: {error:?}");
         };
-        assert!((fault.is)(&error), "{what}: {error:?}");
+        fault.assert(&error, victim.counted_since(&before).await);
         victim.assert_view([], what);
         // Dialled for this exchange only, and of no further use.
         raw.closed().await;
@@ -555,10 +640,7 @@ async fn what_follows_a_message_changes_nothing() {
     victim.makes_up_with(&raw, "two answers").await;
 
     let mut stream = raw.open().await;
-    let pull = pb::Request {
-        pull: true,
-        ..Default::default()
-    };
+    let pull = asking(vec![]);
     let push = pb::Request {
         descriptors: vec![more],
         ..Default::default()
@@ -672,6 +754,8 @@ async fn requests_that_do_not_come_are_not_waited_for() {
         let (error, _) = victim.inbound_failed(raw.peer_id, "silence").await;
         assert!(matches!(error, InboundError::RequestTimeout), "{error:?}");
     }
+    let counters = victim.counters().await;
+    assert_eq!(counters.refused(Reason::RequestTimeout), 3);
     assert_eq!(rest(&mut silent, "an end to silence").await, []);
     assert_eq!(rest(&mut half, "an end to half a message").await, []);
     victim.assert_view([], "after silence");
@@ -711,11 +795,7 @@ async fn answers_that_are_not_read_are_not_waited_for() {
         .boxed();
     let address = address.expect("it listens");
     let raw = Raw::dial_on(keypair, transport, &address).await;
-    let request = pb::Request {
-        descriptors: vec![raw.descriptor()],
-        pull: true,
-        ..Default::default()
-    };
+    let request = asking(vec![raw.descriptor()]);
     let mut stream = raw.open().await;
     put(&mut stream, &framed(&request)).await;
     end(&mut stream).await;
@@ -726,6 +806,8 @@ async fn answers_that_are_not_read_are_not_waited_for() {
     let (peer, error) = node.event("an answer that is not read", failed).await;
     assert_eq!(peer, raw.peer_id);
     assert!(matches!(error, InboundError::ResponseTimeout), "{error:?}");
+    let counters = node.ask(|swarm| swarm.behaviour().counters()).await;
+    assert_eq!(counters.refused(Reason::ResponseTimeout), 1);
     // The request was good, and is merged.
     let view: Vec<_> = handle
         .view()
@@ -835,20 +917,21 @@ async fn a_silent_peer_leaves_the_view_the_second_time() {
 #[tokio::test]
 async fn streams_beyond_the_bound_are_refused() {
     const BOUND: usize = 4;
-    const MORE: usize = 40;
+    const MORE: u64 = 40;
 
     let mut victim = Victim::start(still()).await;
     let raw = Raw::dial(victim.address()).await;
     let mut streams = Vec::new();
-    for _ in 0..BOUND + MORE {
+    for _ in 0..BOUND as u64 + MORE {
         streams.push(raw.open().await);
     }
-    for _ in 0..MORE {
-        let (error, _) = victim
-            .inbound_failed(raw.peer_id, "a stream too many")
-            .await;
-        assert!(matches!(error, InboundError::TooManyStreams), "{error:?}");
-    }
+    let (error, _) = victim
+        .inbound_failed(raw.peer_id, "a stream too many")
+        .await;
+    assert!(matches!(error, InboundError::TooManyStreams), "{error:?}");
+    // Told once, and counted each time.
+    let counted = async || victim.counters().await.refused(Reason::TooManyStreams) == MORE;
+    eventually_async("all that were too many are counted", counted).await;
     // The bound is one connection's, and holds up nobody else.
     let other = Raw::dial(victim.address()).await;
     victim.makes_up_with(&other, "meanwhile").await;
@@ -882,6 +965,8 @@ async fn a_peer_of_another_protocol_is_named() {
         matches!(error, ExchangeError::Outbound(OutboundError::Unsupported)),
         "{error:?}"
     );
+    let counters = victim.counters().await;
+    assert_eq!(counters.refused(Reason::Unsupported), 1);
     assert!(!removed);
     victim.assert_view([], what);
     // It may have learnt it meanwhile.

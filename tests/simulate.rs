@@ -381,6 +381,7 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
             "--overlay basalt --ranking identity --tickets 2/2",
             "--tickets 2/2: only with --ranking prefixes",
         ),
+        ("--memory 9", "--memory 9: only the overlay basalt has one"),
         (
             "--tickets 2/2",
             "--tickets 2/2: only the overlay basalt has one",

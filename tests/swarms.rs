@@ -13,8 +13,8 @@ use libp2p::{
     Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, NeighbourDownReason, Random, RecordError, Scope,
-    SeedError, Selection,
+    Behaviour, Config, Direction, Event, NeighbourDownReason, NotAdmitted, Random, RecordError,
+    Scope, SeedError, Selection,
     gossip::config::Propagation,
     simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
@@ -396,14 +396,16 @@ async fn a_node_without_an_address_says_so_and_takes_part_unseen() {
         .with_period(Duration::from_millis(200))
         .with_seeds([seed]);
     let mut hidden = Sampling::start(global);
-    let (scope, addresses) = hidden
+    let silence = hidden
         .event("not advertising", |event| match event {
-            Event::NotAdvertising { scope, addresses } => Some((scope, addresses)),
+            Event::NotAdvertising(silence) => Some(silence),
             _ => None,
         })
         .await;
-    assert_eq!(scope, Scope::Global);
-    assert_eq!(addresses.len(), 1);
+    assert_eq!(silence.scope, Scope::Global);
+    let (_, reason) = silence.addresses[0];
+    assert_eq!(reason, NotAdmitted::Scope(Scope::Loopback));
+    assert_eq!(silence.addresses.len(), 1);
     let record = hidden
         .node
         .ask(|swarm| swarm.behaviour().local_record().cloned());
@@ -463,9 +465,13 @@ async fn a_node_comes_back_by_the_records_it_has_saved() {
     let mut nodes = star(4, config);
     views_hold(&nodes, 3).await;
     let old = nodes.remove(3);
+    eventually("it has found all others", || {
+        old.handle.contacted().len() == 3
+    })
+    .await;
     let saved: Vec<Vec<u8>> = old
         .handle
-        .view()
+        .contacted()
         .iter()
         .map(|record| record.envelope().to_vec())
         .collect();

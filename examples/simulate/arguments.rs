@@ -67,7 +67,7 @@ struct Arguments {
     swapper: Option<usize>,
 
     /// The shuffle length of the overlays cyclon and basalt: how many descriptors go each way [default:
-    /// for cyclon 8, at most C; for basalt C]
+    /// for cyclon 8, at most C; for basalt a third of C]
     #[arg(long, value_name = "L", allow_negative_numbers = true)]
     shuffle_length: Option<usize>,
 
@@ -79,9 +79,14 @@ struct Arguments {
     #[arg(long, value_name = "WIDE/NARROW", allow_hyphen_values = true)]
     tickets: Option<Pair>,
 
-    /// How many slots of the overlay basalt get new seeds, and every how many rounds [default: 1/1]
+    /// How many slots of the overlay basalt get new seeds, and every how many rounds [default: 1/2]
     #[arg(long, value_name = "K/R", allow_hyphen_values = true)]
     renewal: Option<Pair>,
+
+    /// For how many rounds after its last answer others are told of a peer, in the overlay basalt
+    /// [default: 60]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    memory: Option<usize>,
 
     /// For how many rounds a peer that failed is not taken in again: at first, and at most
     #[arg(long, value_name = "FIRST..LONGEST", allow_hyphen_values = true)]
@@ -317,12 +322,13 @@ impl Settings {
         let mut parts = vec![format!("{nodes} nodes"), format!("view {view}")];
         let overlay = name(self.arguments.overlay.to_possible_value());
         parts.push(format!("overlay {overlay}"));
-        for (letter, parameter) in [
-            ("H", self.arguments.healer),
-            ("S", self.arguments.swapper),
-            ("L", self.arguments.shuffle_length),
+        for (name, parameter) in [
+            ("H=", self.arguments.healer),
+            ("S=", self.arguments.swapper),
+            ("L=", self.arguments.shuffle_length),
+            ("memory ", self.arguments.memory),
         ] {
-            parts.extend(parameter.map(|value| format!("{letter}={value}")));
+            parts.extend(parameter.map(|value| format!("{name}{value}")));
         }
         let ranking = self.arguments.ranking.and_then(|r| r.to_possible_value());
         parts.extend(ranking.map(|ranking| format!("ranking {}", ranking.get_name())));
@@ -561,6 +567,7 @@ impl Arguments {
             ("ranking", ranking.map(|r| r.get_name().to_owned()), basalt),
             ("tickets", pair(self.tickets), basalt),
             ("renewal", pair(self.renewal), basalt),
+            ("memory", number(self.memory), basalt),
         ] {
             if let Some(value) = given
                 && !overlays.contains(&self.overlay)
@@ -593,26 +600,20 @@ impl Arguments {
                 Ok(Chosen::Cyclon(Cyclon::new(length)))
             }
             OverlayName::Basalt => {
-                let (view, length) = (self.view, self.shuffle_length.unwrap_or(self.view));
-                if !(1..=view).contains(&length) {
-                    return Err(format!(
-                        "--shuffle-length {length}: must be 1 to --view {view}"
-                    ));
-                }
-                let mut basalt = Basalt::new(length);
+                let length = self.shuffle_length;
+                let default = || Basalt::for_view_size(self.view);
+                let mut basalt = length.map_or_else(default, Basalt::new);
                 if self.ranking == Some(RankingName::Identity) {
                     basalt = basalt.with_ranking(Ranking::Identity);
                 }
                 if let Some(Pair(wide, narrow)) = self.tickets {
                     basalt = basalt.with_ranking(Ranking::Prefixes { wide, narrow });
                 }
-                if let Some(renewal @ Pair(slots, rounds)) = self.renewal {
-                    if slots as usize > view {
-                        return Err(format!(
-                            "--renewal {renewal}: must be at most as many slots as --view {view}"
-                        ));
-                    }
+                if let Some(Pair(slots, rounds)) = self.renewal {
                     basalt = basalt.with_renewal(slots as usize, rounds as usize);
+                }
+                if let Some(rounds) = self.memory {
+                    basalt = basalt.with_memory(rounds);
                 }
                 Ok(Chosen::Basalt(basalt))
             }
@@ -727,6 +728,13 @@ impl Arguments {
                 shuffle_length,
                 view_size,
             } => format!("--shuffle-length {shuffle_length}: must be 1 to --view {view_size}"),
+            OverlayError::Renewal {
+                slots,
+                rounds,
+                view_size,
+            } => format!(
+                "--renewal {slots}/{rounds}: must be at most as many slots as --view {view_size}"
+            ),
             other => format!("--overlay: {other}"),
         }
     }

@@ -84,6 +84,11 @@ impl<I: Eq> Schedule<I> {
         true
     }
 
+    /// Lets the current round start more exchanges; at most the view size.
+    pub(super) fn add_turns(&mut self, turns: usize) {
+        self.budget = self.budget.saturating_add(turns as u32);
+    }
+
     /// Takes one exchange out of the round's budget; false when there is none left.
     pub(super) fn take_turn(&mut self) -> bool {
         let left = self.budget.checked_sub(1);

@@ -1,10 +1,16 @@
-//! Which addresses may be sent, kept and dialled.
+//! What an address says about where it leads: how far away it works from, and which host a dial
+//! to it burdens.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
-use libp2p_swarm::{ExternalAddresses, FromSwarm, ListenAddresses};
+use rustc_hash::FxHasher;
+
+use crate::prefixes::Prefixes;
 
 /// From how far away an address can be reached, and, as a setting, which addresses a node sends,
 /// keeps and dials: those of its scope and of all wider ones.
@@ -31,14 +37,18 @@ impl Scope {
     /// that a peer could be told to dial: unspecified, multicast, without a port, relayed, with a
     /// second host behind the first, or of a kind unknown here.
     pub fn of(address: &Multiaddr) -> Option<Self> {
-        let (address, _) = split_peer(address);
+        Self::of_bare(&split_peer(address).0)
+    }
+
+    /// The scope of `address`, that has no peer at its end.
+    pub(crate) fn of_bare(address: &Multiaddr) -> Option<Self> {
         let mut protocols = address.iter();
         let scope = match protocols.next()? {
             Protocol::Ip4(ip) => ip4_scope(ip)?,
             Protocol::Ip6(ip) => ip6_scope(ip)?,
-            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name_scope(&name),
+            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name_scope(&name)?,
             Protocol::Dnsaddr(name) => {
-                let scope = name_scope(&name);
+                let scope = name_scope(&name)?;
                 return protocols.next().is_none().then_some(scope);
             }
             Protocol::Memory(port) => {
@@ -68,30 +78,43 @@ impl Scope {
         });
         known.then_some(scope)
     }
+}
 
-    /// Whether a node with this setting sends, keeps and dials `address`.
-    pub fn admits(self, address: &Multiaddr) -> bool {
-        Self::of(address).is_some_and(|scope| scope <= self)
+fn name_scope(name: &str) -> Option<Scope> {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    // Resolvers take a number for what it is.
+    if let Ok(ip) = name.parse() {
+        return ip_scope(ip);
+    }
+    match name.rsplit('.').next() {
+        Some("") | None => None,
+        Some("localhost") => Some(Scope::Loopback),
+        Some("local" | "internal") => Some(Scope::Private),
+        _ => Some(Scope::Global),
     }
 }
 
-fn name_scope(name: &str) -> Scope {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    match name.rsplit('.').next() {
-        Some("localhost") => Scope::Loopback,
-        Some("local") => Scope::Private,
-        _ => Scope::Global,
+fn ip_scope(ip: IpAddr) -> Option<Scope> {
+    match ip {
+        IpAddr::V4(ip) => ip4_scope(ip),
+        IpAddr::V6(ip) => ip6_scope(ip),
     }
 }
 
 fn ip4_scope(ip: Ipv4Addr) -> Option<Scope> {
-    let [a, b, ..] = ip.octets();
+    let [a, b, c, _] = ip.octets();
     if ip.is_loopback() {
         Some(Scope::Loopback)
     } else if ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b)) {
         Some(Scope::Private)
-    } else if a == 0 || a >= 224 || ip.is_documentation() {
-        // "This network", multicast, reserved, broadcast, documentation.
+    } else if a == 0
+        || a >= 224
+        || ip.is_documentation()
+        || (a, b, c) == (192, 0, 0)
+        || (a == 198 && (b & 0xfe) == 18)
+    {
+        // "This network", multicast, reserved, broadcast, documentation, protocol assignments,
+        // benchmarks.
         None
     } else {
         Some(Scope::Global)
@@ -99,15 +122,10 @@ fn ip4_scope(ip: Ipv4Addr) -> Option<Scope> {
 }
 
 fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
-    if let Some(ip) = ip.to_ipv4_mapped() {
+    if let IpAddr::V4(ip) = unmapped(ip.into()) {
         return ip4_scope(ip);
     }
     let segments = ip.segments();
-    let [.., a, b] = segments;
-    let embedded = Ipv4Addr::from_bits(u32::from(a) << 16 | u32::from(b));
-    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-        return ip4_scope(embedded); // NAT64
-    }
     let documentation = segments[..2] == [0x2001, 0xdb8];
     let compatible = segments[..6] == [0; 6]; // IPv4-compatible, deprecated
     if ip.is_loopback() {
@@ -126,6 +144,107 @@ fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
     }
 }
 
+/// The IPv4 address that an IPv6 address stands for, if it does: mapped, NAT64 or 6to4.
+fn unmapped(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = ip else {
+        return ip;
+    };
+    if let Some(v4) = v6.to_ipv4_mapped() {
+        return v4.into();
+    }
+    let embedded = |a: u16, b: u16| Ipv4Addr::from_bits(u32::from(a) << 16 | u32::from(b)).into();
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => embedded(a, b),
+        _ => ip,
+    }
+}
+
+/// Where a dial knocks: at which host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Host {
+    /// An IP address; IPv4 where an IPv6 address only stands for one.
+    Ip(IpAddr),
+    /// A DNS name, as hashes: whoever makes two names collide could as well have used one.
+    Name {
+        /// Of the whole name.
+        name: u64,
+        /// Of its last two labels: below them one owner can make as many names as they like.
+        domain: u64,
+    },
+    /// A port of libp2p's memory transport.
+    Memory(u64),
+}
+
+/// Where a dial knocks: at which port of which host. However many peers, and kinds of transport, are
+/// said to be behind it, it is the same door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Target {
+    host: Host,
+    port: Port,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Port {
+    None,
+    Tcp(u16),
+    Udp(u16),
+}
+
+impl Target {
+    /// The target of `address`, with or without `/p2p/<peer>` at its end; of a relayed address the
+    /// relay. `None`: nothing that can be dialled.
+    pub(crate) fn of(address: &Multiaddr) -> Option<Self> {
+        let mut protocols = address.iter();
+        let host = match protocols.next()? {
+            Protocol::Ip4(ip) => Host::Ip(ip.into()),
+            Protocol::Ip6(ip) => Host::Ip(unmapped(ip.into())),
+            Protocol::Dns(name)
+            | Protocol::Dns4(name)
+            | Protocol::Dns6(name)
+            | Protocol::Dnsaddr(name) => name_host(&name),
+            Protocol::Memory(port) => Host::Memory(port),
+            _ => return None,
+        };
+        let port = match protocols.next() {
+            Some(Protocol::Tcp(port)) => Port::Tcp(port),
+            Some(Protocol::Udp(port)) => Port::Udp(port),
+            _ => Port::None,
+        };
+        Some(Self { host, port })
+    }
+
+    /// The host.
+    pub(crate) fn host(&self) -> Host {
+        self.host
+    }
+
+    /// The networks that the host lies in; `None` within one process.
+    pub(crate) fn prefixes(&self) -> Option<Prefixes> {
+        match self.host {
+            Host::Ip(ip) => Some(Prefixes::of(ip)),
+            Host::Name { domain, .. } => Some(Prefixes::named(&domain.to_le_bytes())),
+            Host::Memory(_) => None,
+        }
+    }
+}
+
+fn name_host(name: &str) -> Host {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(ip) = name.parse() {
+        return Host::Ip(unmapped(ip));
+    }
+    let hash = |labels: usize| {
+        let mut hasher = FxHasher::default();
+        let labels = name.rsplit('.').take(labels);
+        labels.for_each(|label| label.hash(&mut hasher));
+        hasher.finish()
+    };
+    Host::Name {
+        name: hash(usize::MAX),
+        domain: hash(2),
+    }
+}
+
 /// `address` without the `/p2p/<peer>` at its end, and that peer.
 pub(crate) fn split_peer(address: &Multiaddr) -> (Multiaddr, Option<PeerId>) {
     let mut bare = address.clone();
@@ -138,47 +257,16 @@ pub(crate) fn split_peer(address: &Multiaddr) -> (Multiaddr, Option<PeerId>) {
     }
 }
 
-/// The addresses under which this node can be reached, as far as the swarm says.
-#[derive(Debug, Default)]
-pub(crate) struct LocalAddresses {
-    listen: ListenAddresses,
-    external: ExternalAddresses,
-}
-
-impl LocalAddresses {
-    /// Returns whether anything changed.
-    pub(crate) fn on_swarm_event(&mut self, event: &FromSwarm) -> bool {
-        // Both must see the event.
-        self.listen.on_swarm_event(event) | self.external.on_swarm_event(event)
+/// `address`, which has no peer at its end, without the `/p2p/<relay>/p2p-circuit` at its end, and
+/// that relay. `None` when it is relayed and no relay is named.
+pub(crate) fn split_relay(address: &Multiaddr) -> Option<(Multiaddr, Option<PeerId>)> {
+    let mut first = address.clone();
+    if !matches!(first.iter().last(), Some(Protocol::P2pCircuit)) {
+        return Some((first, None));
     }
-
-    /// What this node may advertise, at most `count`: confirmed external addresses first; then, in
-    /// a scope narrower than global, listen addresses, those that reach furthest first.
-    pub(crate) fn advertised(&self, scope: Scope, count: usize) -> Vec<Multiaddr> {
-        let mut listen: Vec<Multiaddr> = match scope {
-            Scope::Global => Vec::new(),
-            Scope::Private | Scope::Loopback => self.listen.iter().cloned().collect(),
-        };
-        listen.sort_by_cached_key(|address| (Scope::of(address), address.to_vec()));
-        let mut advertised: Vec<Multiaddr> = Vec::new();
-        for address in self.external.iter().chain(&listen) {
-            let (bare, _) = split_peer(address);
-            if scope.admits(&bare) && !advertised.contains(&bare) {
-                advertised.push(bare);
-            }
-        }
-        advertised.truncate(count);
-        advertised
-    }
-
-    /// Every listen and external address, sorted.
-    pub(crate) fn all(&self) -> Vec<Multiaddr> {
-        let mut all: Vec<Multiaddr> = self.listen.iter().cloned().collect();
-        all.extend(self.external.iter().cloned());
-        all.sort_by_cached_key(Multiaddr::to_vec);
-        all.dedup();
-        all
-    }
+    first.pop();
+    let (first, relay) = split_peer(&first);
+    Some((first, Some(relay?)))
 }
 
 #[cfg(test)]
@@ -216,6 +304,14 @@ mod tests {
             ),
             ("/ip6/64:ff9b::a00:1/tcp/1", Some(Scope::Private)),
             ("/ip6/64:ff9b::102:304/tcp/1", Some(Scope::Global)),
+            ("/ip6/2002:a00:1::1/tcp/1", Some(Scope::Private)),
+            ("/ip6/2002:102:304::1/tcp/1", Some(Scope::Global)),
+            ("/dns4/10.0.0.1/tcp/1", Some(Scope::Private)),
+            ("/dns4/127.0.0.1/tcp/1", Some(Scope::Loopback)),
+            ("/dns4/0.0.0.0/tcp/1", None),
+            ("/dns4/./tcp/1", None),
+            ("/ip4/198.19.0.1/tcp/1", None),
+            ("/ip4/192.0.0.8/tcp/1", None),
             ("/ip6/::a00:1/tcp/1", None),
             ("/ip4/1.2.3.4/tcp/1/ip4/127.0.0.1/tcp/22", None),
             ("/ip4/1.2.3.4/tcp/1/ip4/10.0.0.1/tcp/22", None),
@@ -243,19 +339,63 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_admits_its_own_and_wider_scopes() {
-        let private = "/ip4/10.0.0.1/tcp/1".parse().expect("a multiaddr");
-        assert!(!Scope::Global.admits(&private));
-        assert!(Scope::Private.admits(&private));
-        assert!(Scope::Loopback.admits(&private));
-    }
-
-    #[test]
     fn the_peer_is_split_off_the_end() {
         let peer = PeerId::random();
         let bare: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
         let full = bare.clone().with(Protocol::P2p(peer));
         assert_eq!(split_peer(&full), (bare.clone(), Some(peer)));
         assert_eq!(split_peer(&bare), (bare, None));
+    }
+
+    #[test]
+    fn the_relay_is_split_off_the_end() {
+        let relay = PeerId::random();
+        let first: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
+        let unnamed = first.clone().with(Protocol::P2pCircuit);
+        let named = first.clone().with(Protocol::P2p(relay));
+        let named = named.with(Protocol::P2pCircuit);
+        assert_eq!(split_relay(&first), Some((first.clone(), None)));
+        assert_eq!(split_relay(&named), Some((first, Some(relay))));
+        assert_eq!(split_relay(&unnamed), None);
+    }
+
+    #[test]
+    fn a_target_is_the_same_however_it_is_written() {
+        let target = |address: &str| Target::of(&address.parse().expect("a multiaddr"));
+        let one = target("/ip4/1.2.3.4/tcp/443");
+        assert!(one.is_some());
+        let relay = format!("/ip4/1.2.3.4/tcp/443/p2p/{}/p2p-circuit", PeerId::random());
+        for other in [
+            "/ip4/1.2.3.4/tcp/443/tls/ws",
+            "/ip6/::ffff:1.2.3.4/tcp/443",
+            "/ip6/64:ff9b::102:304/tcp/443",
+            "/ip6/2002:102:304::77/tcp/443",
+            "/dns4/1.2.3.4/tcp/443",
+            &relay,
+        ] {
+            assert_eq!(target(other), one, "{other}");
+        }
+        for other in [
+            "/ip4/1.2.3.4/tcp/444",
+            "/ip4/1.2.3.4/udp/443/quic-v1",
+            "/ip4/1.2.3.5/tcp/443",
+            "/memory/1",
+        ] {
+            assert_ne!(target(other), one, "{other}");
+        }
+        let prefixes = |address: &str| target(address).and_then(|target| target.prefixes());
+        assert_eq!(
+            prefixes("/ip6/::ffff:1.2.3.4/tcp/1"),
+            prefixes("/ip4/1.2.3.9/tcp/2")
+        );
+        assert_eq!(
+            prefixes("/dns4/a.example.org/tcp/1"),
+            prefixes("/dns6/b.Example.org/tcp/2")
+        );
+        assert_eq!(prefixes("/memory/1"), None);
+        let name = target("/dns4/a.example.org/tcp/1");
+        assert_eq!(target("/dns6/A.Example.org./tcp/1"), name);
+        assert_ne!(target("/dns4/b.example.org/tcp/1"), name);
+        assert_eq!(target("/unix/tmp"), None);
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod event;
 
 mod actions;
 mod connections;
+mod dials;
 mod driver;
 mod exchanges;
 mod links;
@@ -42,14 +43,19 @@ use crate::{
             local::LocalRecord,
         },
         config::{Config, ConfigError},
+        counters::Counters,
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        record::{Record, RecordError, Verifier},
+        record::{Record, RecordError},
+        shared::Shared,
     },
 };
 
 /// Timers are not made for eternity; waking up for nothing once a day costs nothing.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// A node that is woken so much too late has too much to do, or was asleep: it cannot tell whether
+/// others answer in time. A guess: far more than any scheduler takes that has time.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Gossip peer sampling as a [`NetworkBehaviour`].
 ///
@@ -63,7 +69,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
 ///   [`neighbours`](Self::neighbours), [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
-/// - *Other behaviours of the same swarm* can dial any peer of the view by its `PeerId` alone.
+/// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
+///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses.
 ///
 /// Connections that it dials for an exchange are closed by it afterwards, unless the peer has become
 /// a neighbour; connections that existed before stay. A behaviour that wants such a connection for
@@ -74,7 +81,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Behaviour<O = Random> {
     config: Config,
     protocol: StreamProtocol,
-    verifier: Arc<Verifier>,
+    shared: Arc<Shared>,
     local: LocalRecord,
     driver: Driver<O>,
     start: Instant,
@@ -118,23 +125,29 @@ impl<O: Overlay<Record>> Behaviour<O> {
         overlay: O,
     ) -> Result<Self, ConfigError> {
         config.check()?;
-        if keypair.key_type() == KeyType::RSA {
+        let key_type = keypair.key_type();
+        if key_type == KeyType::RSA {
             return Err(ConfigError::RsaKey);
+        }
+        if !config.limits().key_types.contains(&key_type) {
+            return Err(ConfigError::KeyType);
         }
         let rng = match config.rng_seed() {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local = LocalRecord::new(keypair.clone(), config.scope());
+        let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
         let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
         #[expect(
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"
         )]
         let start = Instant::now();
+        let period = config.gossip().period();
+        let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
         let mut behaviour = Self {
             protocol: config.protocol()?,
-            verifier: Arc::new(Verifier::new(config.scope())),
+            shared: Arc::new(shared),
             local,
             driver,
             start,
@@ -174,6 +187,21 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.links.neighbours()
     }
 
+    /// What to save for the next start: see [`Handle::contacted`].
+    pub fn contacted(&self) -> Vec<Record> {
+        self.driver.publisher.handle().contacted()
+    }
+
+    /// Whether the peer is a contact: see [`Handle::is_contacted`].
+    pub fn is_contacted(&self, peer: &PeerId) -> bool {
+        self.driver.publisher.handle().is_contacted(peer)
+    }
+
+    /// What was sent, received, checked and refused since this behaviour was made.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.snapshot()
+    }
+
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
     /// when the view is empty. A seed that is known already changes nothing.
     ///
@@ -211,7 +239,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     ) -> Result<usize, RecordError> {
         let mut records = Vec::new();
         let checked = envelopes.into_iter().try_for_each(|envelope| {
-            records.extend(self.verifier.check(envelope)?);
+            records.extend(self.shared.verifier.check(envelope)?);
             Ok(())
         });
         let count = self.driver.init(records);
@@ -239,7 +267,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     fn new_handler(&self, peer: &PeerId, for_exchange: bool) -> Handler {
         Handler::new(
             self.protocol.clone(),
-            self.verifier.clone(),
+            self.shared.clone(),
+            *peer,
             self.config.gossip().exchange_timeout(),
             for_exchange || self.driver.links.is_neighbour(peer),
         )
@@ -262,13 +291,13 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
 
     fn handle_pending_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        connection: ConnectionId,
         peer: Option<PeerId>,
         _: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        let known = peer.and_then(|peer| self.driver.gossip.view().get(&peer));
-        Ok(known.map_or_else(Vec::new, |known| known.peer.addresses().to_vec()))
+        let now = self.now();
+        Ok(self.driver.addresses_to_dial(connection, peer, now))
     }
 
     fn handle_established_outbound_connection(
@@ -285,8 +314,11 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         let now = self.now();
-        if let Some(record) = self.local.on_swarm_event(&event, now) {
-            self.driver.gossip.set_local(record);
+        if self.local.on_swarm_event(&event) {
+            self.driver.dials.set_own(self.local.addresses());
+            if let Some(record) = self.local.renew(now) {
+                self.driver.gossip.set_local(record);
+            }
         }
         match event {
             FromSwarm::ConnectionEstablished(event) => {
@@ -336,6 +368,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 return Poll::Ready(action);
             }
             let now = self.now();
+            if self.timer_at.is_some_and(|at| now > at + LATE) {
+                self.driver.note_overload(now);
+            }
             self.driver.advance(now);
             if let Some(event) = self.local.poll(now) {
                 self.driver.links.actions.emit(event);

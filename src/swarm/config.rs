@@ -11,7 +11,11 @@ use crate::{
         self,
         config::{PartnerSelection, Propagation},
     },
-    swarm::{address::Scope, wire::MAX_DESCRIPTORS},
+    swarm::{
+        address::Scope,
+        limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
+        policy::AddressPolicy,
+    },
 };
 
 /// The protocol's name, for networks without a name of their own.
@@ -22,10 +26,11 @@ pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.
 pub struct Config {
     gossip: gossip::config::Config,
     network: Option<String>,
-    scope: Scope,
+    addresses: AddressPolicy,
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
+    limits: Limits,
     rng_seed: Option<u64>,
 }
 
@@ -44,29 +49,62 @@ impl Config {
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
 
-    /// For the open internet: only global addresses are sent, kept and dialled, and a node
+    /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
     /// advertises only the external addresses that the swarm has confirmed.
+    ///
+    /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
+    /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
+    /// the one who gave them away.
     pub fn open_internet() -> Self {
         Self {
-            gossip: gossip::config::Config::default(),
+            gossip: gossip::config::Config::default().with_quarantine(Some((
+                Duration::from_secs(60),
+                Duration::from_secs(60 * 60),
+            ))),
             network: None,
-            scope: Scope::Global,
+            addresses: AddressPolicy::new(Scope::Global),
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
+            limits: Limits::default(),
             rng_seed: None,
         }
     }
 
-    /// For a LAN or a VPN: private addresses as well, listen addresses among them.
+    /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
+    ///
+    /// Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
+    /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
+    /// only it can reach).
     pub fn private_network() -> Self {
-        Self::open_internet().with_scope(Scope::Private)
+        let limits = Limits {
+            dials_per_minute: 600,
+            dials_per_prefix: 1_000_000,
+            dials_per_address: 30,
+            addresses_per_dial: MAX_ADDRESSES,
+            ..Limits::default()
+        };
+        Self::open_internet()
+            .with_scope(Scope::Private)
+            .with_dns(true)
+            .with_limits(limits)
     }
 
-    /// For one machine, or one process: loopback and `/memory` addresses as well, listen addresses
-    /// among them.
+    /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
+    /// listen addresses among them.
+    ///
+    /// What fails here is being worked on: no limits for dials, and who failed is tried again after
+    /// a second, at most a minute.
     pub fn local() -> Self {
-        Self::open_internet().with_scope(Scope::Loopback)
+        let config = Self::private_network().with_scope(Scope::Loopback);
+        let limits = Limits {
+            dials_per_minute: 1_000_000,
+            dials_per_address: 1_000_000,
+            ..config.limits
+        };
+        config
+            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
+            .with_limits(limits)
     }
 
     /// The name of the network: 1 to 64 bytes without white space or control characters. It
@@ -77,9 +115,37 @@ impl Config {
         self
     }
 
-    /// Which addresses are sent, kept and dialled. Default: [`Scope::Global`].
+    /// Which addresses are sent, kept and dialled, by how far away they work from. Default:
+    /// [`Scope::Global`].
     pub fn with_scope(mut self, scope: Scope) -> Self {
-        self.scope = scope;
+        self.addresses = self.addresses.with_scope(scope);
+        self
+    }
+
+    /// Whether DNS names are sent, kept and dialled. Default: no; in the presets
+    /// [`private_network`](Self::private_network) and [`local`](Self::local) yes.
+    ///
+    /// A name may lead anywhere, into a private network too, whatever the scope says.
+    pub fn with_dns(mut self, dns: bool) -> Self {
+        self.addresses = self.addresses.with_dns(dns);
+        self
+    }
+
+    /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
+    /// address must be admitted too. Default: no.
+    pub fn with_relayed(mut self, relayed: bool) -> Self {
+        self.addresses = self.addresses.with_relayed(relayed);
+        self
+    }
+
+    /// A filter of one's own: an address is sent, kept and dialled only when `filter` says yes as
+    /// well. It is given the address without `/p2p/<peer>` at its end, and called often, on any
+    /// thread. Default: none.
+    pub fn with_address_filter(
+        mut self,
+        filter: impl Fn(&Multiaddr) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.addresses = self.addresses.with_filter(filter);
         self
     }
 
@@ -147,6 +213,15 @@ impl Config {
         self
     }
 
+    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and an
+    /// address that was dialled in vain not dialled again, whoever is said to be there: at first and
+    /// at most, 1 ms to 24 h, see [`gossip::config::Config::with_quarantine`]. `None`: at once.
+    /// Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
+    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+        self.gossip = self.gossip.with_quarantine(quarantine);
+        self
+    }
+
     /// Push, pull or push-pull. Default: push-pull.
     pub fn with_propagation(mut self, propagation: Propagation) -> Self {
         self.gossip = self.gossip.with_propagation(propagation);
@@ -156,6 +231,12 @@ impl Config {
     /// With whom exchanges are started: head, tail or rand. Default: tail.
     pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
         self.gossip = self.gossip.with_selection(selection);
+        self
+    }
+
+    /// What other nodes can make this one spend. Default: [`Limits::default`].
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -172,8 +253,8 @@ impl Config {
     }
 
     /// Which addresses are sent, kept and dialled.
-    pub fn scope(&self) -> Scope {
-        self.scope
+    pub fn addresses(&self) -> &AddressPolicy {
+        &self.addresses
     }
 
     /// How many exchange partners stay connected on purpose.
@@ -189,6 +270,11 @@ impl Config {
     /// The first and the longest pause between two attempts at the seeds.
     pub fn seed_backoff(&self) -> (Duration, Duration) {
         self.seed_backoff
+    }
+
+    /// What other nodes can make this one spend.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The name of the network, if it has one.
@@ -228,6 +314,7 @@ impl Config {
         if self.gossip.view_size() > Self::MAX_VIEW_SIZE {
             return Err(ConfigError::ViewSize(self.gossip.view_size()));
         }
+        self.limits.check(self.gossip.view_size())?;
         if self.neighbours > Self::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
@@ -247,6 +334,9 @@ pub enum ConfigError {
     /// A setting of the mechanism or of the overlay.
     #[error(transparent)]
     Gossip(#[from] gossip::config::ConfigError),
+    /// A limit.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
     /// The view size is too large for a message.
     #[error("view size is {0}, must be 2 to {max}", max = Config::MAX_VIEW_SIZE)]
     ViewSize(usize),
@@ -262,6 +352,9 @@ pub enum ConfigError {
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
+    /// A key whose records this node's own limits do not allow.
+    #[error("the limits allow no records signed by a key of this node's type")]
+    KeyType,
     /// The pauses between attempts at the seeds will not do.
     #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
     SeedBackoff {

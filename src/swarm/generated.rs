@@ -16,6 +16,11 @@ pub struct Request {
     /// fields are empty.
     #[prost(bool, tag = "4")]
     pub goodbye: bool,
+    /// Bytes that say nothing: room for the answer. SHOULD be as much as takes the request to 256 bytes
+    /// for each descriptor hoped for, where the sender's view is not full or it sends no descriptors, and
+    /// empty otherwise. A receiver MUST NOT look at what is in it.
+    #[prost(bytes = "vec", tag = "5")]
+    pub padding: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Response {

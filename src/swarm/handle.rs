@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 
 use crate::{
     sampling::{PeerSampling, Sampler, Selection},
-    swarm::record::Record,
+    swarm::{contacts::Contacts, record::Record},
     view::View,
 };
 
@@ -25,12 +25,13 @@ use crate::{
 /// handed. No call waits for the swarm. When the behaviour is gone, its last view stays.
 ///
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
-/// need not have talked to yet.
+/// need not have talked to yet; see [`is_contacted`](Self::is_contacted).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
 struct State {
     view: View<Record>,
+    contacts: Contacts,
     sampler: Sampler<PeerId>,
     rng: StdRng,
     streams: BTreeMap<u64, StreamState>,
@@ -59,6 +60,21 @@ impl Handle {
     /// Whether the peer is in the view.
     pub fn contains(&self, peer: &PeerId) -> bool {
         self.lock().view.contains(peer)
+    }
+
+    /// Whether the peer is a *contact*: this node has made an exchange with it, over a connection
+    /// whose other end libp2p has authenticated, and it has not failed since. Of all other peers of
+    /// the view only hearsay is known. Some 500 contacts are remembered.
+    pub fn is_contacted(&self, peer: &PeerId) -> bool {
+        self.lock().contacts.contains(peer)
+    }
+
+    /// What to save for the next start (see [`Behaviour::init`](crate::Behaviour::init)): the
+    /// records of the contacts that this node has itself dialled, and found, at one of the addresses
+    /// of their records; those met most recently first, at most 256. A view, in contrast, may hold
+    /// peers that never were.
+    pub fn contacted(&self) -> Vec<Record> {
+        self.lock().contacts.verified()
     }
 
     /// Hands out one peer; `None` only when the view is empty. See [`Selection`].
@@ -180,6 +196,7 @@ impl Publisher {
     pub(crate) fn new(rng: StdRng) -> Self {
         Self(Handle(Arc::new(Mutex::new(State {
             view: View::default(),
+            contacts: Contacts::default(),
             sampler: Sampler::default(),
             rng,
             streams: BTreeMap::new(),
@@ -190,6 +207,11 @@ impl Publisher {
 
     pub(crate) fn handle(&self) -> &Handle {
         &self.0
+    }
+
+    /// Reads or changes the contacts.
+    pub(crate) fn contacts<T>(&self, with: impl FnOnce(&mut Contacts) -> T) -> T {
+        with(&mut self.0.lock().contacts)
     }
 
     /// Makes `view` the one that handles see.

@@ -8,8 +8,10 @@ use std::{
     time::Duration,
 };
 
+use futures::stream::{Abortable, Aborted};
 use futures_bounded::{Delay, FuturesMap, FuturesSet, Timeout};
 use libp2p_core::upgrade::ReadyUpgrade;
+use libp2p_identity::PeerId;
 use libp2p_swarm::{
     ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, StreamUpgradeError,
     SubstreamProtocol,
@@ -18,19 +20,17 @@ use libp2p_swarm::{
 use thiserror::Error;
 
 use crate::swarm::{
+    counters::Reason,
+    gate::{Pass, Refusal},
     generated as pb,
-    record::Verifier,
+    shared::Shared,
     wire::{MessageError, Reply, Request, Response, receive_request, send_request},
 };
 
-/// The most substreams that one peer may have open towards us on one connection. One is enough for
-/// a peer that keeps to the protocol; the others are for its time-outs. A guess.
-const MAX_INBOUND: usize = 4;
-/// The most substreams that we open on one connection: an exchange, and notices beside it. A guess.
-const MAX_OUTBOUND: usize = 4;
-
 type HandlerEvent = ConnectionHandlerEvent<ReadyUpgrade<StreamProtocol>, (), ToBehaviour>;
-type Received = Result<(Request, Reply<Stream>), MessageError>;
+/// `Aborted`: the stream had to give way to others.
+type Received = Result<Result<(Request, Reply<Stream>), MessageError>, Aborted>;
+type Answered = Result<Result<(), MessageError>, Aborted>;
 
 /// Names a request of ours, chosen by the behaviour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,6 +88,18 @@ pub enum OutboundError {
     Busy,
 }
 
+impl OutboundError {
+    /// Which kind of error it is; of a message's error, the message's.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Unsupported => Reason::Unsupported,
+            Self::Timeout => Reason::NoAnswer,
+            Self::Message(error) => error.reason(),
+            Self::Busy => Reason::Busy,
+        }
+    }
+}
+
 /// Why an exchange that a peer has started came to nothing. The view was not changed, unless the
 /// error says that the answer failed.
 #[derive(Debug, Error)]
@@ -105,15 +117,50 @@ pub enum InboundError {
     /// The answer could not be sent. The request was merged.
     #[error("answer: {0}")]
     Response(#[source] MessageError),
-    /// The peer has too many substreams open on this connection; this one was dropped unread.
-    #[error("more than {MAX_INBOUND} substreams open")]
+    /// The peer has too many substreams open on this connection; this one was dropped unread. Told
+    /// once a minute for each peer, however many there are; all are
+    /// [counted](crate::Behaviour::counters).
+    #[error("too many substreams open on this connection")]
     TooManyStreams,
+    /// The peer sends too many requests: this one was dropped unread. Told as seldom.
+    #[error("too many requests from this peer")]
+    TooManyRequests,
+    /// All peers together send too many requests, or have too many substreams open: this one, which
+    /// was perhaps an honest peer's, was dropped unread, or had been open for longest. If the request
+    /// was read already, it was merged. Told as seldom.
+    #[error("too many requests from all peers together")]
+    Overloaded,
+}
+
+impl InboundError {
+    /// Which kind of error it is; of a message's error, the message's.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::RequestTimeout => Reason::RequestTimeout,
+            Self::ResponseTimeout => Reason::ResponseTimeout,
+            Self::Request(error) | Self::Response(error) => error.reason(),
+            Self::TooManyStreams => Reason::TooManyStreams,
+            Self::TooManyRequests => Reason::TooManyRequests,
+            Self::Overloaded => Reason::Overloaded,
+        }
+    }
+}
+
+impl From<Refusal> for InboundError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TooManyStreams => Self::TooManyStreams,
+            Refusal::TooManyRequests => Self::TooManyRequests,
+            Refusal::Overloaded => Self::Overloaded,
+        }
+    }
 }
 
 /// The handler of one connection. Made by the behaviour.
 pub struct Handler {
     protocol: StreamProtocol,
-    verifier: Arc<Verifier>,
+    shared: Arc<Shared>,
+    peer: PeerId,
     /// How long a substream may take: to be negotiated, and then to be used.
     timeout: Duration,
     /// Requests of ours without a substream yet, in the order in which substreams were asked for.
@@ -121,10 +168,11 @@ pub struct Handler {
     /// How many of `waiting` a substream was asked for.
     asked: usize,
     sending: FuturesMap<OutboundId, Result<Response, MessageError>>,
-    receiving: FuturesSet<Received>,
+    /// Each pass stays with the stream it is for, until that is closed.
+    receiving: FuturesSet<(Received, Pass)>,
     /// Requests that the behaviour has not answered yet.
-    unanswered: HashMap<InboundId, Reply<Stream>>,
-    answering: FuturesSet<Result<(), MessageError>>,
+    unanswered: HashMap<InboundId, (Reply<Stream>, Pass)>,
+    answering: FuturesSet<Answered>,
     next_inbound: u64,
     events: VecDeque<ToBehaviour>,
     keep_alive: bool,
@@ -135,21 +183,24 @@ pub struct Handler {
 impl Handler {
     pub(crate) fn new(
         protocol: StreamProtocol,
-        verifier: Arc<Verifier>,
+        shared: Arc<Shared>,
+        peer: PeerId,
         timeout: Duration,
         keep_alive: bool,
     ) -> Self {
         let delay = move || Delay::futures_timer(timeout);
+        let inbound = shared.limits.inbound_streams;
         Self {
             protocol,
-            verifier,
+            peer,
             timeout,
             waiting: VecDeque::new(),
             asked: 0,
-            sending: FuturesMap::new(delay, MAX_OUTBOUND),
-            receiving: FuturesSet::new(delay, MAX_INBOUND),
+            sending: FuturesMap::new(delay, shared.limits.outbound_streams),
+            receiving: FuturesSet::new(delay, inbound),
             unanswered: HashMap::new(),
-            answering: FuturesSet::new(delay, MAX_INBOUND),
+            answering: FuturesSet::new(delay, inbound),
+            shared,
             next_inbound: 0,
             events: VecDeque::new(),
             keep_alive,
@@ -166,8 +217,32 @@ impl Handler {
         self.waiting.is_empty() && self.sending.is_empty() && self.inbound() == 0
     }
 
-    fn outcome(&mut self, id: OutboundId, result: Result<Response, OutboundError>) {
-        self.events.push_back(ToBehaviour::Outcome(id, result));
+    fn outcome(&self, id: OutboundId, result: Result<Response, OutboundError>) -> ToBehaviour {
+        if let Err(error) = &result {
+            self.shared.tally.refuse(error.reason());
+        }
+        ToBehaviour::Outcome(id, result)
+    }
+
+    fn outbound_failed(&mut self, id: OutboundId, error: OutboundError) {
+        let event = self.outcome(id, Err(error));
+        self.events.push_back(event);
+    }
+
+    fn inbound_failed(&self, error: InboundError) -> ToBehaviour {
+        self.shared.tally.refuse(error.reason());
+        ToBehaviour::InboundFailed(error)
+    }
+
+    /// A stream of the peer's was dropped. That may happen very often: `None` when the behaviour was
+    /// told not long ago.
+    fn refused(&self, refusal: Refusal) -> Option<ToBehaviour> {
+        let event = self.inbound_failed(refusal.into());
+        let news = self
+            .shared
+            .gate
+            .is_news(self.peer, refusal, self.shared.now());
+        news.then_some(event)
     }
 
     fn on_outbound(&mut self, stream: Stream) {
@@ -175,32 +250,57 @@ impl Handler {
         let Some((id, request)) = self.waiting.pop_front() else {
             return; // Given up meanwhile.
         };
-        let verifier = self.verifier.clone();
-        let exchange = async move { send_request(stream, request, &verifier).await };
+        let shared = self.shared.clone();
+        let exchange = async move { send_request(stream, request, &shared).await };
         if self.sending.try_push(id, exchange).is_err() {
-            self.outcome(id, Err(OutboundError::Busy));
+            self.outbound_failed(id, OutboundError::Busy);
         }
     }
 
     fn on_inbound(&mut self, stream: Stream) {
-        let verifier = self.verifier.clone();
-        let receive = async move { receive_request(stream, &verifier).await };
-        if self.inbound() >= MAX_INBOUND || self.receiving.try_push(receive).is_err() {
-            self.events
-                .push_back(ToBehaviour::InboundFailed(InboundError::TooManyStreams));
+        if let Err(refusal) = self.admit(stream) {
+            let event = self.refused(refusal);
+            self.events.extend(event);
         }
     }
 
-    fn on_received(&mut self, received: Result<Received, Timeout>) -> ToBehaviour {
+    fn admit(&mut self, stream: Stream) -> Result<(), Refusal> {
+        if self.inbound() >= self.shared.limits.inbound_streams {
+            return Err(Refusal::TooManyStreams);
+        }
+        let now = self.shared.now();
+        let pass = self.shared.gate.admit(self.peer, self.keep_alive, now)?;
+        let shared = self.shared.clone();
+        let receive = async move {
+            let receive = receive_request(stream, &shared);
+            let received = Abortable::new(receive, pass.registration()).await;
+            (received, pass)
+        };
+        self.receiving
+            .try_push(receive)
+            .map_err(|_| Refusal::TooManyStreams)
+    }
+
+    fn on_received(&mut self, received: Result<(Received, Pass), Timeout>) -> Option<ToBehaviour> {
         match received {
-            Ok(Ok((request, reply))) => {
+            Ok((Ok(Ok((request, reply))), pass)) => {
                 let id = InboundId(self.next_inbound);
                 self.next_inbound += 1;
-                self.unanswered.insert(id, reply);
-                ToBehaviour::Request(id, request)
+                self.unanswered.insert(id, (reply, pass));
+                Some(ToBehaviour::Request(id, request))
             }
-            Ok(Err(error)) => ToBehaviour::InboundFailed(InboundError::Request(error)),
-            Err(_) => ToBehaviour::InboundFailed(InboundError::RequestTimeout),
+            Ok((Ok(Err(error)), _)) => Some(self.inbound_failed(InboundError::Request(error))),
+            Ok((Err(Aborted), _)) => self.refused(Refusal::Overloaded),
+            Err(_) => Some(self.inbound_failed(InboundError::RequestTimeout)),
+        }
+    }
+
+    fn on_answered(&self, answered: Result<Answered, Timeout>) -> Option<ToBehaviour> {
+        match answered {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(error))) => Some(self.inbound_failed(InboundError::Response(error))),
+            Ok(Err(Aborted)) => self.refused(Refusal::Overloaded),
+            Err(_) => Some(self.inbound_failed(InboundError::ResponseTimeout)),
         }
     }
 
@@ -213,18 +313,17 @@ impl Handler {
                 Ok(result) => result.map_err(OutboundError::from),
                 Err(_) => Err(OutboundError::Timeout),
             };
-            return Poll::Ready(ToBehaviour::Outcome(id, result));
+            return Poll::Ready(self.outcome(id, result));
         }
-        if let Poll::Ready(received) = self.receiving.poll_unpin(cx) {
-            return Poll::Ready(self.on_received(received));
+        while let Poll::Ready(received) = self.receiving.poll_unpin(cx) {
+            if let Some(event) = self.on_received(received) {
+                return Poll::Ready(event);
+            }
         }
         while let Poll::Ready(answered) = self.answering.poll_unpin(cx) {
-            let error = match answered {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => InboundError::Response(error),
-                Err(_) => InboundError::ResponseTimeout,
-            };
-            return Poll::Ready(ToBehaviour::InboundFailed(error));
+            if let Some(event) = self.on_answered(answered) {
+                return Poll::Ready(event);
+            }
         }
         if self.notify_idle && self.is_idle() {
             self.notify_idle = false;
@@ -265,16 +364,20 @@ impl ConnectionHandler for Handler {
     fn on_behaviour_event(&mut self, command: Command) {
         match command {
             Command::Request(id, request) => {
-                if self.waiting.len() + self.sending.len() >= MAX_OUTBOUND {
-                    self.outcome(id, Err(OutboundError::Busy));
+                let under_way = self.waiting.len() + self.sending.len();
+                if under_way >= self.shared.limits.outbound_streams {
+                    self.outbound_failed(id, OutboundError::Busy);
                 } else {
                     self.waiting.push_back((id, request.into_protobuf()));
                 }
             }
             Command::Respond(id, response) => {
-                if let Some(reply) = self.unanswered.remove(&id) {
+                if let Some((reply, pass)) = self.unanswered.remove(&id) {
+                    let answer = async move {
+                        Abortable::new(reply.send(response), pass.registration()).await
+                    };
                     // Cannot fail: every stream here was counted when it came in.
-                    let _ = self.answering.try_push(reply.send(response));
+                    let _ = self.answering.try_push(answer);
                 }
             }
             Command::Refuse(id) => _ = self.unanswered.remove(&id),
@@ -318,7 +421,7 @@ impl ConnectionHandler for Handler {
                 self.asked = self.asked.saturating_sub(1);
                 // Substreams are alike, so whichever request waits longest takes the failure.
                 if let Some((id, _)) = self.waiting.pop_front() {
-                    self.outcome(id, Err(upgrade_error(error)));
+                    self.outbound_failed(id, upgrade_error(error));
                 }
             }
             ConnectionEvent::RemoteProtocolsChange(change) => {

@@ -5,20 +5,28 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hashlink::LruCache;
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr, signed_envelope};
-use libp2p_identity::{DecodingError, Keypair, ParseError, PeerId, PublicKey, SigningError};
+use libp2p_identity::{
+    DecodingError, KeyType, Keypair, ParseError, PeerId, PublicKey, SigningError,
+};
 use prost::Message;
 use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
+    prefixes::Prefixes,
     swarm::{
-        address::{Scope, split_peer},
+        address::{Target, split_peer},
+        counters::{Reason, Tally},
         generated as pb,
+        limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
+        policy::AddressPolicy,
+        rate::{Bucket, Rate},
     },
     view::Peer,
 };
@@ -27,14 +35,9 @@ use crate::{
 const DOMAIN: &str = "libp2p-peer-record";
 const PAYLOAD_TYPE: &[u8] = &[0x03, 0x01];
 
-/// The largest record, in bytes with its envelope. With eight QUIC addresses a record of an Ed25519
-/// key takes 277 bytes (measured); DNS names take more.
-pub const MAX_RECORD_BYTES: usize = 1024;
-/// The most addresses in a record.
-pub const MAX_ADDRESSES: usize = 8;
-/// How many verified records are remembered, so as not to verify them again: some 300 kB. A guess:
-/// several views' worth.
-const REMEMBERED: usize = 512;
+/// What a descriptor takes on the wire beside the record in it, in bytes: tags and lengths of both, and
+/// an age of 1 to 127.
+const DESCRIPTOR_BYTES: usize = 8;
 
 /// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
 /// on as it is. Cheap to clone.
@@ -46,10 +49,23 @@ struct Inner {
     peer_id: PeerId,
     seq: u64,
     addresses: Vec<Multiaddr>,
+    /// Of the first address.
+    prefixes: Option<Prefixes>,
     envelope: Vec<u8>,
 }
 
 impl Record {
+    fn new(peer_id: PeerId, seq: u64, addresses: Vec<Multiaddr>, envelope: Vec<u8>) -> Self {
+        let target = addresses.first().and_then(Target::of);
+        Self(Arc::new(Inner {
+            peer_id,
+            seq,
+            prefixes: target.and_then(|target| target.prefixes()),
+            addresses,
+            envelope,
+        }))
+    }
+
     /// Whose record it is: the signer.
     pub fn peer_id(&self) -> PeerId {
         self.0.peer_id
@@ -61,7 +77,7 @@ impl Record {
         self.0.seq
     }
 
-    /// The addresses that are within this node's [`Scope`], without `/p2p` at their end. Never
+    /// The addresses that this node's [policy](crate::AddressPolicy) admits, without `/p2p` at their end. Never
     /// empty in a view.
     pub fn addresses(&self) -> &[Multiaddr] {
         &self.0.addresses
@@ -102,12 +118,7 @@ impl Record {
             if envelope.len() > MAX_RECORD_BYTES && addresses.pop().is_some() {
                 continue;
             }
-            return Ok(Self(Arc::new(Inner {
-                peer_id,
-                seq,
-                addresses,
-                envelope,
-            })));
+            return Ok(Self::new(peer_id, seq, addresses, envelope));
         }
     }
 }
@@ -127,6 +138,16 @@ impl Peer for Record {
 
     fn id(&self) -> &PeerId {
         &self.0.peer_id
+    }
+
+    /// Those of the first address that this node would dial.
+    fn prefixes(&self) -> Option<Prefixes> {
+        self.0.prefixes
+    }
+
+    /// With its descriptor, for an age of 1 to 127.
+    fn size(&self) -> usize {
+        self.0.envelope.len() + DESCRIPTOR_BYTES
     }
 
     /// The sequence number of a peer's record only ever grows.
@@ -203,27 +224,79 @@ pub enum RecordError {
     AddressOfAnother(Multiaddr),
 }
 
+impl RecordError {
+    /// Which kind of error it is.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::TooLarge { .. } => Reason::RecordTooLarge,
+            Self::NotProtobuf(_) => Reason::RecordNotProtobuf,
+            Self::PayloadType => Reason::RecordPayloadType,
+            Self::KeyType(_) => Reason::RecordKeyType,
+            Self::Key(_) => Reason::RecordKey,
+            Self::PeerId(_) => Reason::RecordPeerId,
+            Self::Signer { .. } => Reason::RecordSigner,
+            Self::Signature => Reason::RecordSignature,
+            Self::TooManyAddresses { .. } => Reason::RecordTooManyAddresses,
+            Self::Address(_) => Reason::RecordAddress,
+            Self::AddressOfAnother(_) => Reason::RecordAddressOfAnother,
+        }
+    }
+}
+
 /// Checks records, and remembers those that passed. Shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Verifier {
-    scope: Scope,
-    remembered: Mutex<LruCache<PeerId, Record>>,
+    policy: AddressPolicy,
+    limits: Limits,
+    tally: Arc<Tally>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    remembered: LruCache<PeerId, Record>,
+    /// For records that nobody has asked for.
+    budget: Bucket,
 }
 
 impl Verifier {
-    pub(crate) fn new(scope: Scope) -> Self {
+    pub(crate) fn new(policy: AddressPolicy, limits: Limits, tally: Arc<Tally>) -> Self {
         Self {
-            scope,
-            remembered: Mutex::new(LruCache::new(REMEMBERED)),
+            policy,
+            tally,
+            state: Mutex::new(State {
+                remembered: LruCache::new(limits.records_remembered),
+                budget: Bucket::default(),
+            }),
+            limits,
         }
     }
 
-    /// The record in `envelope`; `None` when there is nothing wrong with it and it is of no use
-    /// here: no address is within the scope, or this build lacks the code for its key type.
+    /// The record in `envelope`, which this node has asked for; `None` when there is nothing wrong
+    /// with it and it is of no use here: no address is admitted, it is beyond this node's
+    /// own limits, or this build lacks the code for its key type.
     ///
-    /// The signature, the only check that costs anything, comes last, and not for a record that
-    /// has passed before.
+    /// What costs anything, the key and the signature, comes last, and not for a record that has
+    /// passed before.
     pub(crate) fn check(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
+        self.check_within(envelope, |_| true)
+    }
+
+    /// The same for a record that came unasked; `None` also when the budget for those is used up.
+    pub(crate) fn check_unasked(
+        &self,
+        envelope: Vec<u8>,
+        now: Duration,
+    ) -> Result<Option<Record>, RecordError> {
+        let rate = Rate::per(self.limits.verifications_per_second, Duration::from_secs(1));
+        self.check_within(envelope, |state| state.budget.take(rate, now))
+    }
+
+    fn check_within(
+        &self,
+        envelope: Vec<u8>,
+        afford: impl FnOnce(&mut State) -> bool,
+    ) -> Result<Option<Record>, RecordError> {
         if envelope.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLarge {
                 bytes: envelope.len(),
@@ -233,64 +306,79 @@ impl Verifier {
         if opened.payload_type != PAYLOAD_TYPE {
             return Err(RecordError::PayloadType);
         }
-        let Some(key) = public_key(opened.public_key.unwrap_or_default())? else {
-            return Ok(None);
-        };
+        let key = opened.public_key.unwrap_or_default();
+        let key_type = key_type(&key)?;
         let record = pb::PeerRecord::decode(&opened.payload[..])?;
         let subject = PeerId::from_bytes(&record.peer_id).map_err(RecordError::PeerId)?;
-        let signer = key.to_peer_id();
-        if subject != signer {
-            return Err(RecordError::Signer { subject, signer });
-        }
         if record.addresses.len() > MAX_ADDRESSES {
             return Err(RecordError::TooManyAddresses {
                 count: record.addresses.len(),
             });
         }
+        if envelope.len() > self.limits.record_bytes
+            || record.addresses.len() > self.limits.addresses_per_record
+            || !self.limits.key_types.contains(&key_type)
+        {
+            self.tally.records_passed_over.add(1);
+            return Ok(None);
+        }
         let mut addresses = Vec::with_capacity(record.addresses.len());
         for info in record.addresses {
             let address = Multiaddr::try_from(info.multiaddr).map_err(RecordError::Address)?;
             let (bare, peer) = split_peer(&address);
-            if peer.is_some_and(|peer| peer != signer) {
+            if peer.is_some_and(|peer| peer != subject) {
                 return Err(RecordError::AddressOfAnother(address));
             }
-            if self.scope.admits(&bare) {
+            if self.policy.check(&subject, &bare).is_ok() {
                 addresses.push(bare);
             }
         }
         if addresses.is_empty() {
             return Ok(None);
         }
-        if let Some(known) = self.remembered().get(&signer)
-            && known.envelope() == envelope
-        {
+        let mut state = self.state();
+        let known = state.remembered.get(&subject);
+        if let Some(known) = known.filter(|known| known.envelope() == envelope) {
+            self.tally.records_known.add(1);
             return Ok(Some(known.clone()));
         }
+        if !afford(&mut state) {
+            self.tally.records_passed_over.add(1);
+            return Ok(None);
+        }
+        drop(state);
+        let Some(key) = public_key(&key)? else {
+            return Ok(None);
+        };
+        let signer = key.to_peer_id();
+        if subject != signer {
+            return Err(RecordError::Signer { subject, signer });
+        }
+        self.tally.records_verified.add(1);
         verify(&envelope, &key, &opened.payload)?;
-        let record = Record(Arc::new(Inner {
-            peer_id: signer,
-            seq: record.seq,
-            addresses,
-            envelope,
-        }));
-        self.remembered().insert(signer, record.clone());
+        let record = Record::new(signer, record.seq, addresses, envelope);
+        self.state().remembered.insert(signer, record.clone());
         Ok(Some(record))
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, LruCache<PeerId, Record>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         // A cache is as good after a panic elsewhere as before.
-        self.remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// `None` for a key that is allowed and that this build of libp2p-identity cannot read.
-fn public_key(key: pb::PublicKey) -> Result<Option<PublicKey>, RecordError> {
+/// The type of a key, before anything is computed with it.
+fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
     match pb::KeyType::try_from(key.r#type) {
-        Ok(pb::KeyType::Ed25519 | pb::KeyType::Secp256k1 | pb::KeyType::Ecdsa) => {}
-        Ok(pb::KeyType::Rsa) | Err(_) => return Err(RecordError::KeyType(key.r#type)),
+        Ok(pb::KeyType::Ed25519) => Ok(KeyType::Ed25519),
+        Ok(pb::KeyType::Secp256k1) => Ok(KeyType::Secp256k1),
+        Ok(pb::KeyType::Ecdsa) => Ok(KeyType::Ecdsa),
+        Ok(pb::KeyType::Rsa) | Err(_) => Err(RecordError::KeyType(key.r#type)),
     }
+}
+
+/// `None` for a key that this build of libp2p-identity cannot read.
+fn public_key(key: &pb::PublicKey) -> Result<Option<PublicKey>, RecordError> {
     match PublicKey::try_decode_protobuf(&key.encode_to_vec()) {
         Ok(key) => Ok(Some(key)),
         // The error has no kind to match on; a test below holds the wording.
@@ -320,6 +408,7 @@ mod tests {
     use libp2p_core::PeerRecord;
 
     use super::*;
+    use crate::swarm::address::Scope;
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
@@ -353,8 +442,12 @@ mod tests {
         }
     }
 
+    fn verifier(scope: Scope) -> Verifier {
+        Verifier::new(AddressPolicy::new(scope), Limits::default(), Arc::default())
+    }
+
     fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        Verifier::new(Scope::Loopback).check(envelope)
+        verifier(Scope::Loopback).check(envelope)
     }
 
     #[test]
@@ -467,7 +560,7 @@ mod tests {
         ];
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses));
         let kept = |scope| {
-            let record = Verifier::new(scope).check(envelope.clone()).expect("valid");
+            let record = verifier(scope).check(envelope.clone()).expect("valid");
             record.expect("usable").addresses().to_vec()
         };
         assert_eq!(kept(Scope::Global), addresses[2..]);
@@ -475,7 +568,7 @@ mod tests {
         assert_eq!(kept(Scope::Loopback), addresses);
 
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses[..1]));
-        let record = Verifier::new(Scope::Global).check(envelope);
+        let record = verifier(Scope::Global).check(envelope);
         assert!(record.expect("valid").is_none());
     }
 
@@ -486,12 +579,13 @@ mod tests {
             r#type: pb::KeyType::Ecdsa.into(),
             data: vec![0; 33],
         };
-        assert!(matches!(public_key(key), Ok(None)));
+        assert!(matches!(key_type(&key), Ok(KeyType::Ecdsa)));
+        assert!(matches!(public_key(&key), Ok(None)));
     }
 
     #[test]
     fn a_record_is_verified_once() {
-        let verifier = Verifier::new(Scope::Loopback);
+        let verifier = verifier(Scope::Loopback);
         let keypair = Keypair::generate_ed25519();
         let record = Record::sign(&keypair, 1, &home()).expect("signing works");
         let first = verifier.check(record.envelope().to_vec());

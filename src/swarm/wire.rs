@@ -1,30 +1,30 @@
 //! Messages and bytes: what `proto/peer_sampling.proto` says, with its bounds enforced.
 
-use std::io;
+use std::{io, sync::Arc};
 
 use asynchronous_codec::{Decoder, Encoder, Framed};
 use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite, SinkExt, TryStreamExt};
-use prost::Message;
+use prost::{Message, length_delimiter_len};
 use thiserror::Error;
 
 use crate::{
     gossip::message::{Request as GossipRequest, Response as GossipResponse},
     swarm::{
+        counters::{Reason, Tally},
         generated as pb,
-        record::{MAX_RECORD_BYTES, Record, RecordError, Verifier},
+        limits::Limits,
+        metered::Metered,
+        record::{Record, RecordError},
+        shared::Shared,
     },
     view::Descriptor,
 };
 
-/// The most descriptors in a message: half of the largest view.
-pub const MAX_DESCRIPTORS: usize = 64;
-/// The largest message, in bytes without its length: as many of the largest records as are allowed,
-/// with 16 bytes around each.
-pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
-
 /// The field number of `descriptors` in both messages.
 const DESCRIPTORS_FIELD: u32 = 1;
+/// What a yes to the wish to be neighbours takes in an answer, in bytes.
+const NEIGHBOUR_BYTES: usize = 2;
 
 /// What the sender of a request proposes for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,35 +60,56 @@ impl Request {
         }
     }
 
+    /// Padded, where it asks for more room in the answer than it takes itself.
     pub(crate) fn into_protobuf(self) -> pb::Request {
         match self {
             Self::Goodbye => pb::Request {
                 goodbye: true,
                 ..Default::default()
             },
-            Self::Exchange { gossip, neighbour } => pb::Request {
-                descriptors: descriptors_to_protobuf(gossip.descriptors),
-                pull: gossip.pull,
-                neighbour: match neighbour {
-                    Proposal::None => pb::Neighbour::None,
-                    Proposal::Welcome => pb::Neighbour::Welcome,
-                    Proposal::Needed => pb::Neighbour::Needed,
+            Self::Exchange { gossip, neighbour } => {
+                let mut request = pb::Request {
+                    descriptors: descriptors_to_protobuf(gossip.descriptors),
+                    pull: gossip.pull,
+                    neighbour: match neighbour {
+                        Proposal::None => pb::Neighbour::None,
+                        Proposal::Welcome => pb::Neighbour::Welcome,
+                        Proposal::Needed => pb::Neighbour::Needed,
+                    }
+                    .into(),
+                    ..Default::default()
+                };
+                if gossip.room < usize::MAX {
+                    let missing = gossip.room.saturating_sub(request.encoded_len());
+                    request.padding = vec![0; missing];
                 }
-                .into(),
-                goodbye: false,
-            },
+                request
+            }
         }
     }
 
-    fn from_protobuf(request: pb::Request, verifier: &Verifier) -> Result<Self, MessageError> {
+    /// `bytes`: how many came, with the length in front.
+    fn from_protobuf(
+        request: pb::Request,
+        bytes: usize,
+        shared: &Shared,
+    ) -> Result<Self, MessageError> {
         if request.goodbye {
             return Ok(Self::Goodbye);
         }
+        let neighbour_bytes = match request.neighbour {
+            0 => 0,
+            _ => NEIGHBOUR_BYTES,
+        };
+        let check = |envelope| shared.verifier.check_unasked(envelope, shared.now());
         Ok(Self::Exchange {
             gossip: GossipRequest {
-                descriptors: descriptors_from_protobuf(request.descriptors, verifier)?,
+                descriptors: descriptors_from_protobuf(request.descriptors, check)?,
                 pull: request.pull,
-                room: usize::MAX,
+                // The answer's length takes as many bytes as the request's, or fewer.
+                room: bytes
+                    .saturating_sub(length_delimiter_len(bytes))
+                    .saturating_sub(neighbour_bytes),
             },
             neighbour: match pb::Neighbour::try_from(request.neighbour) {
                 Ok(pb::Neighbour::Welcome) => Proposal::Welcome,
@@ -125,10 +146,11 @@ impl Response {
         }
     }
 
-    fn from_protobuf(response: pb::Response, verifier: &Verifier) -> Result<Self, MessageError> {
+    fn from_protobuf(response: pb::Response, shared: &Shared) -> Result<Self, MessageError> {
+        let check = |envelope| shared.verifier.check(envelope);
         Ok(Self {
             gossip: GossipResponse {
-                descriptors: descriptors_from_protobuf(response.descriptors, verifier)?,
+                descriptors: descriptors_from_protobuf(response.descriptors, check)?,
             },
             neighbour: response.neighbour,
         })
@@ -148,12 +170,11 @@ fn descriptors_to_protobuf(descriptors: Vec<Descriptor<Record>>) -> Vec<pb::Desc
 /// One bad record spoils the message: an honest sender has checked what it passes on.
 fn descriptors_from_protobuf(
     descriptors: Vec<pb::Descriptor>,
-    verifier: &Verifier,
+    check: impl Fn(Vec<u8>) -> Result<Option<Record>, RecordError>,
 ) -> Result<Vec<Descriptor<Record>>, MessageError> {
     let mut checked = Vec::with_capacity(descriptors.len());
     for (index, descriptor) in descriptors.into_iter().enumerate() {
-        let record = verifier
-            .check(descriptor.signed_peer_record)
+        let record = check(descriptor.signed_peer_record)
             .map_err(|error| MessageError::Record { index, error })?;
         checked.extend(record.map(|peer| Descriptor {
             peer,
@@ -169,7 +190,7 @@ fn descriptors_from_protobuf(
 #[non_exhaustive]
 pub enum MessageError {
     /// The message announces more bytes than are allowed. No more of it was read.
-    #[error("message of {bytes} bytes, at most {MAX_MESSAGE_BYTES} are allowed")]
+    #[error("message of {bytes} bytes, more than are allowed")]
     TooLong {
         /// The length announced, in bytes.
         bytes: u64,
@@ -181,7 +202,7 @@ pub enum MessageError {
     #[error("not protobuf: {0}")]
     NotProtobuf(#[source] io::Error),
     /// More descriptors than are allowed. None was looked at.
-    #[error("message with {count} descriptors, at most {MAX_DESCRIPTORS} are allowed")]
+    #[error("message with {count} descriptors, more than are allowed")]
     TooManyDescriptors {
         /// How many there are.
         count: usize,
@@ -200,52 +221,105 @@ pub enum MessageError {
     Stream(#[from] io::Error),
 }
 
+impl MessageError {
+    /// Which kind of error it is; of a record's error, the record's.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::TooLong { .. } => Reason::MessageTooLong,
+            Self::CutOff => Reason::MessageCutOff,
+            Self::NotProtobuf(_) => Reason::MessageNotProtobuf,
+            Self::TooManyDescriptors { .. } => Reason::TooManyDescriptors,
+            Self::Record { error, .. } => error.reason(),
+            Self::Stream(_) => Reason::StreamBroken,
+        }
+    }
+}
+
 /// A stream on which `Out` is sent and `In` received, each behind its length.
-type MessageStream<S, Out, In> = Framed<S, Codec<Out, In>>;
+type MessageStream<S, Out, In> = Framed<Metered<S>, Codec<Out, In>>;
+
+fn message_stream<S: AsyncRead + AsyncWrite + Unpin, Out: Message, In: Message + Default>(
+    stream: S,
+    shared: &Shared,
+) -> MessageStream<S, Out, In> {
+    let stream = Metered::new(stream, shared.tally.clone());
+    Framed::new(stream, Codec::new(shared.limits))
+}
 
 /// The starting side of an exchange: send, close, read.
 pub(crate) async fn send_request<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: pb::Request,
-    verifier: &Verifier,
+    shared: &Shared,
 ) -> Result<Response, MessageError> {
-    let mut stream: MessageStream<S, pb::Request, pb::Response> =
-        Framed::new(stream, Codec::default());
+    let mut stream: MessageStream<S, pb::Request, pb::Response> = message_stream(stream, shared);
     stream.send(request).await?;
+    shared.tally.requests_sent.add(1);
     stream.close().await?;
-    let response = stream.try_next().await?.ok_or(MessageError::CutOff)?;
-    Response::from_protobuf(response, verifier)
+    let (response, _) = stream.try_next().await?.ok_or(MessageError::CutOff)?;
+    let response = Response::from_protobuf(response, shared)?;
+    shared.tally.responses_received.add(1);
+    Ok(response)
 }
 
 /// The answering side, first half.
 pub(crate) async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    verifier: &Verifier,
+    shared: &Shared,
 ) -> Result<(Request, Reply<S>), MessageError> {
-    let mut stream = Framed::new(stream, Codec::default());
-    let request = stream.try_next().await?.ok_or(MessageError::CutOff)?;
-    Ok((Request::from_protobuf(request, verifier)?, Reply(stream)))
+    let mut stream = message_stream(stream, shared);
+    let (request, bytes) = stream.try_next().await?.ok_or(MessageError::CutOff)?;
+    let request = Request::from_protobuf(request, bytes, shared)?;
+    shared.tally.requests_received.add(1);
+    let tally = shared.tally.clone();
+    let reply = Reply {
+        stream,
+        bytes,
+        tally,
+    };
+    Ok((request, reply))
 }
 
 /// A stream whose request was read and not answered yet.
-pub(crate) struct Reply<S>(MessageStream<S, pb::Response, pb::Request>);
+pub(crate) struct Reply<S> {
+    stream: MessageStream<S, pb::Response, pb::Request>,
+    /// What the request took, with the length in front: the answer takes no more.
+    bytes: usize,
+    tally: Arc<Tally>,
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Reply<S> {
     /// The answering side, second half.
     pub(crate) async fn send(mut self, response: Response) -> Result<(), MessageError> {
-        self.0.send(response.into_protobuf()).await?;
+        let mut response = response.into_protobuf();
+        // It was made to fit; only great ages take more than was counted for them.
+        while framed_len(&response) > self.bytes && response.descriptors.pop().is_some() {}
+        self.stream.send(response).await?;
+        self.tally.responses_sent.add(1);
         // The answer is on its way. A peer that has it all may close the connection at once.
-        let _ = self.0.close().await;
+        let _ = self.stream.close().await;
         Ok(())
     }
 }
 
-/// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
-struct Codec<Out, In>(prost_codec::Codec<Out, In>);
+/// The bytes of a message behind its length.
+fn framed_len(message: &impl Message) -> usize {
+    let bytes = message.encoded_len();
+    length_delimiter_len(bytes) + bytes
+}
 
-impl<Out, In> Default for Codec<Out, In> {
-    fn default() -> Self {
-        Self(prost_codec::Codec::new(MAX_MESSAGE_BYTES))
+/// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
+struct Codec<Out, In> {
+    inner: prost_codec::Codec<Out, In>,
+    limits: Limits,
+}
+
+impl<Out, In> Codec<Out, In> {
+    fn new(limits: Limits) -> Self {
+        Self {
+            inner: prost_codec::Codec::new(limits.message_bytes),
+            limits,
+        }
     }
 }
 
@@ -254,36 +328,37 @@ impl<Out: Message, In> Encoder for Codec<Out, In> {
     type Error = MessageError;
 
     fn encode(&mut self, message: Out, dst: &mut BytesMut) -> Result<(), MessageError> {
-        Ok(self.0.encode(message, dst).map_err(io::Error::from)?)
+        Ok(self.inner.encode(message, dst).map_err(io::Error::from)?)
     }
 }
 
 impl<Out, In: Message + Default> Decoder for Codec<Out, In> {
-    type Item = In;
+    /// With the bytes that it took, those of the length included.
+    type Item = (In, usize);
     type Error = MessageError;
 
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<In>, MessageError> {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, MessageError> {
         let Some((length, prefix)) = message_length(src)? else {
             return Ok(None);
         };
-        if length > MAX_MESSAGE_BYTES as u64 {
+        if length > self.limits.message_bytes as u64 {
             return Err(MessageError::TooLong { bytes: length });
         }
-        // At most `MAX_MESSAGE_BYTES` now, so it fits.
+        // Within the limit now, so it fits.
         let end = prefix + length as usize;
         if src.len() < end {
             return Ok(None);
         }
         let count = count_descriptors(&src[prefix..end]).map_err(MessageError::NotProtobuf)?;
-        if count > MAX_DESCRIPTORS {
+        if count > self.limits.descriptors_per_message {
             return Err(MessageError::TooManyDescriptors { count });
         }
-        self.0
-            .decode(src)
-            .map_err(|error| MessageError::NotProtobuf(error.into()))
+        let decoded = self.inner.decode(src);
+        let message = decoded.map_err(|error| MessageError::NotProtobuf(error.into()))?;
+        Ok(message.map(|message| (message, end)))
     }
 
-    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<In>, MessageError> {
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, MessageError> {
         match self.decode(src)? {
             None if !src.is_empty() => Err(MessageError::CutOff),
             decoded => Ok(decoded),
@@ -319,9 +394,14 @@ fn count_descriptors(mut message: &[u8]) -> io::Result<usize> {
 mod tests {
     use futures::{executor::block_on, io::Cursor};
     use libp2p_identity::Keypair;
+    use web_time::Instant;
 
     use super::*;
-    use crate::swarm::address::Scope;
+    use crate::swarm::{
+        address::Scope,
+        limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
+        policy::AddressPolicy,
+    };
 
     fn descriptor(age: u32) -> Descriptor<Record> {
         let keypair = Keypair::generate_ed25519();
@@ -330,8 +410,15 @@ mod tests {
         Descriptor { peer, age }
     }
 
-    fn verifier() -> Verifier {
-        Verifier::new(Scope::Loopback)
+    fn shared_within(limits: Limits) -> Shared {
+        #[expect(clippy::disallowed_methods, reason = "any time will do")]
+        let start = Instant::now();
+        let period = std::time::Duration::from_secs(10);
+        Shared::new(AddressPolicy::new(Scope::Loopback), limits, period, start)
+    }
+
+    fn shared() -> Shared {
+        shared_within(Limits::default())
     }
 
     fn framed(message: &impl Message) -> Vec<u8> {
@@ -340,16 +427,16 @@ mod tests {
 
     /// What the answering side makes of these bytes.
     fn receive(bytes: Vec<u8>) -> Result<Request, MessageError> {
-        let (request, _) = block_on(receive_request(Cursor::new(bytes), &verifier()))?;
+        let (request, _) = block_on(receive_request(Cursor::new(bytes), &shared()))?;
         Ok(request)
     }
 
     /// What the starting side makes of these bytes.
     fn response(bytes: Vec<u8>) -> Result<Response, MessageError> {
-        let mut codec = Codec::<pb::Request, pb::Response>::default();
+        let mut codec = Codec::<pb::Request, pb::Response>::new(Limits::default());
         let mut src = BytesMut::from(&bytes[..]);
-        let decoded = codec.decode_eof(&mut src)?.ok_or(MessageError::CutOff)?;
-        Response::from_protobuf(decoded, &verifier())
+        let (decoded, _) = codec.decode_eof(&mut src)?.ok_or(MessageError::CutOff)?;
+        Response::from_protobuf(decoded, &shared())
     }
 
     #[test]
@@ -533,7 +620,7 @@ mod tests {
             descriptors,
             pull: true,
             neighbour: pb::Neighbour::Needed.into(),
-            goodbye: false,
+            ..Default::default()
         };
         assert!(message.encoded_len() <= MAX_MESSAGE_BYTES);
         // Refused for what is in it, not for its size.
@@ -592,7 +679,7 @@ mod tests {
             }
         }
         let request = Request::notice(Proposal::None).into_protobuf();
-        let result = block_on(send_request(Sink, request, &verifier()));
+        let result = block_on(send_request(Sink, request, &shared()));
         assert!(matches!(result, Err(MessageError::CutOff)));
     }
 }

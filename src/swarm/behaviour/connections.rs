@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
@@ -29,6 +30,8 @@ enum Support {
 struct Connection {
     id: ConnectionId,
     origin: Origin,
+    /// Where the peer was dialled, without its id; `None` when it has dialled.
+    dialled: Option<Multiaddr>,
     support: Support,
     /// Whether an exchange was made or tried on it.
     used: bool,
@@ -44,10 +47,18 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn add(&mut self, peer: PeerId, id: ConnectionId, origin: Origin, now: Duration) {
+    /// `dialled`: where, without the peer's id at the end.
+    pub(super) fn add(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        (origin, dialled): (Origin, Option<Multiaddr>),
+        now: Duration,
+    ) {
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
+            dialled,
             support: Support::Unknown,
             used: false,
             since: now,
@@ -93,6 +104,11 @@ impl Connections {
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
+    }
+
+    /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
+    pub(super) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
+        self.find(peer, id)?.dialled.as_ref()
     }
 
     /// Notes that an exchange is made or tried on the connection.
@@ -182,8 +198,18 @@ mod tests {
     fn peers_that_others_connected_are_found_once() {
         let mut connections = Connections::default();
         let (sibling, inbound) = (PeerId::random(), PeerId::random());
-        connections.add(sibling, connection(1), Origin::Sibling, Duration::ZERO);
-        connections.add(inbound, connection(2), Origin::Inbound, Duration::ZERO);
+        connections.add(
+            sibling,
+            connection(1),
+            (Origin::Sibling, None),
+            Duration::ZERO,
+        );
+        connections.add(
+            inbound,
+            connection(2),
+            (Origin::Inbound, None),
+            Duration::ZERO,
+        );
         assert_eq!(connections.untried(Duration::ZERO, PATIENCE), Some(sibling));
         connections.mark_used(&sibling, connection(1));
         assert_eq!(connections.untried(Duration::ZERO, PATIENCE), None);
@@ -201,8 +227,13 @@ mod tests {
         let mut connections = Connections::default();
         let peer = PeerId::random();
         assert!(!connections.is_connected(&peer));
-        connections.add(peer, connection(1), Origin::Exchange, Duration::ZERO);
-        connections.add(peer, connection(2), Origin::Inbound, Duration::ZERO);
+        connections.add(
+            peer,
+            connection(1),
+            (Origin::Exchange, None),
+            Duration::ZERO,
+        );
+        connections.add(peer, connection(2), (Origin::Inbound, None), Duration::ZERO);
         assert_eq!(connections.of(&peer).count(), 2);
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));

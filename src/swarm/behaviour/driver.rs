@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
     ConnectionId, DialError,
@@ -21,7 +21,11 @@ use crate::{
         address::split_peer,
         behaviour::{
             connections::Origin,
-            event::{Direction, Event, ExchangeError, NeighbourDownReason, SeedError, one_line},
+            dials::{Addresses, Dials},
+            event::{
+                Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
+                one_line,
+            },
             exchanges::{Dial, Purpose},
             links::Links,
             seeds::Seeds,
@@ -29,9 +33,11 @@ use crate::{
         config::{Config, ConfigError},
         handle::Publisher,
         handler::{Command, InboundId, OutboundError, OutboundId},
+        limits::PADDED_DESCRIPTOR_BYTES,
         record::Record,
-        wire::{Request, Response},
+        wire::{Proposal, Request, Response},
     },
+    view::Descriptor,
 };
 
 /// How long a peer that has connected to us is left to start an exchange itself before we do, while
@@ -47,7 +53,10 @@ pub(super) struct Driver<O> {
     pub(super) publisher: Publisher,
     pub(super) links: Links,
     pub(super) seeds: Seeds,
+    pub(super) dials: Dials,
     exchange_timeout: Duration,
+    /// Until when this node is too busy to tell whether others answer.
+    overloaded_until: Duration,
     leaving: Option<Leaving>,
     rng: StdRng,
 }
@@ -72,6 +81,8 @@ impl<O: Overlay<Record>> Driver<O> {
             publisher: Publisher::new(StdRng::from_rng(&mut rng)),
             links: Links::new(config.neighbours()),
             seeds: Seeds::new(config.seed_backoff()),
+            dials: Dials::new(config.limits(), config.gossip().quarantine()),
+            overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
             leaving: None,
             rng,
@@ -89,6 +100,7 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         self.links
             .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
+        self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
         self.publish();
         removed
@@ -106,6 +118,12 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
+    }
+
+    /// This node has too much to do, and nothing that fails for as long as an exchange takes is held
+    /// against anybody.
+    pub(super) fn note_overload(&mut self, now: Duration) {
+        self.overloaded_until = now.saturating_add(self.exchange_timeout);
     }
 
     fn publish(&self) {
@@ -127,8 +145,11 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             None => {}
         }
-        while let Some(failed) = self.gossip.poll_timeout(now) {
-            self.exchange_timed_out(failed);
+        if self.gossip.is_saturated() {
+            self.note_overload(now);
+        }
+        while let Some(id) = self.gossip.overdue(now) {
+            self.exchange_timed_out(id, now);
         }
         let mut round = false;
         while let Some(exchange) = self.gossip.poll_round(now) {
@@ -231,6 +252,16 @@ impl<O: Overlay<Record>> Driver<O> {
 
     // ---- Exchanges that this node starts ----
 
+    fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+        let request = &mut exchange.request;
+        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
+        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
+            let hoped_for = self.gossip.config().view_size() / 2;
+            request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
+        }
+        self.links.exchanges.start(exchange, seed);
+    }
+
     fn carry_out(
         &mut self,
         exchange: Exchange<Record, PeerId>,
@@ -238,14 +269,66 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (id, partner) = (exchange.id, exchange.partner);
-        self.links.exchanges.start(exchange, seed);
+        self.begin(exchange, seed);
         match self.links.connections.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
-            None => self.links.dial_partner(id, partner),
+            None => self.dial_partner(id, partner, now),
         }
+    }
+
+    /// Dials the partner of exchange `id`, within the budget.
+    fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
+        let (record, verified) = self.whereabouts(&partner);
+        let addresses = Addresses {
+            known: record.as_ref().map_or(&[], Record::addresses),
+            verified: verified.as_ref(),
+        };
+        match self.dials.choose(addresses, now, &mut self.rng) {
+            Ok(choice) => {
+                let connection = self.links.dial_partner(id, partner);
+                self.dials.hand_over(connection, choice, now);
+            }
+            Err(why) => self.exchange_failed(id, why.into(), now),
+        }
+    }
+
+    /// What is known of where a peer is: its record, and the one of its addresses where it was found.
+    fn whereabouts(&self, peer: &PeerId) -> (Option<Record>, Option<Multiaddr>) {
+        let hearsay = self.gossip.view().get(peer).map(|d| &d.peer);
+        self.publisher
+            .contacts(|contacts| contacts.whereabouts(peer, hearsay))
+    }
+
+    /// The swarm asks where to dial `peer`, on behalf of this behaviour or a sibling.
+    pub(super) fn addresses_to_dial(
+        &mut self,
+        connection: ConnectionId,
+        peer: Option<PeerId>,
+        now: Duration,
+    ) -> Vec<Multiaddr> {
+        if let Some(handed) = self.dials.handed(connection) {
+            return handed;
+        }
+        let for_seed = self.links.exchanges.is_dial(connection);
+        let Some(peer) = peer.filter(|_| !for_seed) else {
+            return Vec::new();
+        };
+        let (Some(record), verified) = self.whereabouts(&peer) else {
+            return Vec::new();
+        };
+        let addresses = Addresses {
+            known: record.addresses(),
+            verified: verified.as_ref(),
+        };
+        let choice = self.dials.choose_for_sibling(addresses, now, &mut self.rng);
+        match choice {
+            Ok(choice) => self.dials.hand_over(connection, choice, now),
+            Err(why) => tracing::debug!(%peer, %why, "No address for a sibling"),
+        }
+        self.dials.handed(connection).unwrap_or_default()
     }
 
     pub(super) fn on_outcome(
@@ -306,6 +389,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let Response { gossip, neighbour } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.note_contact(peer, connection, &gossip.descriptors, now);
         if let Some(seed) = self
             .links
             .exchanges
@@ -328,20 +412,64 @@ impl<O: Overlay<Record>> Driver<O> {
         self.publish();
     }
 
-    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
-        match self.gossip.handle_failure(id, error.failure(), now) {
-            Ok(failed) => self.after_failure(failed, error),
-            Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
-        }
+    /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
+    /// it advertises itself.
+    fn note_contact(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        descriptors: &[Descriptor<Record>],
+        now: Duration,
+    ) {
+        let own = descriptors.iter().map(|d| &d.peer);
+        let own = own.filter(|record| record.peer_id() == peer);
+        let own = own.max_by_key(|record| record.seq());
+        let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
+        let dialled = self.links.connections.dialled(&peer, connection);
+        let kept = |peer: &PeerId| self.links.is_neighbour(peer);
+        self.publisher
+            .contacts(|contacts| contacts.met(peer, record, dialled, now, kept));
     }
 
-    fn exchange_timed_out(&mut self, mut failed: Failed<PeerId>) {
-        // Nobody has opened the door in all that time: that is no exchange that broke.
-        let waiting = self.links.exchanges.is_waiting(failed.id);
-        if waiting && self.gossip.remove(&failed.partner).is_some() {
-            failed.removed = true;
+    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
+        let failure = error.failure();
+        self.fail(id, (error, failure), now);
+    }
+
+    fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
+        let failure = match self.links.exchanges.is_waiting(id) {
+            // Nobody has opened the door in all that time: that is no exchange that broke.
+            true => Failure::Unreachable,
+            false => Failure::Broken,
+        };
+        let failure = match now < self.overloaded_until {
+            true => Failure::Refused,
+            false => failure,
+        };
+        self.fail(id, (ExchangeError::Timeout, failure), now);
+    }
+
+    fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
+        let failure = match failure {
+            Failure::Broken if now < self.overloaded_until => Failure::Refused,
+            failure => failure,
+        };
+        match self.gossip.handle_failure(id, failure, now) {
+            Ok(mut failed) => {
+                // Nothing is known about it, but to keep it would be to keep a view full of fakes.
+                let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                if in_vain && self.gossip.remove(&failed.partner).is_some() {
+                    failed.removed = true;
+                }
+                let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+                if dead || (failed.removed && !in_vain) {
+                    self.publisher
+                        .contacts(|contacts| contacts.forget(&failed.partner));
+                }
+                self.after_failure(failed, error);
+            }
+            Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
-        self.after_failure(failed, ExchangeError::Timeout);
     }
 
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
@@ -388,6 +516,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         let response = match request {
             Request::Goodbye => {
+                self.publisher.contacts(|contacts| contacts.forget(&peer));
                 self.gossip.remove(&peer);
                 self.publish();
                 self.links
@@ -401,6 +530,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let gossip = if notice {
                     Response::empty().gossip
                 } else {
+                    self.note_contact(peer, connection, &gossip.descriptors, now);
                     let response = self.gossip.handle_request(&peer, gossip, now);
                     self.publish();
                     self.links.actions.emit(Event::Exchanged {
@@ -411,7 +541,13 @@ impl<O: Overlay<Record>> Driver<O> {
                     });
                     response
                 };
-                let neighbour = self.links.answer(peer, neighbour, &mut self.rng);
+                // A neighbour is somebody with whom there was an exchange.
+                let met = self.publisher.contacts(|contacts| contacts.contains(&peer));
+                let proposal = match met || self.links.is_neighbour(&peer) {
+                    true => neighbour,
+                    false => Proposal::None,
+                };
+                let neighbour = self.links.answer(peer, proposal, &mut self.rng);
                 Response { gossip, neighbour }
             }
         };
@@ -434,7 +570,17 @@ impl<O: Overlay<Record>> Driver<O> {
             (None, true) => Origin::Sibling,
             (None, false) => Origin::Inbound,
         };
-        self.links.connections.add(peer, connection, origin, now);
+        let dialled = match event.endpoint {
+            ConnectedPoint::Dialer { address, .. } => Some(split_peer(address).0),
+            ConnectedPoint::Listener { .. } => None,
+        };
+        if let Some(address) = &dialled {
+            self.dials.answered(connection, address);
+        }
+        self.not_found_at(&peer, event.failed_addresses);
+        self.links
+            .connections
+            .add(peer, connection, (origin, dialled), now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -446,7 +592,7 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => {
                     let id = exchange.id;
-                    self.links.exchanges.start(exchange, Some(address));
+                    self.begin(exchange, Some(address));
                     self.links.send_exchange(id, peer, connection);
                     false
                 }
@@ -479,6 +625,20 @@ impl<O: Overlay<Record>> Driver<O> {
 
     pub(super) fn on_dial_failure(&mut self, event: DialFailure, now: Duration) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let denied = matches!(
+            event.error,
+            DialError::Denied { .. } | DialError::NoAddresses
+        );
+        self.dials.failed(event.connection_id, !refused && !denied);
+        if let Some(peer) = &event.peer_id {
+            match event.error {
+                DialError::Transport(attempts) => {
+                    self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
+                }
+                DialError::WrongPeerId { address, .. } => self.not_found_at(peer, [address]),
+                _ => {}
+            }
+        }
         match self.links.exchanges.dial_ended(event.connection_id) {
             Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error, now),
             Some(Dial::Seed(address)) => {
@@ -506,6 +666,15 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// A dial at these addresses has not found `peer`.
+    fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
+        self.publisher.contacts(|contacts| {
+            for address in addresses {
+                contacts.not_found_at(peer, &split_peer(address).0);
+            }
+        });
+    }
+
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
@@ -514,7 +683,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         match self.links.exchanges.partner(id) {
             Some(partner) if self.links.exchanges.redial(id) => {
-                self.links.dial_partner(id, partner);
+                self.dial_partner(id, partner, now);
             }
             _ => self.exchange_dial_failed(id, error, now),
         }
@@ -554,7 +723,7 @@ mod tests {
     use libp2p_swarm::{ToSwarm, dial_opts::PeerCondition};
 
     use super::*;
-    use crate::{overlay::random::Random, swarm::wire::Proposal};
+    use crate::overlay::random::Random;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -827,5 +996,253 @@ mod tests {
                 .any(|action| matches!(action, ToSwarm::CloseConnection { .. }));
             assert_eq!(closes, !wanted);
         }
+    }
+
+    /// Puts `count` made-up peers into the view, all said to be at `address`.
+    fn fakes(driver: &mut Driver<Random>, count: usize, address: &Multiaddr) {
+        let records = (0..count).map(|_| {
+            let keypair = Keypair::generate_ed25519();
+            Record::sign(&keypair, 1, std::slice::from_ref(address)).expect("signing works")
+        });
+        assert_eq!(driver.gossip.init(records.collect::<Vec<_>>()), count);
+    }
+
+    /// Lets every dial of ours end in `error`; returns who was dialled, at one address or more.
+    fn fail_dials(
+        driver: &mut Driver<Random>,
+        error: impl Fn(&PeerId) -> DialError,
+        now: Duration,
+    ) -> Vec<PeerId> {
+        let mut dialled = Vec::new();
+        loop {
+            driver.advance(now);
+            let actions = drain(driver);
+            if actions.is_empty() {
+                return dialled;
+            }
+            for action in actions {
+                let ToSwarm::Dial { opts } = action else {
+                    continue;
+                };
+                let (id, peer) = (opts.connection_id(), opts.get_peer_id());
+                let peer = peer.expect("no seeds here");
+                if !driver.addresses_to_dial(id, Some(peer), now).is_empty() {
+                    dialled.push(peer);
+                }
+                let failure = DialFailure {
+                    peer_id: Some(peer),
+                    error: &error(&peer),
+                    connection_id: id,
+                };
+                driver.on_dial_failure(failure, now);
+            }
+        }
+    }
+
+    fn nobody_there(_: &PeerId) -> DialError {
+        DialError::Transport(Vec::new())
+    }
+
+    fn denied(_: &PeerId) -> DialError {
+        DialError::Denied {
+            cause: libp2p_swarm::ConnectionDenied::new("too many connections"),
+        }
+    }
+
+    /// Somebody goes on and on about the dead, each time at another address. They are left alone for
+    /// ever longer, and in the end for good.
+    #[test]
+    fn nobody_is_redialled_before_its_backoff_ends_and_in_the_end_nobody_is() {
+        let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
+        let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
+        // Who is left with nobody forgives all.
+        fakes(&mut driver, 1, &address());
+        let dead = Keypair::generate_ed25519();
+        let peer = dead.public().to_peer_id();
+        let error = |dialled: &PeerId| match *dialled == peer {
+            true => nobody_there(dialled),
+            false => denied(dialled),
+        };
+        let mut times = Vec::new();
+        for second in 1..2_000 {
+            let home = Multiaddr::empty().with(Protocol::Memory(1_000 + second));
+            let record = Record::sign(&dead, second, &[home]).expect("signing works");
+            let gossip = crate::gossip::message::Request {
+                descriptors: vec![Descriptor::fresh(record)],
+                pull: false,
+                room: usize::MAX,
+            };
+            let now = Duration::from_secs(second);
+            driver.gossip.handle_request(&PeerId::random(), gossip, now);
+            let dialled = fail_dials(&mut driver, error, now);
+            times.extend(dialled.contains(&peer).then_some(second));
+        }
+        let pauses: Vec<_> = times.windows(2).map(|times| times[1] - times[0]).collect();
+        assert_eq!(pauses.len(), 5, "{times:?}");
+        for (pause, least) in pauses.iter().zip([20, 40, 80, 80, 80]) {
+            assert!((least..least + 5).contains(pause), "{times:?}");
+        }
+    }
+
+    /// A full view of fakes clears without their victim's being dialled for each of them.
+    #[test]
+    fn fakes_at_one_address_leave_the_view_undialled() {
+        let mut config = Config::open_internet().with_quarantine(None);
+        config = config.with_view_size(100).with_neighbours(0);
+        let mut driver = driver(config);
+        fakes(&mut driver, 100, &address());
+        let mut dials = 0;
+        for second in 0..300 {
+            dials += fail_dials(&mut driver, nobody_there, second * SECOND).len();
+        }
+        assert_eq!(dials, 3);
+        assert!(driver.gossip.view().is_empty());
+    }
+
+    /// Our own connection limits: nobody is blamed, and nothing counted.
+    #[test]
+    fn what_we_refuse_ourselves_empties_neither_view_nor_budget() {
+        let config = Config::open_internet().with_view_size(10);
+        let mut driver = driver(config.with_neighbours(0));
+        for port in 1..=10 {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            fakes(&mut driver, 1, &address);
+        }
+        let mut dials = 0;
+        for second in 0..100 {
+            dials += fail_dials(&mut driver, denied, second * SECOND).len();
+        }
+        assert!(dials > 30, "{dials}");
+        assert_eq!(driver.gossip.view().len(), 10);
+    }
+
+    /// As many dials as a minute may have: the others have to wait, and stay.
+    #[test]
+    fn a_spent_budget_blames_nobody_and_does_not_keep_a_node_from_its_seeds() {
+        let mut limits = crate::swarm::limits::Limits::default();
+        limits.dials_per_minute = 1;
+        let config = Config::open_internet().with_limits(limits);
+        let mut driver = driver(config.with_neighbours(0));
+        for port in 1..=10 {
+            fakes(
+                &mut driver,
+                1,
+                &Multiaddr::empty().with(Protocol::Memory(port)),
+            );
+        }
+        let dials: usize = (0..5)
+            .map(|second| fail_dials(&mut driver, nobody_there, second * SECOND).len())
+            .sum();
+        assert_eq!(dials, 1);
+        assert_eq!(driver.gossip.view().len(), 9);
+        let seed = Multiaddr::empty().with(Protocol::Memory(99));
+        driver
+            .seeds
+            .add(seed, PeerId::random())
+            .expect("an address");
+        driver.advance(5 * SECOND);
+        assert!(dial_of(drain(&mut driver)).is_some(), "the seed is dialled");
+    }
+
+    /// Nobody answers in time to a node that has no time itself.
+    #[test]
+    fn overload_blames_nobody() {
+        for overloaded in [false, true] {
+            let mut driver = driver(Config::local().with_neighbours(0));
+            fakes(&mut driver, 1, &address());
+            driver.advance(SECOND);
+            let dial = dial_of(drain(&mut driver)).expect("a round");
+            let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+            if overloaded {
+                driver.note_overload(11 * SECOND);
+            }
+            // Neither the dial nor what follows ends in time.
+            driver.advance(11 * SECOND);
+            assert_eq!(driver.gossip.view().contains(&peer), overloaded);
+            established(&mut driver, peer, dial, 12 * SECOND);
+            let mut time = 12;
+            for _ in 0..2 {
+                let Some(_) = driver.gossip.exchange_with(peer, time * SECOND) else {
+                    continue;
+                };
+                time += 10;
+                if overloaded {
+                    driver.note_overload(time * SECOND);
+                }
+                driver.advance(time * SECOND);
+            }
+            assert_eq!(driver.gossip.view().contains(&peer), overloaded);
+        }
+    }
+
+    /// Neighbours are peers with whom there was an exchange, not whoever asks to be one.
+    #[test]
+    fn a_stranger_that_only_proposes_is_no_neighbour() {
+        let mut driver = driver(Config::local());
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        driver.on_connection_established(
+            ConnectionEstablished {
+                peer_id: peer,
+                connection_id: connection,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            },
+            Duration::ZERO,
+        );
+        let mut answer = |request: Request, now: Duration| {
+            driver.on_request(peer, connection, InboundId(1), request, now);
+            let answered = drain(&mut driver)
+                .into_iter()
+                .find_map(|action| match action {
+                    ToSwarm::NotifyHandler {
+                        event: Command::Respond(_, response),
+                        ..
+                    } => Some(response.neighbour),
+                    _ => None,
+                });
+            (answered, driver.publisher.handle().is_contacted(&peer))
+        };
+        let notice = || Request::notice(Proposal::Needed);
+        assert_eq!(answer(notice(), Duration::ZERO), (Some(false), false));
+        let Request::Exchange { mut gossip, .. } = notice() else {
+            panic!("a notice is an exchange of nothing");
+        };
+        gossip.pull = true;
+        let neighbour = Proposal::Needed;
+        let exchange = Request::Exchange { gossip, neighbour };
+        assert_eq!(answer(exchange, Duration::ZERO), (Some(true), true));
+        let goodbye = answer(Request::Goodbye, Duration::ZERO);
+        assert_eq!(goodbye, (Some(false), false));
+    }
+
+    /// Siblings dial by what gossip says, too, and are held to the same.
+    #[test]
+    fn siblings_get_addresses_within_the_budget() {
+        let mut driver = driver(Config::open_internet().with_quarantine(None));
+        fakes(&mut driver, 10, &address());
+        let peers: Vec<_> = driver
+            .gossip
+            .view()
+            .iter()
+            .map(|d| d.peer.peer_id())
+            .collect();
+        let mut dials = 0;
+        for (peer, id) in peers.into_iter().zip(1 << 41..) {
+            let id = ConnectionId::new_unchecked(id);
+            dials += driver.addresses_to_dial(id, Some(peer), SECOND).len();
+            let failure = DialFailure {
+                peer_id: Some(peer),
+                error: &DialError::Transport(Vec::new()),
+                connection_id: id,
+            };
+            driver.on_dial_failure(failure, SECOND);
+        }
+        assert_eq!(dials, 3);
+        assert!(driver.dials.is_empty());
     }
 }

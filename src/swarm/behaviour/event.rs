@@ -1,6 +1,6 @@
 //! What the behaviour tells the application.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -12,6 +12,7 @@ use crate::{
     swarm::{
         address::Scope,
         handler::{InboundError, OutboundError},
+        policy::NotAdmitted,
     },
 };
 
@@ -71,16 +72,44 @@ pub enum Event {
         reason: NeighbourDownReason,
     },
     /// This node takes part and nobody will hear of it: none of its addresses may be advertised.
-    /// Said once each time it becomes so.
-    NotAdvertising {
-        /// The scope that was set.
-        scope: Scope,
-        /// The addresses that are not within it, or, in the global scope, not confirmed.
-        addresses: Vec<Multiaddr>,
-    },
+    /// Said once each time it becomes so, also as a warning by `tracing`.
+    NotAdvertising(NotAdvertising),
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
     /// peer that would hear it.
     Left,
+}
+
+/// Why nobody will hear of this node. As text: what can be done about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotAdvertising {
+    /// The scope that is set.
+    pub scope: Scope,
+    /// The node's addresses, without its id at their end, and what speaks against each. Empty when
+    /// it listens nowhere any more.
+    pub addresses: Vec<(Multiaddr, NotAdmitted)>,
+}
+
+impl fmt::Display for NotAdvertising {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no other node will hear of this one, since ")?;
+        if self.addresses.is_empty() {
+            return f.write_str("it has no address: it listens nowhere");
+        }
+        f.write_str("none of its addresses may be advertised: ")?;
+        for (number, (address, reason)) in self.addresses.iter().enumerate() {
+            let separator = if number == 0 { "" } else { "; " };
+            write!(f, "{separator}{address} {}{reason}", verb(*reason))?;
+        }
+        Ok(())
+    }
+}
+
+fn verb(reason: NotAdmitted) -> &'static str {
+    match reason {
+        NotAdmitted::Scope(_) => "",
+        _ => "is ",
+    }
 }
 
 /// Who started an exchange.
@@ -103,6 +132,11 @@ pub enum ExchangeError {
     /// this node; the view is as it was.
     #[error("refused by this node: {0}")]
     Refused(String),
+    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that are
+    /// not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is as it
+    /// was; otherwise the peer leaves it.
+    #[error("not dialled: {0}")]
+    NotDialled(#[from] NotDialled),
     /// The connection closed before the answer came.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
@@ -114,12 +148,34 @@ pub enum ExchangeError {
     Outbound(#[from] OutboundError),
 }
 
+/// Why this node would not dial a peer of its view. Nobody was dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum NotDialled {
+    /// As many dials have been made for exchanges as one minute may have; see
+    /// [`Limits::dials_per_minute`](crate::Limits::dials_per_minute).
+    #[error("as many dials have been made as one minute may have")]
+    Budget,
+    /// Its addresses, or others of their networks, have been dialled in vain as often as one hour
+    /// may have it, or so shortly ago that it is too early to try again: for this peer, or for
+    /// others who are said to have the same; see
+    /// [`Limits::dials_per_address`](crate::Limits::dials_per_address).
+    #[error("its addresses or their networks have been dialled in vain too often")]
+    InVain,
+    /// All its addresses are this node's own.
+    #[error("its addresses are this node's own")]
+    Ourselves,
+}
+
 impl ExchangeError {
     /// What the error says about the partner.
     pub(super) fn failure(&self) -> Failure {
         match self {
             Self::Unreachable(_) => Failure::Unreachable,
-            Self::Refused(_) | Self::Outbound(OutboundError::Busy) => Failure::Refused,
+            Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
+            Self::NotDialled(NotDialled::Budget | NotDialled::InVain)
+            | Self::Refused(_)
+            | Self::Outbound(OutboundError::Busy) => Failure::Refused,
             Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
             Self::ConnectionClosed
             | Self::Timeout

@@ -56,9 +56,10 @@ impl Links {
     }
 
     /// Dials the partner of exchange `id`.
-    pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) {
+    pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
         self.exchanges.dialled(connection, Dial::Exchange(id));
+        connection
     }
 
     /// Dials a seed.

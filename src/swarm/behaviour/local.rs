@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use libp2p_core::Multiaddr;
 use libp2p_identity::{Keypair, PeerId};
-use libp2p_swarm::FromSwarm;
+use libp2p_swarm::{ExternalAddresses, FromSwarm, ListenAddresses};
 
 use crate::swarm::{
-    address::{LocalAddresses, Scope},
-    behaviour::event::Event,
-    record::{MAX_ADDRESSES, Record, next_seq},
+    address::{Scope, split_peer},
+    behaviour::event::{Event, NotAdvertising},
+    limits::MAX_ADDRESSES,
+    policy::{AddressPolicy, NotAdmitted},
+    record::{Record, next_seq},
 };
 
 /// How long addresses may take to come in before this node says that it has none to advertise. A
@@ -17,8 +20,9 @@ const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct LocalRecord {
     keypair: Keypair,
-    scope: Scope,
-    addresses: LocalAddresses,
+    policy: AddressPolicy,
+    listen: ListenAddresses,
+    external: ExternalAddresses,
     record: Option<Record>,
     last_seq: u64,
     /// When to say that there is nothing to advertise, if there still is not.
@@ -28,11 +32,12 @@ pub(super) struct LocalRecord {
 }
 
 impl LocalRecord {
-    pub(super) fn new(keypair: Keypair, scope: Scope) -> Self {
+    pub(super) fn new(keypair: Keypair, policy: AddressPolicy) -> Self {
         Self {
             keypair,
-            scope,
-            addresses: LocalAddresses::default(),
+            policy,
+            listen: ListenAddresses::default(),
+            external: ExternalAddresses::default(),
             record: None,
             last_seq: 0,
             not_advertising_at: None,
@@ -44,16 +49,20 @@ impl LocalRecord {
         self.keypair.public().to_peer_id()
     }
 
-    /// Returns the new record when the event has changed it; `Some(None)`: there is none any more.
-    pub(super) fn on_swarm_event(
-        &mut self,
-        event: &FromSwarm,
-        now: Duration,
-    ) -> Option<Option<Record>> {
-        if !self.addresses.on_swarm_event(event) {
-            return None;
-        }
-        let addresses = self.addresses.advertised(self.scope, MAX_ADDRESSES);
+    /// Returns whether the addresses have changed: then [`Self::renew`] is to be called.
+    pub(super) fn on_swarm_event(&mut self, event: &FromSwarm) -> bool {
+        // Both must see the event.
+        self.listen.on_swarm_event(event) | self.external.on_swarm_event(event)
+    }
+
+    /// Every address of this node, as the swarm says; some may come twice.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.listen.iter().chain(self.external.iter())
+    }
+
+    /// Returns the new record when the addresses ask for one; `Some(None)`: there is none any more.
+    pub(super) fn renew(&mut self, now: Duration) -> Option<Option<Record>> {
+        let addresses = self.advertised(MAX_ADDRESSES);
         if addresses.is_empty() {
             if !self.said && self.not_advertising_at.is_none() {
                 self.not_advertising_at = Some(now.saturating_add(ADDRESSES_TIMEOUT));
@@ -86,15 +95,54 @@ impl LocalRecord {
     pub(super) fn poll(&mut self, now: Duration) -> Option<Event> {
         self.not_advertising_at.take_if(|at| *at <= now)?;
         self.said = true;
-        Some(Event::NotAdvertising {
-            scope: self.scope,
-            addresses: self.addresses.all(),
-        })
+        let mut addresses: Vec<_> = self
+            .judged()
+            .filter_map(|(address, judgement)| Some((address, judgement.err()?)))
+            .collect();
+        addresses.sort_by_cached_key(|(address, _)| address.to_vec());
+        addresses.dedup_by(|(a, _), (b, _)| a == b);
+        let silence = NotAdvertising {
+            scope: self.policy.scope(),
+            addresses,
+        };
+        tracing::warn!("{silence}");
+        Some(Event::NotAdvertising(silence))
     }
 
     /// When [`Self::poll`] has something to say.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         self.not_advertising_at
+    }
+
+    /// What this node may advertise, at most `count`: confirmed external addresses first; then, in
+    /// a scope narrower than global, listen addresses; each those that reach furthest first.
+    fn advertised(&self, count: usize) -> Vec<Multiaddr> {
+        let mut advertised: Vec<Multiaddr> = Vec::new();
+        for (address, judgement) in self.judged() {
+            if judgement.is_ok() && !advertised.contains(&address) {
+                advertised.push(address);
+            }
+        }
+        advertised.truncate(count);
+        advertised
+    }
+
+    /// All addresses, without this node's id at their end, and whether they may be advertised.
+    fn judged(&self) -> impl Iterator<Item = (Multiaddr, Result<(), NotAdmitted>)> {
+        let id = self.peer_id();
+        let confirmed = self.policy.scope() == Scope::Global;
+        let mut listen: Vec<&Multiaddr> = self.listen.iter().collect();
+        listen.sort_by_cached_key(|address| (Scope::of(address), address.to_vec()));
+        let external = self.external.iter().map(|address| (address, true));
+        let listen = listen.into_iter().map(move |address| (address, !confirmed));
+        external.chain(listen).map(move |(address, reachable)| {
+            let judgement = self.policy.check(&id, address);
+            let judgement = judgement.and(match reachable {
+                true => Ok(()),
+                false => Err(NotAdmitted::Unconfirmed),
+            });
+            (split_peer(address).0, judgement)
+        })
     }
 }
 
@@ -110,7 +158,7 @@ mod tests {
     }
 
     fn local(scope: Scope) -> LocalRecord {
-        LocalRecord::new(Keypair::generate_ed25519(), scope)
+        LocalRecord::new(Keypair::generate_ed25519(), AddressPolicy::new(scope))
     }
 
     fn listen(local: &mut LocalRecord, addr: &str) -> Option<Option<Record>> {
@@ -118,7 +166,12 @@ mod tests {
             listener_id: ListenerId::next(),
             addr: &address(addr),
         });
-        local.on_swarm_event(&event, Duration::ZERO)
+        change(local, &event)
+    }
+
+    fn change(local: &mut LocalRecord, event: &FromSwarm) -> Option<Option<Record>> {
+        assert!(local.on_swarm_event(event));
+        local.renew(Duration::ZERO)
     }
 
     #[test]
@@ -137,8 +190,7 @@ mod tests {
                 listener_id: ListenerId::next(),
                 addr: &address(addr),
             });
-            let record = local.on_swarm_event(&event, Duration::ZERO);
-            let record = record.expect("a change");
+            let record = change(&mut local, &event).expect("a change");
             assert_eq!(record.map_or(0, |record| record.addresses().len()), left);
         }
     }
@@ -150,10 +202,11 @@ mod tests {
         assert!(listen(&mut local, "/ip4/1.2.3.4/tcp/1").is_none());
         assert_eq!(local.next_wake(), Some(ADDRESSES_TIMEOUT));
         assert!(local.poll(Duration::ZERO).is_none());
-        assert!(matches!(
-            local.poll(ADDRESSES_TIMEOUT),
-            Some(Event::NotAdvertising { scope: Scope::Global, addresses }) if addresses.len() == 1
-        ));
+        let Some(Event::NotAdvertising(silence)) = local.poll(ADDRESSES_TIMEOUT) else {
+            panic!("nothing is said");
+        };
+        let listening = address("/ip4/1.2.3.4/tcp/1");
+        assert_eq!(silence.addresses, [(listening, NotAdmitted::Unconfirmed)]);
         assert!(local.poll(2 * ADDRESSES_TIMEOUT).is_none());
     }
 
@@ -164,5 +217,23 @@ mod tests {
         assert!(local.poll(ADDRESSES_TIMEOUT).is_some());
         assert!(listen(&mut local, "/ip4/10.0.0.2/tcp/1").is_none());
         assert!(local.poll(9 * ADDRESSES_TIMEOUT).is_none(), "said twice");
+    }
+
+    /// Somebody who tries the crate for the first time listens on loopback, with the default preset.
+    #[test]
+    fn a_newcomer_is_told_what_to_do() {
+        let mut local = local(Scope::Global);
+        listen(&mut local, "/ip4/127.0.0.1/tcp/1");
+        listen(&mut local, "/ip4/192.168.1.2/tcp/1");
+        let Some(Event::NotAdvertising(silence)) = local.poll(ADDRESSES_TIMEOUT) else {
+            panic!("nothing is said");
+        };
+        assert_eq!(
+            silence.to_string(),
+            "no other node will hear of this one, since none of its addresses may be advertised: \
+             /ip4/127.0.0.1/tcp/1 works from the same machine only; for tests, use \
+             Config::local(); /ip4/192.168.1.2/tcp/1 works from the same network only; for a LAN \
+             or a VPN, use Config::private_network()"
+        );
     }
 }

@@ -102,6 +102,8 @@ struct World {
     kept_alive: BTreeSet<usize>,
     /// Ends that want to be told when nothing is under way.
     notify_idle: BTreeSet<usize>,
+    /// Who has dialled where, and when, seeds left out.
+    dials: Vec<(usize, Multiaddr, Duration)>,
     /// How often each fault has happened, so that a test can see that it did.
     dials_failed: u32,
     messages_lost: u32,
@@ -128,6 +130,7 @@ impl World {
             busy: BTreeMap::new(),
             kept_alive: BTreeSet::new(),
             notify_idle: BTreeSet::new(),
+            dials: Vec::new(),
             dials_failed: 0,
             messages_lost: 0,
             connections_lost: 0,
@@ -249,6 +252,13 @@ impl World {
                 connection: libp2p_swarm::CloseConnection::One(id),
                 ..
             } => self.close((node, id)),
+            ToSwarm::GenerateEvent(Event::NeighbourUp { peer }) => {
+                let driver = self.drivers[node].as_ref().expect("it has just said so");
+                assert!(
+                    driver.publisher.handle().is_contacted(&peer),
+                    "a neighbour of whom there is only hearsay"
+                );
+            }
             ToSwarm::NotifyHandler {
                 handler: libp2p_swarm::NotifyHandler::One(id),
                 event,
@@ -264,7 +274,8 @@ impl World {
             Some(peer) => self.peers.iter().position(|p| *p == peer),
             None => Some(0),
         };
-        let driver = self.drivers[from].as_ref().expect("it has just dialled");
+        let now = self.now;
+        let driver = self.drivers[from].as_mut().expect("it has just dialled");
         let for_exchange = driver.links.exchanges.is_dial(connection);
         assert!(for_exchange, "only exchanges dial");
         if let (Some(peer), Some(_)) = (peer, to)
@@ -273,6 +284,13 @@ impl World {
             let condition = PeerCondition::DisconnectedAndNotDialing;
             let error = DialError::DialPeerConditionFalse(condition);
             return self.dial_fails(from, Some(peer), connection, &error);
+        }
+        let addresses = driver.addresses_to_dial(connection, peer, now);
+        if peer.is_some() && addresses.is_empty() {
+            return self.dial_fails(from, peer, connection, &DialError::NoAddresses);
+        }
+        for address in addresses {
+            self.dials.push((from, address, now));
         }
         let after = self.latency();
         let happening = Happening::DialEnds {
@@ -357,7 +375,7 @@ impl World {
     fn established(&mut self, node: usize, peer: PeerId, id: ConnectionId, dialled: bool) {
         let endpoint = match dialled {
             true => ConnectedPoint::Dialer {
-                address: Multiaddr::empty(),
+                address: address(self.peers.iter().position(|p| *p == peer).expect("known")),
                 role_override: Endpoint::Dialer,
                 port_use: PortUse::New,
             },
@@ -569,7 +587,10 @@ impl World {
             let me = &self.peers[node];
             let exchanges = &driver.links.exchanges;
             assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
+            assert!(driver.dials.is_empty(), "{what}: {:?}", driver.dials);
             assert!(!driver.gossip.view().contains(me), "{what}: itself");
+            let saved = driver.publisher.handle().contacted();
+            assert!(!saved.is_empty(), "{what}: {node} has found nobody");
             let neighbours = driver.links.neighbours();
             assert!(neighbours.len() <= bound, "{what}: {neighbours:?}");
             for other in neighbours {

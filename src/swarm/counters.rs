@@ -1,0 +1,227 @@
+//! What was sent, received, checked and refused, counted.
+
+use std::{
+    array,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
+        /// Why something was refused, or came to nothing: one for each kind of
+        /// [`MessageError`](crate::MessageError), [`RecordError`](crate::RecordError),
+        /// [`InboundError`](crate::InboundError) and [`OutboundError`](crate::OutboundError),
+        /// without what they say about the single case.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl Reason {
+            /// All of them. Their number may grow.
+            pub const ALL: &'static [Self] = &[$(Self::$reason),*];
+
+            /// A name for logs and labels of metrics: lower case, with underscores. It will not
+            /// change.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $name,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// A message announced more bytes than are allowed.
+    MessageTooLong = "message_too_long",
+    /// A stream ended before its message did.
+    MessageCutOff = "message_cut_off",
+    /// A message was no protobuf.
+    MessageNotProtobuf = "message_not_protobuf",
+    /// A message had more descriptors than are allowed.
+    TooManyDescriptors = "too_many_descriptors",
+    /// A stream broke.
+    StreamBroken = "stream_broken",
+    /// A record was too large.
+    RecordTooLarge = "record_too_large",
+    /// A record was no protobuf.
+    RecordNotProtobuf = "record_not_protobuf",
+    /// An envelope held something else than a peer record.
+    RecordPayloadType = "record_payload_type",
+    /// A record's key was of a type that is not allowed.
+    RecordKeyType = "record_key_type",
+    /// A record's key could not be read.
+    RecordKey = "record_key",
+    /// A record's peer id was none.
+    RecordPeerId = "record_peer_id",
+    /// A record was about another peer than its signer.
+    RecordSigner = "record_signer",
+    /// A record's signature was wrong.
+    RecordSignature = "record_signature",
+    /// A record had too many addresses.
+    RecordTooManyAddresses = "record_too_many_addresses",
+    /// A record's address was none.
+    RecordAddress = "record_address",
+    /// A record's address was another peer's.
+    RecordAddressOfAnother = "record_address_of_another",
+    /// A peer opened a stream, and sent no request in time.
+    RequestTimeout = "request_timeout",
+    /// A peer did not read an answer in time.
+    ResponseTimeout = "response_timeout",
+    /// A peer had too many streams open on one connection.
+    TooManyStreams = "too_many_streams",
+    /// A peer sent too many requests.
+    TooManyRequests = "too_many_requests",
+    /// All peers together had too many streams open, or sent too many requests.
+    Overloaded = "overloaded",
+    /// A peer does not speak the protocol.
+    Unsupported = "unsupported",
+    /// A peer did not answer in time.
+    NoAnswer = "no_answer",
+    /// This node had too many exchanges under way on one connection.
+    Busy = "busy",
+}
+
+const REASONS: usize = Reason::ALL.len();
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $counter:ident,)*) => {
+        /// What a behaviour has sent, received, checked and refused since it was made: see
+        /// [`Behaviour::counters`](crate::Behaviour::counters). They only ever grow.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counters {
+            $($(#[$doc])* pub $counter: u64,)*
+            refused: [u64; REASONS],
+        }
+
+        impl Counters {
+            /// All counters but those of [`refusals`](Self::refusals), with their names.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($counter), self.$counter)),*].into_iter()
+            }
+        }
+
+        /// The counters while they count. Shared by all connections.
+        #[derive(Debug)]
+        pub(crate) struct Tally {
+            $(pub(crate) $counter: Count,)*
+            refused: [Count; REASONS],
+        }
+
+        impl Default for Tally {
+            fn default() -> Self {
+                Self {
+                    $($counter: Count::default(),)*
+                    refused: array::from_fn(|_| Count::default()),
+                }
+            }
+        }
+
+        impl Tally {
+            /// What was counted up to now. Each is right by itself; two may be a moment apart.
+            pub(crate) fn snapshot(&self) -> Counters {
+                Counters {
+                    $($counter: self.$counter.get(),)*
+                    refused: array::from_fn(|at| self.refused[at].get()),
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Bytes sent in messages, with the lengths in front of them, and without what the transport
+    /// adds.
+    bytes_sent,
+    /// Bytes received in the same way, those of refused messages included as far as they were read.
+    bytes_received,
+    /// Requests sent, notices and goodbyes included.
+    requests_sent,
+    /// Requests received and understood.
+    requests_received,
+    /// Answers sent.
+    responses_sent,
+    /// Answers received and understood.
+    responses_received,
+    /// Records whose signature was verified, whether or not it was right.
+    records_verified,
+    /// Records that were known already, byte for byte, and so not verified again.
+    records_known,
+    /// Records in requests that were not verified, since the budget for that was used up, or that
+    /// are beyond this node's own limits, though not beyond the protocol's. Nobody is blamed.
+    records_passed_over,
+}
+
+impl Counters {
+    /// How often something was refused, or came to nothing, for this reason.
+    pub fn refused(&self, reason: Reason) -> u64 {
+        self.refused[reason as usize]
+    }
+
+    /// All reasons, each with how often it was the one.
+    pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.iter().copied().zip(self.refused)
+    }
+}
+
+impl Tally {
+    pub(crate) fn refuse(&self, reason: Reason) {
+        self.refused[reason as usize].add(1);
+    }
+}
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add(&self, count: usize) {
+        // Counters say nothing about other memory.
+        self.0.fetch_add(count as u64, Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_name_and_a_counter_of_its_own() {
+        let tally = Tally::default();
+        for (times, reason) in Reason::ALL.iter().enumerate() {
+            for _ in 0..times {
+                tally.refuse(*reason);
+            }
+        }
+        let counters = tally.snapshot();
+        for (times, (reason, count)) in counters.refusals().enumerate() {
+            assert_eq!(reason, Reason::ALL[times]);
+            assert_eq!(count, times as u64, "{reason:?}");
+            assert_eq!(counters.refused(reason), count);
+        }
+        let names: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+        let label = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(names.iter().all(|name| name.chars().all(label)));
+    }
+
+    #[test]
+    fn counters_are_listed_by_their_names() {
+        let tally = Tally::default();
+        tally.bytes_sent.add(7);
+        tally.records_passed_over.add(2);
+        tally.records_passed_over.add(1);
+        let counters = tally.snapshot();
+        assert_eq!((counters.bytes_sent, counters.records_passed_over), (7, 3));
+        let listed: Vec<_> = counters.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(listed, [("bytes_sent", 7), ("records_passed_over", 3)]);
+    }
+}

@@ -1,0 +1,297 @@
+//! Who may have a request read: the bounds that all connections share.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::stream::{AbortHandle, AbortRegistration};
+use hashlink::LruCache;
+use libp2p_identity::PeerId;
+
+use crate::swarm::{
+    limits::Limits,
+    rate::{Bucket, Rate},
+};
+
+/// How long the application is not told again of the same refusal of the same peer. It may happen a
+/// hundred thousand times a second, and is counted each time. A guess.
+const QUIET: Duration = Duration::from_secs(60);
+/// The least number of requests of all peers together that are read in a period. On average a node
+/// gets an exchange and a notice.
+const REQUESTS_PER_PERIOD: u32 = 20;
+/// The least number of requests of one peer that are read in a period, beyond its burst.
+const PEER_REQUESTS_PER_PERIOD: u32 = 10;
+
+/// Why a stream was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The peer has too many open on this connection.
+    TooManyStreams,
+    /// The peer sends too many requests.
+    TooManyRequests,
+    /// All peers together do.
+    Overloaded,
+}
+
+/// Admits the streams that peers open. Shared by all connections.
+pub(crate) struct Gate {
+    per_peer: Rate,
+    overall: Rate,
+    /// What strangers leave of a burst for those whom this node wants.
+    reserve: u32,
+    max_streams: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    overall: Bucket,
+    peers: LruCache<PeerId, Lately>,
+    /// By age.
+    streams: BTreeMap<u64, AbortHandle>,
+    next: u64,
+}
+
+/// What one peer has done lately.
+#[derive(Default)]
+struct Lately {
+    requests: Bucket,
+    /// When the application is to be told again of each [`Refusal`].
+    quiet_until: [Duration; 3],
+}
+
+impl Gate {
+    /// For nodes that make their rounds in each `period`.
+    pub(crate) fn new(limits: &Limits, period: Duration) -> Self {
+        let interval = limits
+            .request_interval
+            .min(period / PEER_REQUESTS_PER_PERIOD);
+        let second = Duration::from_secs(1);
+        let overall = Rate::per(limits.requests_per_second, second)
+            .at_least(Rate::per(REQUESTS_PER_PERIOD, period));
+        Self {
+            per_peer: Rate::new(limits.request_burst, interval),
+            overall,
+            reserve: overall.burst() / 2,
+            max_streams: limits.inbound_streams_overall,
+            state: Mutex::new(State {
+                overall: Bucket::default(),
+                peers: LruCache::new(limits.peers_remembered),
+                streams: BTreeMap::new(),
+                next: 0,
+            }),
+        }
+    }
+
+    /// A pass for one more stream of `peer`, before anything of it is read. `wanted`: this node
+    /// keeps the connection for its own purposes.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        peer: PeerId,
+        wanted: bool,
+        now: Duration,
+    ) -> Result<Pass, Refusal> {
+        let mut state = self.state();
+        if !state.lately(peer).requests.take(self.per_peer, now) {
+            return Err(Refusal::TooManyRequests);
+        }
+        let reserve = if wanted { 0 } else { self.reserve };
+        if !state.overall.take_above(reserve, self.overall, now) {
+            return Err(Refusal::Overloaded);
+        }
+        // An honest peer's stream is used at once: the one that is open for longest gives way.
+        while state.streams.len() >= self.max_streams
+            && let Some((_, oldest)) = state.streams.pop_first()
+        {
+            oldest.abort();
+        }
+        let id = state.next;
+        state.next += 1;
+        let (handle, _) = AbortHandle::new_pair();
+        state.streams.insert(id, handle);
+        let gate = self.clone();
+        Ok(Pass { gate, id })
+    }
+
+    /// Whether to tell the application that a stream of `peer` was dropped.
+    pub(crate) fn is_news(&self, peer: PeerId, refusal: Refusal, now: Duration) -> bool {
+        let mut state = self.state();
+        let quiet_until = &mut state.lately(peer).quiet_until[refusal as usize];
+        let news = *quiet_until <= now;
+        if news {
+            *quiet_until = now.saturating_add(QUIET);
+        }
+        news
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Counts are as good after a panic elsewhere as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn lately(&mut self, peer: PeerId) -> &mut Lately {
+        self.peers.entry(peer).or_insert_with(Lately::default)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("streams", &self.state().streams.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A stream that was admitted, for as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    id: u64,
+}
+
+impl Pass {
+    /// For the next piece of work on the stream, which ends when the stream has to give way.
+    pub(crate) fn registration(&self) -> AbortRegistration {
+        let (handle, registration) = AbortHandle::new_pair();
+        match self.gate.state().streams.get_mut(&self.id) {
+            Some(current) => *current = handle,
+            // It had to already.
+            None => handle.abort(),
+        }
+        registration
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.gate.state().streams.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future::pending, stream::Abortable};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const PERIOD: Duration = Duration::from_secs(10);
+
+    fn gate(edit: impl FnOnce(&mut Limits), period: Duration) -> Arc<Gate> {
+        let mut limits = Limits::default();
+        edit(&mut limits);
+        Arc::new(Gate::new(&limits, period))
+    }
+
+    /// How many requests of `peer` in a row are read, of a hundred thousand.
+    fn admitted(gate: &Arc<Gate>, peer: PeerId, now: Duration) -> usize {
+        let admit = |_: &usize| gate.admit(peer, false, now).is_ok();
+        (0..100_000).filter(admit).count()
+    }
+
+    #[test]
+    fn a_peer_gets_its_burst_and_then_its_rate() {
+        let gate = gate(|_| {}, PERIOD);
+        let peer = PeerId::random();
+        assert_eq!(admitted(&gate, peer, SECOND), 30);
+        assert_eq!(
+            gate.admit(peer, true, SECOND).unwrap_err(),
+            Refusal::TooManyRequests
+        );
+        assert_eq!(admitted(&gate, peer, 4 * SECOND), 3);
+        // Nobody else is held up.
+        assert_eq!(admitted(&gate, PeerId::random(), 4 * SECOND), 30);
+    }
+
+    /// With rounds every 200 ms, three nodes send each other some three requests in each.
+    #[test]
+    fn short_periods_raise_the_rates() {
+        let period = SECOND / 5;
+        let gate = gate(|limits| limits.requests_per_second = 1, period);
+        let peer = PeerId::random();
+        admitted(&gate, peer, SECOND);
+        assert_eq!(admitted(&gate, peer, SECOND + period), 10);
+    }
+
+    #[test]
+    fn strangers_leave_a_half_to_those_who_are_wanted() {
+        let gate = gate(|limits| limits.requests_per_second = 100, PERIOD);
+        let strangers = |now| -> usize {
+            let strangers = (0..10).map(|_| PeerId::random());
+            strangers.map(|peer| admitted(&gate, peer, now)).sum()
+        };
+        assert_eq!(strangers(SECOND), 50);
+        assert_eq!(
+            gate.admit(PeerId::random(), false, SECOND).unwrap_err(),
+            Refusal::Overloaded
+        );
+        for _ in 0..50 {
+            let wanted = gate.admit(PeerId::random(), true, SECOND);
+            assert!(wanted.is_ok());
+        }
+        let wanted = gate.admit(PeerId::random(), true, SECOND);
+        assert_eq!(wanted.unwrap_err(), Refusal::Overloaded);
+        assert_eq!(strangers(2 * SECOND), 50);
+    }
+
+    #[test]
+    fn the_oldest_stream_gives_way() {
+        let gate = gate(|limits| limits.inbound_streams_overall = 3, PERIOD);
+        let open = || gate.admit(PeerId::random(), false, SECOND).expect("room");
+        let is_over = |pass: &Pass| {
+            let work = Abortable::new(pending::<()>(), pass.registration());
+            work.now_or_never().is_some()
+        };
+        let passes = [open(), open(), open()];
+        let mut reading = Abortable::new(pending::<()>(), passes[0].registration());
+        assert!((&mut reading).now_or_never().is_none());
+        let fourth = open();
+        assert!(
+            reading.now_or_never().is_some(),
+            "what is under way is given up"
+        );
+        assert!(is_over(&passes[0]), "and what would follow");
+        assert_eq!(passes.iter().filter(|pass| is_over(pass)).count(), 1);
+        // Streams that end make room.
+        drop(passes);
+        let more = [open(), open()];
+        assert!(!is_over(&fourth) && !more.iter().any(is_over));
+        assert_eq!(gate.state().streams.len(), 3);
+    }
+
+    #[test]
+    fn a_peer_that_comes_back_gets_no_new_burst() {
+        let gate = gate(|limits| limits.peers_remembered = 10, PERIOD);
+        let peer = PeerId::random();
+        admitted(&gate, peer, SECOND);
+        for _ in 0..9 {
+            admitted(&gate, PeerId::random(), SECOND);
+        }
+        assert_eq!(admitted(&gate, peer, SECOND), 0);
+        // Memory is bounded, so with enough others it is forgotten.
+        for _ in 0..1_000 {
+            let _ = gate.admit(PeerId::random(), false, SECOND);
+        }
+        // The cache makes room for a newcomer only when the next one comes.
+        assert_eq!(gate.state().peers.len(), 11);
+    }
+
+    #[test]
+    fn the_application_is_told_once_in_a_while() {
+        let gate = gate(|_| {}, PERIOD);
+        let peer = PeerId::random();
+        let told = |refusal, now| {
+            let news = |_: &usize| gate.is_news(peer, refusal, now);
+            (0..100_000).filter(news).count()
+        };
+        assert_eq!(told(Refusal::TooManyRequests, Duration::ZERO), 1);
+        assert_eq!(told(Refusal::TooManyStreams, Duration::ZERO), 1);
+        assert_eq!(told(Refusal::TooManyRequests, QUIET - SECOND), 0);
+        assert_eq!(told(Refusal::TooManyRequests, QUIET), 1);
+        assert!(gate.is_news(PeerId::random(), Refusal::TooManyRequests, QUIET));
+    }
+}

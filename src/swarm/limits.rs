@@ -1,0 +1,346 @@
+//! Every bound on what others can make this node spend, in one place.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use libp2p_identity::KeyType;
+use thiserror::Error;
+
+/// The most descriptors in a message, by the protocol: half of the largest view.
+pub const MAX_DESCRIPTORS: usize = 64;
+/// The largest record, in bytes with its envelope, by the protocol. With eight QUIC addresses a
+/// record of an Ed25519 key takes 277 bytes (measured); DNS names take more.
+pub const MAX_RECORD_BYTES: usize = 1024;
+/// The most addresses in a record, by the protocol.
+pub const MAX_ADDRESSES: usize = 8;
+/// The largest message, in bytes without its length, by the protocol: as many of the largest records
+/// as are allowed, with 16 bytes around each.
+pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
+
+/// What a requester leaves room for in its padding, in bytes for each descriptor that it hopes for:
+/// a record with four QUIC addresses takes 216 bytes (measured), and 8 more around it.
+pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
+
+/// Every bound on what other nodes can make this one spend. Each is checked before anything is spent
+/// on what it bounds, and what goes beyond it has a name in an event and in the
+/// [counters](crate::Behaviour::counters).
+///
+/// The defaults are meant for everybody. To change one:
+///
+/// ```
+/// use libp2p_peer_sampling::{Config, Limits};
+///
+/// let mut limits = Limits::default();
+/// limits.dials_per_minute = 10;
+/// let config = Config::open_internet().with_limits(limits);
+/// assert!(config.check().is_ok());
+/// ```
+///
+/// The first four and the key types cannot be wider than the protocol has them, for other nodes
+/// would refuse what came of it. Narrower ones are this node's own choice, of which others know
+/// nothing: it refuses messages, and passes over records, that they take for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest message that is read, in bytes without its length; up to [`MAX_MESSAGE_BYTES`],
+    /// and at least 256 for each of the c/2 descriptors that a request asks for. The length stands
+    /// in front, so that nothing of a longer message is read. Default: 66,624, from the protocol.
+    pub message_bytes: usize,
+    /// The most descriptors in a message, in descriptors; c/2 to [`MAX_DESCRIPTORS`]. They are
+    /// counted before any is looked at. Default: 64, from the protocol.
+    pub descriptors_per_message: usize,
+    /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are what
+    /// fills a node's memory. Default: 1,024, from the protocol.
+    pub record_bytes: usize,
+    /// The most addresses in a record, in addresses; 1 to [`MAX_ADDRESSES`]. Whoever dials a peer
+    /// may try all of them. Default: 8, from the protocol.
+    pub addresses_per_record: usize,
+    /// Which types of keys may sign records, and be this node's own; RSA never: its keys take 300
+    /// bytes and more, and one of 16,384 bits (as RFC-conforming libraries accept) takes a thousand
+    /// times the verification of an Ed25519 key. Default: Ed25519, Secp256k1 and ECDSA. Records of
+    /// other keys are passed over, and those of RSA keys refused.
+    pub key_types: &'static [KeyType],
+
+    /// The most substreams that one peer may have open towards this node on one connection; 1 to
+    /// 1,000. One is enough for a peer that keeps to the protocol; the others are for its time-outs.
+    /// Default: 4 (a guess).
+    pub inbound_streams: usize,
+    /// The most substreams that this node opens on one connection; 1 to 1,000: an exchange, and
+    /// notices beside it. Default: 4 (a guess).
+    pub outbound_streams: usize,
+    /// The most substreams that all peers together may have open towards this node; 1 to 100,000.
+    /// When a further one comes, the one that is open for longest gives way to it: an honest peer's
+    /// is used at once, and one that is held open to keep others out is the first to go. Each takes
+    /// as much memory as its message: with the default, 128, some 8 MiB at worst. With a round trip
+    /// of 200 ms that is room for 640 exchanges per second.
+    pub inbound_streams_overall: usize,
+
+    /// How many requests a peer may send at once; 1 to 1,000,000. Default: 30 (a guess): a peer
+    /// that knows nobody else makes some ten in quick succession, while it hurries to fill its view.
+    pub request_burst: u32,
+    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 h. Never
+    /// longer than a tenth of the period, whatever is set here: an honest peer of the same period
+    /// sends at most some three in each, and in a large network one in a thousand. Default: 1 s (a
+    /// guess).
+    pub request_interval: Duration,
+    /// The most requests of all peers together, per second, and as many at once; 1 to 1,000,000.
+    /// The last half of what may come at once is kept for neighbours and for peers that this node
+    /// has dialled, so that strangers cannot use up all of it. Never less than 20 per period,
+    /// whatever is set here: on average a node gets two. Default: 1,000 (a guess): one that has to
+    /// be read takes some 0.1 ms, so they take a tenth of a core at worst.
+    pub requests_per_second: u32,
+    /// How many records in *requests* are verified per second, and as many at once; 1 to 1,000,000.
+    /// Those over it are passed over, and nobody is blamed: they will come again. Records in answers
+    /// are what this node has asked for; they are bounded by its own rate, and always verified.
+    /// Default: 1,000 (a guess): some 0.1 ms each, so they take a tenth of a core at worst, and an
+    /// honest peer's request has 15.
+    pub verifications_per_second: u32,
+    /// How many verified records are remembered, so as not to verify them again, in records; 1 to
+    /// 1,000,000. Default: 512, some 300 kB (a guess): several views' worth.
+    pub records_remembered: usize,
+    /// Of how many peers it is remembered how many requests they have sent lately, in peers; 1 to
+    /// 1,000,000. A peer that connects anew goes on where it was. Default: 4,096, some 600 kB (a
+    /// guess): several times the connections that a node has.
+    pub peers_remembered: usize,
+
+    /// The most dials that this node makes for exchanges, per minute; 1 to 1,000,000. Seeds are not
+    /// counted: they have their own pace. Default: 60 (a guess): a node at rest makes 6, and one that
+    /// joins some 30.
+    pub dials_per_minute: u32,
+    /// The most dials in vain into one address prefix, /24 or /48, or below one DNS name of two
+    /// labels, per hour; 1 to 1,000,000. Peers that answer are not counted. Default: 12 (a guess):
+    /// whoever spreads a victim's network under many identities makes this node knock there no more
+    /// often than a small network of peers that are down would.
+    pub dials_per_prefix: u32,
+    /// The most dials in vain of one address, which is a host, TCP or UDP, and a port, per hour; 1 to
+    /// 1,000,000: whoever is said to be there. Default: 3 (a guess): a dial that fails and two more.
+    pub dials_per_address: u32,
+    /// How many addresses of a peer are tried in one dial, of different hosts as far as possible; 1
+    /// to [`MAX_ADDRESSES`]. Default: 4 (a guess): TCP and QUIC on each IP version, of which a node
+    /// need not have both.
+    pub addresses_per_dial: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: MAX_MESSAGE_BYTES,
+            descriptors_per_message: MAX_DESCRIPTORS,
+            record_bytes: MAX_RECORD_BYTES,
+            addresses_per_record: MAX_ADDRESSES,
+            key_types: &[KeyType::Ed25519, KeyType::Secp256k1, KeyType::Ecdsa],
+            inbound_streams: 4,
+            outbound_streams: 4,
+            inbound_streams_overall: 128,
+            request_burst: 30,
+            request_interval: Duration::from_secs(1),
+            requests_per_second: 1_000,
+            verifications_per_second: 1_000,
+            records_remembered: 512,
+            peers_remembered: 4_096,
+            dials_per_minute: 60,
+            dials_per_prefix: 12,
+            dials_per_address: 3,
+            addresses_per_dial: 4,
+        }
+    }
+}
+
+/// The shortest and the longest [`Limits::request_interval`].
+const REQUEST_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(1)..=Duration::from_secs(60 * 60);
+const MILLION: usize = 1_000_000;
+
+impl Limits {
+    /// Whether these limits are within their bounds, for a view of `view_size` peers.
+    ///
+    /// # Errors
+    ///
+    /// A [`LimitsError`] that names the first bound that is broken.
+    pub fn check(&self, view_size: usize) -> Result<(), LimitsError> {
+        let asked_for = view_size / 2;
+        let padded = asked_for * PADDED_DESCRIPTOR_BYTES + 64;
+        let rates = [
+            ("request burst", self.request_burst),
+            ("requests per second", self.requests_per_second),
+            ("verifications per second", self.verifications_per_second),
+            ("dials per minute", self.dials_per_minute),
+            ("dials per prefix", self.dials_per_prefix),
+            ("dials per address", self.dials_per_address),
+        ];
+        let rates = rates.map(|(limit, rate)| (limit, rate as usize, 1..=MILLION));
+        let numbers = [
+            (
+                "message bytes",
+                self.message_bytes,
+                padded..=MAX_MESSAGE_BYTES,
+            ),
+            (
+                "descriptors per message",
+                self.descriptors_per_message,
+                asked_for..=MAX_DESCRIPTORS,
+            ),
+            ("record bytes", self.record_bytes, 128..=MAX_RECORD_BYTES),
+            (
+                "addresses per record",
+                self.addresses_per_record,
+                1..=MAX_ADDRESSES,
+            ),
+            ("inbound streams", self.inbound_streams, 1..=1_000),
+            ("outbound streams", self.outbound_streams, 1..=1_000),
+            (
+                "inbound streams overall",
+                self.inbound_streams_overall,
+                1..=100_000,
+            ),
+            ("records remembered", self.records_remembered, 1..=MILLION),
+            ("peers remembered", self.peers_remembered, 1..=MILLION),
+            (
+                "addresses per dial",
+                self.addresses_per_dial,
+                1..=MAX_ADDRESSES,
+            ),
+        ];
+        for (limit, value, bounds) in numbers.into_iter().chain(rates) {
+            if !bounds.contains(&value) {
+                let (min, max) = bounds.into_inner();
+                return Err(LimitsError::OutOfBounds {
+                    limit,
+                    value,
+                    min,
+                    max,
+                });
+            }
+        }
+        if !REQUEST_INTERVAL.contains(&self.request_interval) {
+            return Err(LimitsError::RequestInterval(self.request_interval));
+        }
+        if self.key_types.is_empty() || self.key_types.contains(&KeyType::RSA) {
+            return Err(LimitsError::KeyTypes);
+        }
+        Ok(())
+    }
+}
+
+/// Limits that cannot work. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LimitsError {
+    /// A number is outside its bounds.
+    #[error("{limit} is {value}, must be {min} to {max}")]
+    OutOfBounds {
+        /// Which limit, in words.
+        limit: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The smallest value that would do.
+        min: usize,
+        /// The largest value that would do.
+        max: usize,
+    },
+    /// The interval between requests will not do.
+    #[error("request interval is {0:?}, must be 1ms to 1h")]
+    RequestInterval(Duration),
+    /// No key type is allowed, or RSA is.
+    #[error("key types must be some of Ed25519, Secp256k1 and ECDSA, and not RSA")]
+    KeyTypes,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_within_its_bounds_for_every_view() {
+        for view_size in 2..=2 * MAX_DESCRIPTORS {
+            assert_eq!(Limits::default().check(view_size), Ok(()), "{view_size}");
+        }
+    }
+
+    #[test]
+    fn each_bound_is_named() {
+        type Edit = fn(&mut Limits);
+        let cases: [(Edit, &str); 19] = [
+            (
+                |l| l.message_bytes = 66_625,
+                "message bytes is 66625, must be 3904 to 66624",
+            ),
+            (
+                |l| l.message_bytes = 3_903,
+                "message bytes is 3903, must be 3904 to 66624",
+            ),
+            (
+                |l| l.descriptors_per_message = 14,
+                "descriptors per message is 14, must be 15 to 64",
+            ),
+            (
+                |l| l.record_bytes = 1_025,
+                "record bytes is 1025, must be 128 to 1024",
+            ),
+            (
+                |l| l.addresses_per_record = 9,
+                "addresses per record is 9, must be 1 to 8",
+            ),
+            (
+                |l| l.inbound_streams = 0,
+                "inbound streams is 0, must be 1 to 1000",
+            ),
+            (
+                |l| l.outbound_streams = 0,
+                "outbound streams is 0, must be 1 to 1000",
+            ),
+            (
+                |l| l.inbound_streams_overall = 0,
+                "inbound streams overall is 0, must be 1 to 100000",
+            ),
+            (
+                |l| l.records_remembered = 0,
+                "records remembered is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.peers_remembered = 0,
+                "peers remembered is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.addresses_per_dial = 0,
+                "addresses per dial is 0, must be 1 to 8",
+            ),
+            (
+                |l| l.request_burst = 0,
+                "request burst is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.requests_per_second = 0,
+                "requests per second is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.verifications_per_second = u32::MAX,
+                "verifications per second is 4294967295, must be 1 to 1000000",
+            ),
+            (
+                |l| l.dials_per_minute = 0,
+                "dials per minute is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.dials_per_prefix = 0,
+                "dials per prefix is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.dials_per_address = 0,
+                "dials per address is 0, must be 1 to 1000000",
+            ),
+            (
+                |l| l.request_interval = Duration::ZERO,
+                "request interval is 0ns, must be 1ms to 1h",
+            ),
+            (
+                |l| l.key_types = &[KeyType::Ed25519, KeyType::RSA],
+                "key types must be some of Ed25519, Secp256k1 and ECDSA, and not RSA",
+            ),
+        ];
+        for (edit, message) in cases {
+            let mut limits = Limits::default();
+            edit(&mut limits);
+            assert_eq!(limits.check(30).unwrap_err().to_string(), message);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! How often something may happen: token buckets, told the time.
+
+use std::time::Duration;
+
+/// How many tokens a bucket holds, and how long it waits for the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    burst: u32,
+    interval: Duration,
+}
+
+impl Rate {
+    /// `burst` at once, and one more in each `interval`.
+    pub(crate) const fn new(burst: u32, interval: Duration) -> Self {
+        Self { burst, interval }
+    }
+
+    /// `count` at once, and as many more, evenly, in each `time`.
+    pub(crate) fn per(count: u32, time: Duration) -> Self {
+        // None at all: a bucket without room needs no interval.
+        let interval = time.checked_div(count).unwrap_or_default();
+        Self::new(count, interval)
+    }
+
+    /// The wider of the two, in each respect.
+    pub(crate) fn at_least(self, other: Self) -> Self {
+        let burst = self.burst.max(other.burst);
+        Self::new(burst, self.interval.min(other.interval))
+    }
+
+    /// How many at once.
+    pub(crate) fn burst(self) -> u32 {
+        self.burst
+    }
+}
+
+/// A token bucket, full at first. It keeps no more than the time at which it will be full again (as
+/// in the ATM Forum's virtual scheduling algorithm, GCRA), so time may not go backwards, and a bucket
+/// that is full again is as good as a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Bucket {
+    full_at: Duration,
+}
+
+impl Bucket {
+    /// Takes a token, if there is one.
+    pub(crate) fn take(&mut self, rate: Rate, now: Duration) -> bool {
+        self.take_above(0, rate, now)
+    }
+
+    /// Takes a token, if there are more than `reserve`.
+    pub(crate) fn take_above(&mut self, reserve: u32, rate: Rate, now: Duration) -> bool {
+        let full_at = self.full_at.max(now).saturating_add(rate.interval);
+        let room = rate.burst.saturating_sub(reserve);
+        if room == 0 || full_at.saturating_sub(now) > rate.interval.saturating_mul(room) {
+            return false;
+        }
+        self.full_at = full_at;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How many tokens there are.
+    fn drain(bucket: &mut Bucket, rate: Rate, now: Duration) -> usize {
+        (0..1000).take_while(|_| bucket.take(rate, now)).count()
+    }
+
+    #[test]
+    fn a_burst_and_then_one_per_interval() {
+        let rate = Rate::new(3, SECOND);
+        let mut bucket = Bucket::default();
+        assert_eq!(drain(&mut bucket, rate, 5 * SECOND), 3);
+        assert_eq!(drain(&mut bucket, rate, 6 * SECOND - SECOND / 1000), 0);
+        assert_eq!(drain(&mut bucket, rate, 6 * SECOND), 1);
+        assert_eq!(drain(&mut bucket, rate, 8 * SECOND), 2);
+        // Never more than the burst, however long nothing was taken.
+        assert_eq!(drain(&mut bucket, rate, 3_600 * SECOND), 3);
+    }
+
+    #[test]
+    fn a_reserve_is_left_for_others() {
+        let rate = Rate::new(4, SECOND);
+        let mut bucket = Bucket::default();
+        let strangers = |bucket: &mut Bucket, now| {
+            (0..10)
+                .take_while(|_| bucket.take_above(2, rate, now))
+                .count()
+        };
+        assert_eq!(strangers(&mut bucket, SECOND), 2);
+        assert_eq!(drain(&mut bucket, rate, SECOND), 2);
+        // What comes in goes to the reserve first.
+        assert_eq!(strangers(&mut bucket, 3 * SECOND), 0);
+        assert_eq!(strangers(&mut bucket, 4 * SECOND), 1);
+        assert_eq!(drain(&mut bucket, rate, 4 * SECOND), 2);
+        assert!(!bucket.take_above(4, rate, 100 * SECOND));
+        assert!(!bucket.take_above(5, rate, 100 * SECOND));
+    }
+
+    #[test]
+    fn a_rate_of_none_lets_nothing_through() {
+        let mut bucket = Bucket::default();
+        let none = Rate::per(0, SECOND);
+        assert!(!bucket.take(none, SECOND));
+        assert!(!bucket.take(none, 1_000 * SECOND));
+        let most = Rate::per(1_000_000, SECOND);
+        assert!(bucket.take(most, Duration::MAX));
+    }
+}

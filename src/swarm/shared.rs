@@ -1,0 +1,43 @@
+//! What all connections of a node have in common.
+
+use std::{sync::Arc, time::Duration};
+
+use web_time::Instant;
+
+use crate::swarm::{
+    counters::Tally, gate::Gate, limits::Limits, policy::AddressPolicy, record::Verifier,
+};
+
+/// The limits, what keeps to them, and the counters.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) verifier: Verifier,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) tally: Arc<Tally>,
+    start: Instant,
+}
+
+impl Shared {
+    /// For a node that makes its rounds in each `period`, and whose time began at `start`.
+    pub(crate) fn new(
+        policy: AddressPolicy,
+        limits: Limits,
+        period: Duration,
+        start: Instant,
+    ) -> Self {
+        let tally = Arc::new(Tally::default());
+        Self {
+            verifier: Verifier::new(policy, limits, tally.clone()),
+            gate: Arc::new(Gate::new(&limits, period)),
+            tally,
+            limits,
+            start,
+        }
+    }
+
+    /// How late it is.
+    pub(crate) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
