@@ -198,9 +198,9 @@ fn a_report_on_an_attack_says_how_far_it_got() {
         };
         assert_ne!(shares(&more), shares(&reports), "{attack}");
     }
-    let kept = lines(&format!(
-        "{SMALL} --json --attackers 0.1 --attack restart --kept contacted --rounds 60"
-    ));
+    let kept = lines(
+        "--nodes 200 --view 10 --rounds 60 --every 60 --json --attackers 0.1 --attack restart --kept contacted",
+    );
     assert_eq!(kept.last().expect("there is one")["round"], 60);
 }
 
