@@ -244,16 +244,8 @@ impl Config {
             in_time_bounds("first quarantine", first, (Self::PERIOD.0, longest))?;
         }
         if let Some(diversity) = self.diversity {
-            in_bounds(
-                "peers per source",
-                diversity.per_source,
-                (1, self.view_size),
-            )?;
-            in_bounds(
-                "peers per prefix",
-                diversity.per_prefix,
-                (1, self.view_size),
-            )?;
+            in_bounds("peers per source", diversity.per_source, (1, usize::MAX))?;
+            in_bounds("peers per prefix", diversity.per_prefix, (1, usize::MAX))?;
             in_bounds("peers per round", diversity.per_round, (1, usize::MAX))?;
         }
         Ok(())
