@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use arbitrary::{Result, Unstructured};
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr::Protocol};
 use libp2p_peer_sampling::{
-    AddressPolicy, Config, MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError,
-    fuzzing::{Checks, pb},
+    AddressPolicy, Config, MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError, fuzzing::Checks,
+    pb,
 };
 use prost::Message;
 

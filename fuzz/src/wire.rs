@@ -7,7 +7,8 @@ use asynchronous_codec::{Decoder, Encoder};
 use bytes::BytesMut;
 use libp2p_peer_sampling::{
     Config, Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError,
-    fuzzing::{self, Checks, pb},
+    fuzzing::{self, Checks},
+    pb,
 };
 use prost::Message;
 
