@@ -962,6 +962,7 @@ async fn streams_beyond_the_bound_are_refused() {
 
 #[tokio::test]
 async fn a_peer_of_another_protocol_is_named() {
+    // Who does not speak it is otherwise left alone for a while.
     let mut victim = Victim::start(still().with_quarantine(None)).await;
     let what = "another protocol";
     let mut listener = Listener::memory().await;

@@ -291,6 +291,12 @@ impl Imports {
 
     /// All paths in the tokens of a macro's call, which are no syntax tree.
     fn note_tokens(&mut self, mut cursor: Cursor) {
+        // As in `pub(crate)`: imports nothing.
+        if let Some((_, next)) = cursor.ident().filter(|(ident, _)| ident == "crate")
+            && next.eof()
+        {
+            return;
+        }
         let mut path: Vec<String> = Vec::new();
         // Colons since the last name: two of them, and the next name continues the path.
         let mut colons = 0;
@@ -508,6 +514,7 @@ mod checker {
             "fn f(self_: crate::b::child::Child) -> Self { self.child::<u8>() }",
             "pub(super) fn f() { std::mem::drop(::d::e::E) }",
             "/// [`C`](crate::c::C)\npub struct D;",
+            "m! { pub(crate) struct D; }",
             "#[cfg(test)] mod tests { use super::*; use crate::c::C; }",
         ] {
             assert_eq!(complaints_about(code), [""; 0], "{code}");

@@ -443,7 +443,11 @@ mod tests {
     }
 
     fn verifier(scope: Scope) -> Verifier {
-        Verifier::new(AddressPolicy::new(scope), Limits::default(), Arc::default())
+        verifier_within(scope, Limits::default())
+    }
+
+    fn verifier_within(scope: Scope, limits: Limits) -> Verifier {
+        Verifier::new(AddressPolicy::new(scope), limits, Arc::default())
     }
 
     fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
@@ -624,9 +628,11 @@ mod tests {
 
     #[test]
     fn what_nobody_has_asked_for_is_verified_within_a_budget() {
-        let mut limits = Limits::default();
-        limits.verifications_per_second = 10;
-        let verifier = Verifier::new(AddressPolicy::new(Scope::Loopback), limits, Arc::default());
+        let limits = Limits {
+            verifications_per_second: 10,
+            ..Default::default()
+        };
+        let verifier = verifier_within(Scope::Loopback, limits);
         let verifier = &verifier;
         let unasked = |now| move |envelope| verifier.check_unasked(envelope, now);
         let second = Duration::from_secs(1);
@@ -678,8 +684,7 @@ mod tests {
         let checked = |edit: fn(&mut Limits)| {
             let mut limits = Limits::default();
             edit(&mut limits);
-            let verifier =
-                Verifier::new(AddressPolicy::new(Scope::Loopback), limits, Arc::default());
+            let verifier = verifier_within(Scope::Loopback, limits);
             let checked = verifier.check(record.envelope().to_vec()).expect("valid");
             let counters = verifier.tally.snapshot();
             assert_eq!(counters.records_passed_over, u64::from(checked.is_none()));
