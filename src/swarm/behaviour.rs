@@ -34,7 +34,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
 
 use crate::{
-    overlay::{Overlay, random::Random},
+    overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
         behaviour::{
@@ -79,7 +79,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// and the connection stays. One that uses it in silence may lose it.
 ///
 /// `O` is the overlay: which peers stay in the view.
-pub struct Behaviour<O = Random> {
+pub struct Behaviour<O = AnyOverlay> {
     config: Config,
     protocol: StreamProtocol,
     shared: Arc<Shared>,
@@ -90,9 +90,8 @@ pub struct Behaviour<O = Random> {
     timer_at: Option<Duration>,
 }
 
-impl Behaviour<Random> {
-    /// A behaviour with the random overlay at its [default](Random::for_view_size) for the view
-    /// size.
+impl Behaviour {
+    /// A behaviour with the overlay that `config` names, see [`Config::with_overlay`].
     ///
     /// `keypair` is the swarm's own: it signs this node's record.
     ///
@@ -104,13 +103,13 @@ impl Behaviour<Random> {
     ///
     /// When the operating system has no random numbers.
     pub fn new(keypair: &Keypair, config: Config) -> Result<Self, ConfigError> {
-        let overlay = Random::for_view_size(config.gossip().view_size());
+        let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
         Self::with_overlay(keypair, config, overlay)
     }
 }
 
 impl<O: Overlay<Record>> Behaviour<O> {
-    /// A behaviour with an overlay of one's own choice.
+    /// A behaviour with an overlay of one's own choice, whatever `config` says.
     ///
     /// # Errors
     ///

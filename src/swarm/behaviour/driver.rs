@@ -76,9 +76,10 @@ impl<O: Overlay<Record>> Driver<O> {
         mut rng: StdRng,
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
+        let gives_samples = overlay.gives_samples();
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
-            publisher: Publisher::new(StdRng::from_rng(&mut rng)),
+            publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
             links: Links::new(config.neighbours()),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
@@ -155,6 +156,9 @@ impl<O: Overlay<Record>> Driver<O> {
         while let Some(exchange) = self.gossip.poll_round(now) {
             round = true;
             self.carry_out(exchange, None, now);
+        }
+        while let Some(sample) = self.gossip.next_sample() {
+            self.publisher.give(&sample);
         }
         if round {
             self.links.confirm_a_neighbour(&mut self.rng);
@@ -472,6 +476,9 @@ impl<O: Overlay<Record>> Driver<O> {
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
+        if removed {
+            self.publisher.withdraw(&peer);
+        }
         match running.as_ref().and_then(|running| running.seed.clone()) {
             Some(address) => {
                 self.seeds.tried(&address);
