@@ -5,7 +5,9 @@
 
 mod simulate {
     pub mod arguments;
+    pub mod blame;
     pub mod plot;
+    pub mod settings;
     pub mod table;
     pub mod values;
 }
@@ -29,8 +31,8 @@ use libp2p_peer_sampling::{
     },
 };
 use simulate::{
-    arguments::{Chosen, Request, Settings},
     plot,
+    settings::{Chosen, Request, Settings},
     table::{self, Line},
 };
 

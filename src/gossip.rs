@@ -211,10 +211,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// Removes a peer from the view: it said goodbye, or the application does not want it. It may
     /// come back through others.
     pub fn remove(&mut self, id: &P::Id) -> Option<P> {
+        // It may be waiting as a sample, and have left the view long ago.
+        self.notes.withdraw(id);
         let removed = self.view.remove(id)?;
         self.tell_overlay();
-        self.notes.withdraw(id);
-        self.notes.retain(&self.view);
         Some(removed.peer)
     }
 
@@ -450,10 +450,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     fn begin_round(&mut self) {
         self.admission.begin_round();
         let mut samples = Vec::new();
-        let view_size = self.config.view_size();
+        let (view_size, before) = (self.config.view_size(), self.view.len());
         self.overlay
             .begin_round(&mut self.view, view_size, &mut samples, &mut self.rng);
         self.notes.offer(&mut samples, view_size);
+        if self.view.len() < before {
+            self.forget_the_gone();
+        }
         let extra = self.overlay.extra_exchanges(view_size);
         self.schedule.add_turns(extra.min(view_size));
     }
@@ -463,6 +466,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         let view_size = self.config.view_size();
         self.overlay
             .view_changed(&mut self.view, view_size, &mut self.rng);
+        self.forget_the_gone();
+    }
+
+    /// Forgets what is kept about peers that are no longer in the view.
+    fn forget_the_gone(&mut self) {
+        self.notes.retain(&self.view);
+        self.admission.retain(&self.view);
     }
 
     /// Returns the buffer to send, which takes at most `room` bytes, and who of the view is in it.

@@ -80,6 +80,9 @@
 #![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
 #![warn(missing_docs, unreachable_pub)]
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gossip;
 pub mod overlay;
 pub mod prefixes;
@@ -92,6 +95,7 @@ pub mod view;
 
 pub use overlay::{
     Overlay,
+    any::{AnyOverlay, OverlayKind},
     basalt::{Basalt, Ranking},
     cyclon::Cyclon,
     random::Random,

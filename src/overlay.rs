@@ -5,6 +5,7 @@
 //! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
 //! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
 
+pub mod any;
 pub mod basalt;
 pub mod cyclon;
 mod healing;
@@ -60,6 +61,12 @@ pub trait Overlay<P: Peer> {
         rng: &mut R,
     ) {
         let _ = (view, view_size, samples, rng);
+    }
+
+    /// Whether the overlay gives out samples itself, in [`begin_round`](Self::begin_round): then streams of
+    /// samples are made of these alone. The default: no.
+    fn gives_samples(&self) -> bool {
+        false
     }
 
     /// How many exchanges a round is to start beside those of

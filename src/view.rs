@@ -7,6 +7,9 @@
 //! Names and line quotes are those of Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007, Figure 1 ("TOCS" below).
 
+#[cfg(test)]
+mod properties;
+
 use std::{
     fmt,
     hash::{Hash, Hasher},

@@ -21,8 +21,10 @@ use syn::{
 const FLOORS: &[(&str, u8)] = &[
     ("prefixes", 1),
     ("view", 2),
+    ("view/properties", 3),
     ("overlay", 3),
     ("sampling", 3),
+    ("overlay/any", 5),
     ("overlay/basalt", 4),
     ("overlay/cyclon", 4),
     ("overlay/healing", 2),
@@ -91,6 +93,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/driver", 11),
     ("swarm/behaviour/world", 12),
     ("swarm/behaviour", 12),
+    ("fuzzing", 13),
 ];
 
 /// The floor of files that only declare modules: there is nothing in them to import.

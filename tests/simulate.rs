@@ -198,9 +198,9 @@ fn a_report_on_an_attack_says_how_far_it_got() {
         };
         assert_ne!(shares(&more), shares(&reports), "{attack}");
     }
-    let kept = lines(&format!(
-        "{SMALL} --json --attackers 0.1 --attack restart --kept contacted --rounds 60"
-    ));
+    let kept = lines(
+        "--nodes 200 --view 10 --rounds 60 --every 60 --json --attackers 0.1 --attack restart --kept contacted",
+    );
     assert_eq!(kept.last().expect("there is one")["round"], 60);
 }
 
@@ -381,6 +381,7 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
             "--overlay basalt --ranking identity --tickets 2/2",
             "--tickets 2/2: only with --ranking prefixes",
         ),
+        ("--memory 9", "--memory 9: only the overlay basalt has one"),
         (
             "--tickets 2/2",
             "--tickets 2/2: only the overlay basalt has one",

@@ -9,7 +9,7 @@ use libp2p_peer_sampling::simulator::{
 };
 use serde::Serialize;
 
-use crate::simulate::arguments::Settings;
+use crate::simulate::settings::Settings;
 
 /// The columns: what stands above them and how wide they are at least.
 const COLUMNS: [(&str, usize); 12] = [

@@ -80,6 +80,13 @@ impl<I: Clone + Eq> Admission<I> {
         }
     }
 
+    /// Forgets who brought the peers that are no longer in `view`.
+    pub(super) fn retain<P: Peer<Id = I>>(&mut self, view: &View<P>) {
+        if let Some(state) = &mut self.0 {
+            state.sources.retain(|(peer, _)| view.contains(peer));
+        }
+    }
+
     /// Nobody is left: it may have been our own connection that failed.
     pub(super) fn forgive(&mut self) {
         if let Some(state) = &mut self.0 {
@@ -129,7 +136,8 @@ impl<I: Clone + Eq> Admission<I> {
         let state = self.0.as_ref();
         let brought = state.map_or(0, |state| {
             let sources = state.sources.iter();
-            sources.filter(|(_, source)| source == partner).count()
+            let others = sources.filter(|(peer, _)| peer != partner);
+            others.filter(|(_, source)| source == partner).count()
         });
         let mut of_source = per_source.saturating_sub(brought);
         let mut of_round = match side {
@@ -139,8 +147,9 @@ impl<I: Clone + Eq> Admission<I> {
         };
         let prefix = |peer: &P| peer.prefixes().map(|prefixes| prefixes.narrow());
         let mut prefixes: Vec<u64> = view.iter().filter_map(|d| prefix(&d.peer)).collect();
+        let mut newcomers: Vec<I> = Vec::new();
         received.retain(|d| {
-            if view.contains(d.peer.id()) {
+            if view.contains(d.peer.id()) || newcomers.contains(d.peer.id()) {
                 return true;
             }
             let narrow = prefix(&d.peer);
@@ -155,6 +164,7 @@ impl<I: Clone + Eq> Admission<I> {
             of_round -= 1;
             of_source -= usize::from(!own);
             prefixes.extend(narrow);
+            newcomers.push(d.peer.id().clone());
             true
         });
     }
@@ -167,13 +177,17 @@ impl<I: Clone + Eq> Admission<I> {
         (partner, side): (&I, Side),
         newcomers: Vec<I>,
     ) {
-        let kept = newcomers.into_iter().filter(|peer| view.contains(peer));
         let state = self.state();
         state.sources.retain(|(peer, _)| view.contains(peer));
         let before = state.sources.len();
-        state
-            .sources
-            .extend(kept.map(|peer| (peer, partner.clone())));
+        for peer in newcomers {
+            let noted = state.sources[before..]
+                .iter()
+                .any(|(other, _)| *other == peer);
+            if view.contains(&peer) && !noted {
+                state.sources.push((peer, partner.clone()));
+            }
+        }
         if side == Side::Passive {
             state.entered += state.sources.len() - before;
         }
@@ -181,5 +195,72 @@ impl<I: Clone + Eq> Admission<I> {
 
     fn state(&mut self) -> &mut State<I> {
         self.0.get_or_insert_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn config() -> Config {
+        Config::default().with_diversity(Some(Diversity {
+            per_source: 3,
+            per_prefix: 30,
+            per_round: 5,
+        }))
+    }
+
+    fn fresh(peers: &[u32]) -> Vec<Descriptor<u32>> {
+        peers.iter().copied().map(Descriptor::fresh).collect()
+    }
+
+    /// Whom a node takes in of those that `partner` tells of in a request; all of them stay.
+    fn told(
+        admission: &mut Admission<u32>,
+        view: &mut View<u32>,
+        partner: u32,
+        peers: &[u32],
+    ) -> Vec<u32> {
+        let mut received = fresh(peers);
+        let partner = (&partner, Side::Passive);
+        admission.filter(view, partner, &mut received, (NOW, &config()));
+        let taken: Vec<u32> = received.iter().map(|d| d.peer).collect();
+        let newcomers = taken.iter().copied().filter(|peer| !view.contains(peer));
+        let newcomers = newcomers.collect();
+        view.append(&mut received);
+        admission.note(view, partner, newcomers);
+        taken
+    }
+
+    #[test]
+    fn a_peer_told_of_twice_counts_once() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        let taken = told(&mut admission, &mut view, 9, &[1, 1, 2, 1, 3, 4, 1]);
+        assert_eq!(taken, [1, 1, 2, 1, 3, 1]);
+        // Three have entered in this round, not six.
+        assert_eq!(told(&mut admission, &mut view, 8, &[5, 6, 7]), [5, 6]);
+    }
+
+    #[test]
+    fn who_speaks_does_not_count_as_one_it_has_told_of() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        assert_eq!(told(&mut admission, &mut view, 9, &[9, 1]), [9, 1]);
+        assert_eq!(told(&mut admission, &mut view, 9, &[2, 3, 4]), [2, 3]);
+    }
+
+    #[test]
+    fn of_who_comes_back_the_new_source_counts_and_no_other() {
+        let (mut admission, mut view) = (Admission::new(), View::default());
+        told(&mut admission, &mut view, 9, &[1, 2, 3]);
+        for source in [7, 8] {
+            view.remove(&1);
+            admission.retain(&view);
+            admission.begin_round();
+            assert_eq!(told(&mut admission, &mut view, source, &[1]), [1]);
+        }
+        let sources = admission.0.map(|state| state.sources);
+        assert_eq!(sources, Some(vec![(2, 9), (3, 9), (1, 8)]));
     }
 }

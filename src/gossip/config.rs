@@ -61,10 +61,10 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Diversity {
     /// How many peers of the view may have been learnt from one and the same partner, that one itself
-    /// left out; 1 to c.
+    /// left out; 1 or more, from c on without effect.
     pub per_source: usize,
     /// How many peers of the view may lie in one narrow network: a /24 or a /48, see
-    /// [`Prefixes`](crate::prefixes::Prefixes); 1 to c. Peers without known networks are not counted.
+    /// [`Prefixes`](crate::prefixes::Prefixes); 1 or more, from c on without effect. Peers without known networks are not counted.
     pub per_prefix: usize,
     /// How many peers may enter the view in one round by way of others' requests, however many
     /// requests there are; 1 or more. What this node has asked for itself is not counted.
@@ -244,16 +244,8 @@ impl Config {
             in_time_bounds("first quarantine", first, (Self::PERIOD.0, longest))?;
         }
         if let Some(diversity) = self.diversity {
-            in_bounds(
-                "peers per source",
-                diversity.per_source,
-                (1, self.view_size),
-            )?;
-            in_bounds(
-                "peers per prefix",
-                diversity.per_prefix,
-                (1, self.view_size),
-            )?;
+            in_bounds("peers per source", diversity.per_source, (1, usize::MAX))?;
+            in_bounds("peers per prefix", diversity.per_prefix, (1, usize::MAX))?;
             in_bounds("peers per round", diversity.per_round, (1, usize::MAX))?;
         }
         Ok(())

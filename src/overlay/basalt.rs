@@ -447,6 +447,10 @@ impl<P: Peer> Overlay<P> for Basalt {
         Some(peer.clone())
     }
 
+    fn gives_samples(&self) -> bool {
+        true
+    }
+
     fn exchange_ended(&mut self, answered: bool) {
         self.healing.exchange_ended(answered);
     }

@@ -72,7 +72,7 @@ impl Peer for Host {
 
 /// The rank of a wide prefix: which octave, all as likely, and where within it.
 fn rank(hash: u64) -> u64 {
-    let octave = (hash >> 32) * u64::from(Host::WIDE.ilog2()) >> 32;
+    let octave = ((hash >> 32) * u64::from(Host::WIDE.ilog2())) >> 32;
     1 << octave | hash >> 8 & ((1 << octave) - 1)
 }
 

@@ -318,6 +318,7 @@ mod tests {
                 run.round = Adversaries::RESTARTS;
                 (0..2).for_each(|_| run.next_round());
                 let network = run.network();
+                assert!(network.nodes().all(|(_, node)| node.in_flight() == 0));
                 (run.traffic(), network.sampled(), views(network))
             };
             let alone = of(1);
@@ -456,7 +457,16 @@ mod tests {
             .with_fanout(80);
         let config = Config::new(200).with_gossip(gossip);
         let overlay = Random::for_view_size(100);
-        assert_eq!(run(config, overlay, 3).traffic().exchanges, 3 * 200 * 80);
+        let of = |config| {
+            let run = run(config, overlay, 3);
+            let mut nodes = run.network().nodes();
+            assert!(nodes.all(|(_, node)| node.in_flight() == 0));
+            run.traffic().exchanges
+        };
+        assert_eq!(of(config.clone()), 3 * 200 * 80);
+        let adversaries = Adversaries::new(Attack::Flood, 0.98).with_force(0);
+        let attacked = config.with_adversaries(adversaries);
+        assert_eq!(of(attacked), 3 * 4 * 80);
     }
 
     /// As `Logged`, but it panics.

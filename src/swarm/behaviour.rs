@@ -34,7 +34,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
 
 use crate::{
-    overlay::{Overlay, random::Random},
+    overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
         behaviour::{
@@ -67,7 +67,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
-///   [`neighbours`](Self::neighbours), [`local_record`](Self::local_record).
+///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
+///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
 ///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses.
@@ -78,7 +79,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// and the connection stays. One that uses it in silence may lose it.
 ///
 /// `O` is the overlay: which peers stay in the view.
-pub struct Behaviour<O = Random> {
+pub struct Behaviour<O = AnyOverlay> {
     config: Config,
     protocol: StreamProtocol,
     shared: Arc<Shared>,
@@ -89,9 +90,8 @@ pub struct Behaviour<O = Random> {
     timer_at: Option<Duration>,
 }
 
-impl Behaviour<Random> {
-    /// A behaviour with the random overlay at its [default](Random::for_view_size) for the view
-    /// size.
+impl Behaviour {
+    /// A behaviour with the overlay that `config` names, see [`Config::with_overlay`].
     ///
     /// `keypair` is the swarm's own: it signs this node's record.
     ///
@@ -103,13 +103,13 @@ impl Behaviour<Random> {
     ///
     /// When the operating system has no random numbers.
     pub fn new(keypair: &Keypair, config: Config) -> Result<Self, ConfigError> {
-        let overlay = Random::for_view_size(config.gossip().view_size());
+        let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
         Self::with_overlay(keypair, config, overlay)
     }
 }
 
 impl<O: Overlay<Record>> Behaviour<O> {
-    /// A behaviour with an overlay of one's own choice.
+    /// A behaviour with an overlay of one's own choice, whatever `config` says.
     ///
     /// # Errors
     ///
@@ -227,7 +227,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
     /// address in scope, this node itself and peers already known are passed over.
     ///
-    /// With this a node that restarts finds its way back without its seeds.
+    /// With this a node that restarts finds its way back without its seeds. What to save:
+    /// [`Handle::contacted`].
     ///
     /// # Errors
     ///

@@ -9,8 +9,9 @@ use thiserror::Error;
 use crate::{
     gossip::{
         self,
-        config::{PartnerSelection, Propagation},
+        config::{Diversity, PartnerSelection, Propagation},
     },
+    overlay::{any::OverlayKind, basalt::Ranking},
     swarm::{
         address::Scope,
         limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
@@ -31,6 +32,7 @@ pub struct Config {
     seed_backoff: (Duration, Duration),
     neighbours: usize,
     limits: Limits,
+    overlay: OverlayKind,
     rng_seed: Option<u64>,
 }
 
@@ -52,15 +54,27 @@ impl Config {
     /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
     /// advertises only the external addresses that the swarm has confirmed.
     ///
+    /// [`Basalt`](crate::Basalt) with a view of 100 peers, of whom at most 25 were learnt from one partner and at
+    /// most 12 lie in one /24 or /48, and a quarantine of a minute to an hour for peers that failed. Measured
+    /// against the random overlay, with these caps and without, in `docs/threat-model.md`.
+    ///
     /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
     /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
     /// the one who gave them away.
     pub fn open_internet() -> Self {
         Self {
-            gossip: gossip::config::Config::default().with_quarantine(Some((
-                Duration::from_secs(60),
-                Duration::from_secs(60 * 60),
-            ))),
+            gossip: gossip::config::Config::default()
+                .with_view_size(100)
+                .with_quarantine(Some((
+                    Duration::from_secs(60),
+                    Duration::from_secs(60 * 60),
+                )))
+                .with_diversity(Some(Diversity {
+                    per_source: 25,
+                    per_prefix: 12,
+                    per_round: 100,
+                })),
+            overlay: OverlayKind::Basalt(Ranking::default()),
             network: None,
             addresses: AddressPolicy::new(Scope::Global),
             seeds: Vec::new(),
@@ -73,7 +87,8 @@ impl Config {
 
     /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
     ///
-    /// Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
+    /// [`Random`](crate::Random) with a view of 30 peers and without caps: it is fresher and heals sooner than what
+    /// resists attackers. Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
     /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
     /// only it can reach).
     pub fn private_network() -> Self {
@@ -85,6 +100,9 @@ impl Config {
             ..Limits::default()
         };
         Self::open_internet()
+            .with_overlay(OverlayKind::Random)
+            .with_view_size(gossip::config::Config::default().view_size())
+            .with_diversity(None)
             .with_scope(Scope::Private)
             .with_dns(true)
             .with_limits(limits)
@@ -175,7 +193,22 @@ impl Config {
         self
     }
 
-    /// The view size c, in peers; 2 to 128. Default: 30 (TOCS 2007).
+    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
+    /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
+    pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
+        self.overlay = overlay;
+        self
+    }
+
+    /// How many peers of the view may come from one hand; `None` for no such bounds. Default: on the open
+    /// internet 25 from one partner, 12 in one /24 or /48, 100 in one round; elsewhere none.
+    pub fn with_diversity(mut self, diversity: Option<Diversity>) -> Self {
+        self.gossip = self.gossip.with_diversity(diversity);
+        self
+    }
+
+    /// The view size c, in peers; 2 to 128. Default: 100 on the open internet (Basalt, 2021, where 30 are
+    /// too few), elsewhere 30 (TOCS 2007).
     pub fn with_view_size(mut self, view_size: usize) -> Self {
         self.gossip = self.gossip.with_view_size(view_size);
         self
@@ -245,6 +278,11 @@ impl Config {
     pub fn with_rng_seed(mut self, seed: u64) -> Self {
         self.rng_seed = Some(seed);
         self
+    }
+
+    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes.
+    pub fn overlay(&self) -> OverlayKind {
+        self.overlay
     }
 
     /// The settings of the mechanism.
@@ -383,7 +421,15 @@ mod tests {
 
     #[test]
     fn each_bound_is_named() {
+        let narrow = Limits {
+            descriptors_per_message: 15,
+            ..Default::default()
+        };
         let cases = [
+            (
+                Config::local().with_limits(narrow).with_view_size(32),
+                "descriptors per message is 15, must be 16 to 64",
+            ),
             (
                 Config::local().with_view_size(129),
                 "view size is 129, must be 2 to 128",

@@ -23,6 +23,9 @@ struct Contact {
     record: Option<Record>,
     /// The one of the record's addresses where this node has found it. `None`: it came by itself.
     verified: Option<Multiaddr>,
+    /// Whether it has failed since: then it is no contact, and only remembered for the case that it
+    /// was this node that failed.
+    failed: bool,
     last: Duration,
 }
 
@@ -50,6 +53,7 @@ impl Contacts {
         let contact = Contact {
             record,
             verified,
+            failed: false,
             last: now,
         };
         self.0.insert(peer, contact);
@@ -59,28 +63,35 @@ impl Contacts {
         };
         if of_class().count() > MAX_CONTACTS {
             let idle = of_class().filter(|(peer, _)| !kept(peer));
-            let oldest = idle.min_by_key(|(_, contact)| contact.last);
+            let oldest = idle.min_by_key(|(_, contact)| (!contact.failed, contact.last));
             if let Some(oldest) = oldest.map(|(peer, _)| *peer) {
                 self.0.remove(&oldest);
             }
         }
     }
 
-    /// Forgets a peer: it failed, or said goodbye.
+    /// Forgets a peer: it said goodbye, or is not wanted.
     pub(crate) fn forget(&mut self, peer: &PeerId) {
         self.0.remove(peer);
+    }
+
+    /// A peer has failed.
+    pub(crate) fn failed(&mut self, peer: &PeerId) {
+        if let Some(contact) = self.0.get_mut(peer) {
+            contact.failed = true;
+        }
     }
 
     /// A peer was not found at `address`.
     pub(crate) fn not_found_at(&mut self, peer: &PeerId, address: &Multiaddr) {
         if let Some(contact) = self.0.get_mut(peer) {
-            contact.verified.take_if(|verified| verified == address);
+            contact.failed |= contact.verified.as_ref() == Some(address);
         }
     }
 
     /// Whether the peer is a contact.
     pub(crate) fn contains(&self, peer: &PeerId) -> bool {
-        self.0.contains_key(peer)
+        self.get(peer).is_some()
     }
 
     /// The peer's record, the newer of the one known here and `other`, and the one of its addresses
@@ -90,7 +101,7 @@ impl Contacts {
         peer: &PeerId,
         other: Option<&Record>,
     ) -> (Option<Record>, Option<Multiaddr>) {
-        let contact = self.0.get(peer);
+        let contact = self.get(peer);
         let known = contact.and_then(|contact| contact.record.as_ref());
         let record = newer(known, other);
         let verified = contact.and_then(|contact| contact.verified.as_ref());
@@ -100,14 +111,23 @@ impl Contacts {
         (record.cloned(), verified.filter(listed).cloned())
     }
 
-    /// The records of those that were found at one of their addresses, the latest first.
+    /// The records of those that were found at one of their addresses, the latest first. When all of
+    /// those have failed, all the same: with nobody left who answers, it may be this node that has no
+    /// network.
     pub(crate) fn verified(&self) -> Vec<Record> {
         let mut verified: Vec<_> = self.0.values().filter(|c| c.verified.is_some()).collect();
+        if verified.iter().any(|contact| !contact.failed) {
+            verified.retain(|contact| !contact.failed);
+        }
         verified.sort_by_key(|contact| std::cmp::Reverse(contact.last));
         let records = verified.into_iter();
         records
             .filter_map(|contact| contact.record.clone())
             .collect()
+    }
+
+    fn get(&self, peer: &PeerId) -> Option<&Contact> {
+        self.0.get(peer).filter(|contact| !contact.failed)
     }
 }
 
@@ -165,9 +185,26 @@ mod tests {
         contacts.not_found_at(&a.peer_id(), &home(9));
         contacts.not_found_at(&b.peer_id(), &home(2));
         assert_eq!(contacts.verified(), [a.clone()]);
+        assert!(contacts.contains(&a.peer_id()) && !contacts.contains(&b.peer_id()));
+        assert_eq!(contacts.whereabouts(&b.peer_id(), None), (None, None));
         contacts.forget(&a.peer_id());
-        assert!(contacts.verified().is_empty() && !contacts.contains(&a.peer_id()));
-        assert!(contacts.contains(&b.peer_id()));
+        assert!(!contacts.contains(&a.peer_id()));
+    }
+
+    /// A laptop that wakes up without a network, and saves what it knows.
+    #[test]
+    fn who_is_offline_forgets_nobody() {
+        let mut contacts = Contacts::default();
+        let [a, b] = [1, 2].map(|_| Keypair::generate_ed25519());
+        let (a, b) = (record(&a, 1, 1), record(&b, 1, 2));
+        meet(&mut contacts, &a, Some(&home(1)), SECOND);
+        meet(&mut contacts, &b, Some(&home(2)), 2 * SECOND);
+        contacts.failed(&b.peer_id());
+        assert_eq!(contacts.verified(), [a.clone()]);
+        contacts.failed(&a.peer_id());
+        assert_eq!(contacts.verified(), [b.clone(), a.clone()]);
+        meet(&mut contacts, &a, None, 3 * SECOND);
+        assert_eq!(contacts.verified(), [a]);
     }
 
     #[test]

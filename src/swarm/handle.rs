@@ -1,7 +1,7 @@
 //! A handle for other tasks: reads the view and samples from it while the swarm runs elsewhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,6 +18,10 @@ use crate::{
     view::View,
 };
 
+/// How many samples that the overlay has given out wait to be handed on, here and in each stream. A
+/// guess: the overlay gives out one every few rounds.
+const WAITING: usize = 128;
+
 /// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or thread.
 ///
 /// Cheap to clone. All clones, and the behaviour itself, share one sampling service: a peer that
@@ -25,7 +29,8 @@ use crate::{
 /// handed. No call waits for the swarm. When the behaviour is gone, its last view stays.
 ///
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
-/// need not have talked to yet; see [`is_contacted`](Self::is_contacted).
+/// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out samples
+/// itself, as [`Basalt`](crate::Basalt) does, has these handed out before anything else.
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
@@ -33,6 +38,8 @@ struct State {
     view: View<Record>,
     contacts: Contacts,
     sampler: Sampler<PeerId>,
+    /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
+    given: Option<VecDeque<Record>>,
     rng: StdRng,
     streams: BTreeMap<u64, StreamState>,
     next_stream: u64,
@@ -42,6 +49,7 @@ struct State {
 #[derive(Default)]
 struct StreamState {
     sampler: Sampler<PeerId>,
+    given: VecDeque<Record>,
     waker: Option<Waker>,
 }
 
@@ -71,8 +79,11 @@ impl Handle {
 
     /// What to save for the next start (see [`Behaviour::init`](crate::Behaviour::init)): the
     /// records of the contacts that this node has itself dialled, and found, at one of the addresses
-    /// of their records; those met most recently first, at most 256. A view, in contrast, may hold
-    /// peers that never were.
+    /// of their records, and that have not failed since; those met most recently first, at most 256. A
+    /// view, in contrast, may hold peers that never were.
+    ///
+    /// When all of them have failed they are returned all the same: it may be this node that has no
+    /// network, and what was saved should not be wiped for that.
     pub fn contacted(&self) -> Vec<Record> {
         self.lock().contacts.verified()
     }
@@ -80,6 +91,11 @@ impl Handle {
     /// Hands out one peer; `None` only when the view is empty. See [`Selection`].
     pub fn select_peer(&self, selection: Selection) -> Option<Record> {
         let state = &mut *self.lock();
+        if selection == Selection::Uniform
+            && let Some(given) = state.next_given()
+        {
+            return Some(given);
+        }
         state.sampler.select(&state.view, selection, &mut state.rng)
     }
 
@@ -87,14 +103,27 @@ impl Handle {
     /// out yet first, in random order.
     pub fn sample(&self, count: usize) -> Vec<Record> {
         let state = &mut *self.lock();
-        state
-            .sampler
-            .select_many(&state.view, count, &mut state.rng)
+        let mut peers: Vec<Record> = Vec::new();
+        while peers.len() < count
+            && let Some(given) = state.next_given()
+        {
+            if !peers.contains(&given) {
+                peers.push(given);
+            }
+        }
+        let mut others = state.view.clone();
+        others.retain(|other| !peers.iter().any(|peer| peer.peer_id() == other.peer_id()));
+        let left = count - peers.len();
+        peers.extend(state.sampler.select_many(&others, left, &mut state.rng));
+        peers
     }
 
-    /// An endless stream of peers: each peer of the view once, in random order, and from then on
-    /// each peer once whenever it enters the view. Waits while there is none, and ends when the
-    /// behaviour is gone. Every stream sees all of them; what others were handed does not matter.
+    /// An endless stream of peers. Waits while there is none, and ends when the behaviour is gone. Every
+    /// stream sees all of them; what others were handed does not matter.
+    ///
+    /// Each peer of the view once, in random order, and from then on each peer once whenever it enters
+    /// the view; but with an overlay that gives out samples itself, only these: with Basalt, one every
+    /// other round, of which the latest 128 are kept for a stream that nobody reads.
     pub fn samples(&self) -> Samples {
         let mut state = self.lock();
         let id = state.next_stream;
@@ -109,6 +138,12 @@ impl Handle {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics half-way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_given(&mut self) -> Option<Record> {
+        self.given.as_mut()?.pop_front()
     }
 }
 
@@ -165,7 +200,11 @@ impl Stream for Samples {
         let Some(stream) = state.streams.get_mut(&self.id) else {
             return Poll::Ready(None);
         };
-        match stream.sampler.select_new(&state.view, &mut state.rng) {
+        let next = match state.given {
+            Some(_) => stream.given.pop_front(),
+            None => stream.sampler.select_new(&state.view, &mut state.rng),
+        };
+        match next {
             Some(peer) if !state.closed => Poll::Ready(Some(peer)),
             _ if state.closed => Poll::Ready(None),
             _ => {
@@ -193,11 +232,13 @@ impl fmt::Debug for Samples {
 pub(crate) struct Publisher(Handle);
 
 impl Publisher {
-    pub(crate) fn new(rng: StdRng) -> Self {
+    /// `given`: whether the overlay gives out samples itself.
+    pub(crate) fn new(rng: StdRng, given: bool) -> Self {
         Self(Handle(Arc::new(Mutex::new(State {
             view: View::default(),
             contacts: Contacts::default(),
             sampler: Sampler::default(),
+            given: given.then(VecDeque::new),
             rng,
             streams: BTreeMap::new(),
             next_stream: 0,
@@ -212,6 +253,29 @@ impl Publisher {
     /// Reads or changes the contacts.
     pub(crate) fn contacts<T>(&self, with: impl FnOnce(&mut Contacts) -> T) -> T {
         with(&mut self.0.lock().contacts)
+    }
+
+    /// The overlay gives out a sample.
+    pub(crate) fn give(&self, sample: &Record) {
+        let state = &mut *self.0.lock();
+        let streams = state.streams.values_mut();
+        let queues = streams.map(|stream| &mut stream.given);
+        for queue in queues.chain(&mut state.given) {
+            if queue.len() >= WAITING {
+                queue.pop_front();
+            }
+            queue.push_back(sample.clone());
+        }
+    }
+
+    /// The peer is dead: it is not handed out any more.
+    pub(crate) fn withdraw(&self, peer: &PeerId) {
+        let state = &mut *self.0.lock();
+        let streams = state.streams.values_mut();
+        let queues = streams.map(|stream| &mut stream.given);
+        for queue in queues.chain(&mut state.given) {
+            queue.retain(|sample| sample.peer_id() != *peer);
+        }
     }
 
     /// Makes `view` the one that handles see.
@@ -263,7 +327,7 @@ mod tests {
     }
 
     fn publisher() -> Publisher {
-        Publisher::new(StdRng::seed_from_u64(1))
+        Publisher::new(StdRng::seed_from_u64(1), false)
     }
 
     #[test]

@@ -329,7 +329,8 @@ impl Verifier {
             if peer.is_some_and(|peer| peer != subject) {
                 return Err(RecordError::AddressOfAnother(address));
             }
-            if self.policy.check(&subject, &bare).is_ok() {
+            // Whole: of what has the peer at its end twice, one would be left.
+            if self.policy.check(&subject, &address).is_ok() {
                 addresses.push(bare);
             }
         }
@@ -574,6 +575,17 @@ mod tests {
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses[..1]));
         let record = verifier(Scope::Global).check(envelope);
         assert!(record.expect("valid").is_none());
+    }
+
+    #[test]
+    fn nothing_is_kept_with_a_peer_at_its_end() {
+        let keypair = Keypair::generate_ed25519();
+        let peer = multiaddr::Protocol::P2p(keypair.public().to_peer_id());
+        let once = home()[0].clone().with(peer.clone());
+        let twice = once.clone().with(peer);
+        let envelope = signed(&keypair, &unsigned(&keypair, &[twice, once]));
+        let record = check(envelope).expect("valid").expect("usable");
+        assert_eq!(record.addresses(), home());
     }
 
     /// Built with Ed25519 only, as the tests are, the crate passes over other keys.

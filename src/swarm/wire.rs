@@ -89,7 +89,7 @@ impl Request {
     }
 
     /// `bytes`: how many came, with the length in front.
-    fn from_protobuf(
+    pub(crate) fn from_protobuf(
         request: pb::Request,
         bytes: usize,
         shared: &Shared,
@@ -139,14 +139,17 @@ impl Response {
         }
     }
 
-    fn into_protobuf(self) -> pb::Response {
+    pub(crate) fn into_protobuf(self) -> pb::Response {
         pb::Response {
             descriptors: descriptors_to_protobuf(self.gossip.descriptors),
             neighbour: self.neighbour,
         }
     }
 
-    fn from_protobuf(response: pb::Response, shared: &Shared) -> Result<Self, MessageError> {
+    pub(crate) fn from_protobuf(
+        response: pb::Response,
+        shared: &Shared,
+    ) -> Result<Self, MessageError> {
         let check = |envelope| shared.verifier.check(envelope);
         Ok(Self {
             gossip: GossipResponse {
@@ -309,13 +312,13 @@ fn framed_len(message: &impl Message) -> usize {
 }
 
 /// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
-struct Codec<Out, In> {
+pub(crate) struct Codec<Out, In> {
     inner: prost_codec::Codec<Out, In>,
     limits: Limits,
 }
 
 impl<Out, In> Codec<Out, In> {
-    fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             inner: prost_codec::Codec::new(limits.message_bytes),
             limits,

@@ -3,8 +3,8 @@
 //! A signed record proves who made it, not that its addresses are theirs. One who makes up a thousand
 //! identities and gives a victim's address to each would have every node of a network dial it
 //! a thousand times, were peers what is counted. So addresses and their networks are counted, and
-//! only dials that came to nothing: whoever answers under the right identity is there by its own
-//! word, and a network of many live peers uses nothing up.
+//! only dials that came to nothing: whoever answers under the right identity is at that host by its
+//! own word, and a network of many live peers uses nothing up.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -110,25 +110,30 @@ impl Dials {
         if foreign.is_empty() && !addresses.known.is_empty() {
             return Err(NotDialled::Ourselves);
         }
+        let home = foreign.iter().find(|(a, _)| Some(*a) == addresses.verified);
+        if let Some((home, _)) = home {
+            return Ok(Choice {
+                addresses: vec![(*home).clone()],
+                counted: Vec::new(),
+            });
+        }
         // Otherwise whoever has two addresses that are no use here would never be reached at the
         // third.
         foreign.shuffle(rng);
-        foreign.sort_by_key(|(address, _)| Some(*address) != addresses.verified);
         let mut chosen = Choice::default();
         let (mut hosts, mut targets) = (BTreeSet::new(), BTreeSet::new());
         // One address of each host before a second of any.
         for second in [false, true] {
             for (address, target) in &foreign {
-                let verified = Some(*address) == addresses.verified;
                 let seen = targets.contains(target) || (!second && hosts.contains(&target.host()));
-                let admitted = verified || self.in_vain.admits(target, &chosen.counted, now);
+                let admitted = self.in_vain.admits(target, &chosen.counted, now);
                 if chosen.addresses.len() >= self.per_dial || seen || !admitted {
                     continue;
                 }
                 hosts.insert(target.host());
                 targets.insert(*target);
                 chosen.addresses.push((*address).clone());
-                chosen.counted.extend((!verified).then_some(*target));
+                chosen.counted.push(*target);
             }
         }
         match chosen.addresses.is_empty() && !addresses.known.is_empty() {
@@ -155,20 +160,22 @@ impl Dials {
         Some(handed.iter().map(|handed| handed.address.clone()).collect())
     }
 
-    /// A dial has ended well, at `address`: there is somebody.
+    /// A dial has ended well, at `address`. The peer is at that host, whatever was tried there; it
+    /// may have given away other hosts beside it.
     pub(super) fn answered(&mut self, connection: ConnectionId, address: &Multiaddr) {
-        let target = Target::of(address);
-        for handed in self.under_way.remove(&connection).into_iter().flatten() {
-            if handed.counted && Target::of(&handed.address) == target {
-                self.in_vain.uncount(&handed.address);
-            }
-        }
+        let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
+        let home = host(address);
+        self.ended(connection, |tried| host(tried) == home);
     }
 
-    /// A dial has failed. `made`: it was made at all, and not refused by this node itself.
-    pub(super) fn failed(&mut self, connection: ConnectionId, made: bool) {
+    /// A dial has failed; at those addresses of which `unmade` is true, without so much as a packet.
+    pub(super) fn failed(&mut self, connection: ConnectionId, unmade: impl Fn(&Multiaddr) -> bool) {
+        self.ended(connection, unmade);
+    }
+
+    fn ended(&mut self, connection: ConnectionId, innocent: impl Fn(&Multiaddr) -> bool) {
         for handed in self.under_way.remove(&connection).into_iter().flatten() {
-            if handed.counted && !made {
+            if handed.counted && innocent(&handed.address) {
                 self.in_vain.uncount(&handed.address);
             }
         }
@@ -186,8 +193,9 @@ impl Dials {
 pub(super) struct Addresses<'a> {
     /// By its record.
     pub(super) known: &'a [Multiaddr],
-    /// The one of them where this node has found it. It is no hearsay any more, and is not counted:
-    /// or others could keep this node from its contacts, by giving away their addresses.
+    /// The one of them where this node has found it: the only one to dial. It is no hearsay any more,
+    /// and is not counted, or others could keep this node from its contacts, by giving away their
+    /// addresses.
     pub(super) verified: Option<&'a Multiaddr>,
 }
 
@@ -337,7 +345,7 @@ mod tests {
         peers
             .filter(|address| match dial(dials, &[address.clone()], now) {
                 Ok(connection) => {
-                    dials.failed(connection, true);
+                    dials.failed(connection, |_| false);
                     true
                 }
                 Err(error) => {
@@ -433,12 +441,30 @@ mod tests {
     fn who_answers_uses_nothing_up() {
         let mut dials = dials(|_| ());
         for port in 1..=10_000 {
-            let known = [address(&format!("/ip4/1.2.3.4/tcp/{port}"))];
+            let known = ["tcp", "udp"];
+            let known = known.map(|kind| address(&format!("/ip4/1.2.3.4/{kind}/{port}")));
             let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
+            assert_eq!(dials.handed(connection).map(|handed| handed.len()), Some(2));
             dials.answered(connection, &known[0]);
         }
         assert!(dials.in_vain.log.is_empty());
         assert!(dials.in_vain.targets.is_empty() && dials.in_vain.prefixes.is_empty());
+    }
+
+    /// One who answers at home under many identities, and gives away a victim's address beside it.
+    #[test]
+    fn who_answers_answers_for_no_other_host() {
+        let mut dials = dials(|_| ());
+        let mut knocks = 0;
+        for port in 1..=1_000 {
+            let home = address(&format!("/ip4/5.6.7.8/tcp/{port}"));
+            let known = [address("/ip4/1.2.3.4/tcp/80"), home.clone()];
+            let connection = dial(&mut dials, &known, Duration::ZERO).expect("its home");
+            let handed = dials.handed(connection).expect("both or one");
+            knocks += usize::from(handed.contains(&known[0]));
+            dials.answered(connection, &home);
+        }
+        assert_eq!(knocks, 3);
     }
 
     /// Our own connection limits say nothing about an address.
@@ -448,7 +474,7 @@ mod tests {
         let known = [address("/ip4/1.2.3.4/tcp/80")];
         for _ in 0..100 {
             let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
-            dials.failed(connection, false);
+            dials.failed(connection, |_| true);
         }
         assert!(dials.in_vain.log.is_empty());
     }
@@ -458,8 +484,9 @@ mod tests {
         let mut dials = dials(|_| ());
         let home = address("/ip4/1.2.3.4/tcp/80");
         in_vain(&mut dials, std::iter::repeat_n(home.clone(), 99), SECOND);
+        let known = [address("/ip4/9.9.9.9/tcp/9"), home.clone()];
         let addresses = Addresses {
-            known: std::slice::from_ref(&home),
+            known: &known,
             verified: Some(&home),
         };
         let choice = dials.choose(addresses, SECOND, &mut StdRng::seed_from_u64(1));
@@ -469,6 +496,8 @@ mod tests {
             SECOND,
         );
         assert_eq!(dials.in_vain.log.len(), 3, "not counted");
+        let handed = dials.handed(ConnectionId::new_unchecked(7));
+        assert_eq!(handed.as_deref(), Some(&known[1..]), "nowhere else");
         // Nor does its answer make room for others.
         dials.answered(ConnectionId::new_unchecked(7), &home);
         assert_eq!(in_vain(&mut dials, [home].into_iter(), SECOND), 0);
@@ -501,7 +530,7 @@ mod tests {
         dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
         let known = [address("/ip4/1.2.3.4/tcp/80")];
         let failed = dial(&mut dials, &known, Duration::ZERO).expect("free");
-        dials.failed(failed, true);
+        dials.failed(failed, |_| false);
         let good = dial(&mut dials, &known, 20 * SECOND).expect("free");
         dials.answered(good, &known[0]);
         let target = Target::of(&known[0]).expect("a target");

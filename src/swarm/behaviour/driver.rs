@@ -24,7 +24,7 @@ use crate::{
             dials::{Addresses, Dials},
             event::{
                 Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
-                one_line,
+                never_left, one_line,
             },
             exchanges::{Dial, Purpose},
             links::Links,
@@ -76,9 +76,10 @@ impl<O: Overlay<Record>> Driver<O> {
         mut rng: StdRng,
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
+        let gives_samples = overlay.gives_samples();
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
-            publisher: Publisher::new(StdRng::from_rng(&mut rng)),
+            publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
             links: Links::new(config.neighbours()),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
@@ -155,6 +156,9 @@ impl<O: Overlay<Record>> Driver<O> {
         while let Some(exchange) = self.gossip.poll_round(now) {
             round = true;
             self.carry_out(exchange, None, now);
+        }
+        while let Some(sample) = self.gossip.next_sample() {
+            self.publisher.give(&sample);
         }
         if round {
             self.links.confirm_a_neighbour(&mut self.rng);
@@ -464,7 +468,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
                 if dead || (failed.removed && !in_vain) {
                     self.publisher
-                        .contacts(|contacts| contacts.forget(&failed.partner));
+                        .contacts(|contacts| contacts.failed(&failed.partner));
                 }
                 self.after_failure(failed, error);
             }
@@ -475,6 +479,9 @@ impl<O: Overlay<Record>> Driver<O> {
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
+        if removed {
+            self.publisher.withdraw(&peer);
+        }
         match running.as_ref().and_then(|running| running.seed.clone()) {
             Some(address) => {
                 self.seeds.tried(&address);
@@ -629,7 +636,9 @@ impl<O: Overlay<Record>> Driver<O> {
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
         );
-        self.dials.failed(event.connection_id, !refused && !denied);
+        self.dials.failed(event.connection_id, |address| {
+            refused || denied || never_left(event.error, address)
+        });
         if let Some(peer) = &event.peer_id {
             match event.error {
                 DialError::Transport(attempts) => {

@@ -1,8 +1,8 @@
 //! What the behaviour tells the application.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, io};
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{Multiaddr, transport::TransportError};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{ConnectionId, DialError};
 use thiserror::Error;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     gossip::message::Failure,
     swarm::{
-        address::Scope,
+        address::{Scope, split_peer},
         handler::{InboundError, OutboundError},
         policy::NotAdmitted,
     },
@@ -42,7 +42,8 @@ pub enum Event {
         /// Whether the peer left the view for it. If not, the view is as it was.
         removed: bool,
     },
-    /// An exchange that a peer started came to nothing. The connection stays.
+    /// An exchange that a peer started came to nothing. The connection stays. Told once a minute for
+    /// each peer where it may be one of very many: see [`InboundError`].
     InboundFailed {
         /// The peer.
         peer: PeerId,
@@ -242,6 +243,48 @@ pub(super) fn one_line(error: &DialError) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Whether nothing has left this machine towards `address`, which has no peer at its end: there is
+/// no transport for it, or no network.
+pub(super) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
+    let DialError::Transport(attempts) = error else {
+        return false;
+    };
+    let mut attempts = attempts.iter();
+    attempts.any(|(tried, error)| {
+        split_peer(tried).0 == *address
+            && match error {
+                TransportError::MultiaddrNotSupported(_) => true,
+                TransportError::Other(error) => is_offline(error),
+            }
+    })
+}
+
+fn is_offline(error: &io::Error) -> bool {
+    let mut error: &(dyn StdError + 'static) = error;
+    loop {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        if matches!(
+            kind,
+            Some(
+                io::ErrorKind::NetworkUnreachable
+                    | io::ErrorKind::NetworkDown
+                    | io::ErrorKind::AddrNotAvailable
+            )
+        ) {
+            return true;
+        }
+        // A wrapped error is shown by the wrapper, not as its source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(|error| {
+            let inner: &(dyn StdError + 'static) = error.get_ref()?;
+            Some(inner)
+        });
+        match wrapped.or_else(|| error.source()) {
+            Some(inner) => error = inner,
+            None => return false,
+        }
+    }
+}
+
 fn innermost(mut error: &(dyn StdError + 'static)) -> String {
     let mut text = format!("{error:?}");
     loop {
@@ -270,4 +313,36 @@ pub enum NeighbourDownReason {
     Goodbye,
     /// This node said goodbye.
     Leaving,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_never_left_this_machine() {
+        let address: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
+        let full = address.clone().with_p2p(PeerId::random());
+        let full = full.expect("no peer yet");
+        let failed = |error| DialError::Transport(vec![(full.clone(), error)]);
+        let io = |kind| TransportError::Other(io::Error::from(kind));
+        let wrapped = |kind| {
+            let wrapped = io::Error::other(io::Error::other(io::Error::from(kind)));
+            TransportError::Other(wrapped)
+        };
+        for (error, never) in [
+            (TransportError::MultiaddrNotSupported(full.clone()), true),
+            (io(io::ErrorKind::NetworkUnreachable), true),
+            (wrapped(io::ErrorKind::NetworkUnreachable), true),
+            (io(io::ErrorKind::ConnectionRefused), false),
+            (wrapped(io::ErrorKind::ConnectionRefused), false),
+        ] {
+            let text = format!("{error:?}");
+            assert_eq!(never_left(&failed(error), &address), never, "{text}");
+        }
+        let other = "/ip4/1.2.3.4/tcp/2".parse().expect("a multiaddr");
+        let error = failed(io(io::ErrorKind::NetworkUnreachable));
+        assert!(!never_left(&error, &other));
+        assert!(!never_left(&DialError::Aborted, &address));
+    }
 }

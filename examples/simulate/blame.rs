@@ -1,0 +1,159 @@
+//! What is wrong with the command line, in a line that names the argument.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use libp2p_peer_sampling::{
+    gossip::config as gossip,
+    overlay::OverlayError,
+    simulator::{config::ConfigError, latency::Latency},
+};
+
+use crate::simulate::{arguments::Arguments, values::Between};
+
+/// Which argument an error is about, and why, in a line.
+pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
+    use gossip::ConfigError as Gossip;
+    match error {
+        ConfigError::OutOfBounds {
+            setting: "growing",
+            value,
+            ..
+        } => format!(
+            "--bootstrap growing: takes {value} rounds, must be at most --rounds {}",
+            arguments.rounds
+        ),
+        ConfigError::OutOfBounds {
+            setting,
+            value,
+            min,
+            max,
+        } => format!("--{setting} {value}: must be {min} to {max}"),
+        ConfigError::NotAFraction { setting, value } => {
+            format!("--{setting} {value}: must be a fraction from 0 to 1")
+        }
+        ConfigError::ViewTooLarge { view_size, nodes } => {
+            format!("--view {view_size}: must be smaller than the network of {nodes} nodes")
+        }
+        ConfigError::AfterTheLastRound {
+            setting,
+            round,
+            rounds,
+        } => format!("--{setting}: round {round} comes after the last round, {rounds}"),
+        ConfigError::Attackers { fraction, nodes } => format!(
+            "--attackers {fraction}: must be at least one of {nodes} nodes, and leave two of them \
+             honest"
+        ),
+        ConfigError::TooManyNewcomers { churn, rounds } => {
+            format!("--churn {churn}: brings more than 2^31 nodes in --rounds {rounds}")
+        }
+        ConfigError::EmptyPartition { from, to } => {
+            format!("--partition {from}..{to}: must end after it begins")
+        }
+        ConfigError::Latency(Latency::LogNormal { median, sigma }) => {
+            match *median > Latency::MAX {
+                true => format!("--latency {}: must be at most an hour", median.as_millis()),
+                false => format!("--jitter {sigma}: must be 0 to 5"),
+            }
+        }
+        ConfigError::Gossip(Gossip::OutOfBounds {
+            setting: "peers per source" | "peers per prefix",
+            value,
+            max,
+            ..
+        }) => match arguments.diversity {
+            Some(caps) => format!("--diversity {caps}: {value} must be at most --view {max}"),
+            None => error.to_string(),
+        },
+        ConfigError::Gossip(Gossip::TimeOutOfBounds {
+            setting: "quarantine" | "first quarantine",
+            ..
+        }) => {
+            let Between(rounds) = arguments.quarantine.clone().unwrap_or(Between(1..1));
+            let most = arguments.config().gossip().period();
+            let most = gossip::Config::PERIOD.1.as_secs() / most.as_secs().max(1);
+            format!(
+                "--quarantine {}..{}: must not go down, nor beyond {most}",
+                rounds.start, rounds.end
+            )
+        }
+        ConfigError::Gossip(Gossip::OutOfBounds {
+            setting,
+            value,
+            min,
+            max,
+        }) => {
+            let argument = match *setting {
+                "view size" => "view",
+                other => other,
+            };
+            format!("--{argument} {value}: must be {min} to {max}")
+        }
+        ConfigError::Gossip(Gossip::Overlay(error)) => overlay(arguments, error),
+        other => other.to_string(),
+    }
+}
+
+/// The same of what an overlay says.
+pub fn overlay(arguments: &Arguments, error: &OverlayError) -> String {
+    match error {
+        OverlayError::HealerSwapper {
+            healer,
+            swapper,
+            view_size,
+        } => {
+            let half = view_size / 2;
+            match (arguments.healer, arguments.swapper) {
+                (Some(_), None) => {
+                    format!("--healer {healer}: must be at most half of --view {view_size}, {half}")
+                }
+                (None, Some(_)) => format!(
+                    "--swapper {swapper}: must be at most half of --view {view_size}, {half}"
+                ),
+                _ => format!(
+                    "--healer {healer} --swapper {swapper}: must together be at most half of \
+                     --view {view_size}, {half}"
+                ),
+            }
+        }
+        OverlayError::ShuffleLength {
+            shuffle_length,
+            view_size,
+        } => format!("--shuffle-length {shuffle_length}: must be 1 to --view {view_size}"),
+        OverlayError::Renewal {
+            slots,
+            rounds,
+            view_size,
+        } => format!(
+            "--renewal {slots}/{rounds}: must be at most as many slots as --view {view_size}"
+        ),
+        other => format!("--overlay: {other}"),
+    }
+}
+
+/// What clap says, in a line that begins with the argument.
+pub fn clap(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(texts)) => texts.join(", "),
+        _ => String::new(),
+    };
+    let argument = context(ContextKind::InvalidArg);
+    let argument = argument.split(' ').next().unwrap_or_default();
+    let value = context(ContextKind::InvalidValue);
+    let source = std::error::Error::source(error).map(ToString::to_string);
+    match (error.kind(), source) {
+        (ErrorKind::ValueValidation, Some(reason)) => format!("{argument} {value}: {reason}"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => format!("{argument}: needs a value"),
+        (ErrorKind::InvalidValue, _) => {
+            let possible = context(ContextKind::ValidValue);
+            format!("{argument} {value}: must be one of {possible}")
+        }
+        (ErrorKind::UnknownArgument, _) => format!("{argument}: there is no such argument"),
+        (ErrorKind::ArgumentConflict, _) => format!("{argument}: given twice"),
+        _ => {
+            let text = error.to_string();
+            let reason = text.lines().take_while(|line| !line.is_empty());
+            let words: Vec<&str> = reason.flat_map(str::split_whitespace).collect();
+            words.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What is asked for on the command line, as the simulator understands it.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum, error::ErrorKind};
+use libp2p_peer_sampling::{
+    Basalt, Cyclon, Overlay, Random, Ranking,
+    gossip::config::{self as gossip, PartnerSelection, Propagation},
+    simulator::{
+        adversary::attack::{Adversaries, Attack},
+        bootstrap::Bootstrap,
+        config::{Config, ConfigError},
+        faults::{Crash, Faults},
+        host::Host,
+        latency::Latency,
+        report::Paths,
+    },
+};
+
+use crate::simulate::{
+    arguments::Arguments,
+    blame,
+    values::{
+        AttackName, Between, BootstrapName, Caps, CrashAt, DriverName, OverlayName, Pair,
+        PathsName, PropagationName, RankingName, SelectName,
+    },
+};
+
+/// What the command line asks for.
+pub enum Request {
+    /// To be shown how to ask.
+    Help(String),
+    /// A simulation.
+    Simulate(Box<Settings>),
+}
+
+/// The overlay of all nodes.
+#[derive(Debug, Clone)]
+pub enum Chosen {
+    /// The peer sampling paper's.
+    Random(Random),
+    /// Cyclon's.
+    Cyclon(Cyclon),
+    /// Basalt's.
+    Basalt(Basalt),
+}
+
+/// A simulation that is known to be possible, and what is to be shown of it.
+pub struct Settings {
+    arguments: Arguments,
+    /// What to simulate.
+    pub config: Config,
+    /// The overlay of all nodes.
+    pub overlay: Chosen,
+    /// Along which links paths are followed.
+    pub paths: Paths,
+    /// After how many rounds there is a report; at least 1.
+    pub every: u64,
+    /// Whether messages take time.
+    pub events: bool,
+    /// Whether the reports are printed as JSON.
+    pub json: bool,
+    /// Whether exchanges per second are among them.
+    pub speed: bool,
+    /// Where the figure goes.
+    pub plot: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What the command line asks for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in a line that names the argument.
+    pub fn from_args() -> Result<Request, String> {
+        match Arguments::try_parse() {
+            Ok(arguments) => arguments.settings().map(|s| Request::Simulate(Box::new(s))),
+            Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+                Ok(Request::Help(error.to_string()))
+            }
+            Err(error) => Err(blame::clap(&error)),
+        }
+    }
+
+    /// Which argument an error is about, and why, in a line.
+    pub fn blame(&self, error: &ConfigError) -> String {
+        blame::config(&self.arguments, error)
+    }
+
+    /// All that makes the simulation what it is, in a line: what makes it different from others of
+    /// its kind is left out where it is as always.
+    pub fn description(&self) -> String {
+        let Arguments {
+            nodes, view, seed, ..
+        } = self.arguments;
+        let gossip = self.config.gossip();
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        let mut parts = vec![format!("{nodes} nodes"), format!("view {view}")];
+        let overlay = name(self.arguments.overlay.to_possible_value());
+        parts.push(format!("overlay {overlay}"));
+        for (name, parameter) in [
+            ("H=", self.arguments.healer),
+            ("S=", self.arguments.swapper),
+            ("L=", self.arguments.shuffle_length),
+            ("memory ", self.arguments.memory),
+        ] {
+            parts.extend(parameter.map(|value| format!("{name}{value}")));
+        }
+        let ranking = self.arguments.ranking.and_then(|r| r.to_possible_value());
+        parts.extend(ranking.map(|ranking| format!("ranking {}", ranking.get_name())));
+        for (what, pair) in [
+            ("tickets", self.arguments.tickets),
+            ("renewal", self.arguments.renewal),
+        ] {
+            parts.extend(pair.map(|pair| format!("{what} {pair}")));
+        }
+        if let Some(Between(rounds)) = &self.arguments.quarantine {
+            parts.push(format!("quarantine {}..{}", rounds.start, rounds.end));
+        }
+        parts.extend(
+            self.arguments
+                .diversity
+                .map(|caps| format!("diversity {caps}")),
+        );
+        parts.push(name(self.arguments.select.to_possible_value()));
+        parts.push(name(self.arguments.propagation.to_possible_value()));
+        if gossip.fanout() != 1 {
+            parts.push(format!("fanout {}", gossip.fanout()));
+        }
+        parts.push(format!("{} retries", gossip.retries()));
+        if let Latency::LogNormal { median, sigma } = self.config.latency()
+            && self.events
+        {
+            parts.push(format!("latency {} ms, sigma {sigma}", median.as_millis()));
+        }
+        let bootstrap = name(self.arguments.bootstrap.to_possible_value());
+        parts.push(format!("bootstrap {bootstrap}"));
+        for CrashAt(Crash { fraction, round }) in &self.arguments.crash {
+            parts.push(format!("crash {fraction}@{round}"));
+        }
+        if self.arguments.churn > 0.0 {
+            parts.push(format!("churn {}", self.arguments.churn));
+        }
+        if self.arguments.loss > 0.0 {
+            parts.push(format!("loss {}", self.arguments.loss));
+        }
+        if let Some(adversaries) = self.config.adversaries() {
+            let attack = name(
+                self.arguments
+                    .attack
+                    .unwrap_or(AttackName::Flood)
+                    .to_possible_value(),
+            );
+            parts.push(format!("attackers {}", adversaries.fraction()));
+            parts.push(format!("{attack} with force {}", adversaries.force()));
+            for (what, number) in [
+                ("identities", adversaries.identities()),
+                ("descriptors each", adversaries.message()),
+            ] {
+                parts.extend(number.map(|number| format!("{number} {what}")));
+            }
+            let kept = self
+                .arguments
+                .kept
+                .and_then(|kept| kept.to_possible_value());
+            parts.extend(kept.map(|kept| format!("kept {}", kept.get_name())));
+        }
+        if self.paths == Paths::Undirected {
+            parts.push("undirected paths".to_owned());
+        }
+        if let Some(Between(rounds)) = &self.arguments.partition {
+            parts.push(format!("partition {}..{}", rounds.start, rounds.end));
+        }
+        parts.push(format!("seed {seed}"));
+        parts.join(", ")
+    }
+}
+
+impl Arguments {
+    fn settings(self) -> Result<Settings, String> {
+        if self.every == 0 {
+            return Err("--every 0: must be at least 1".to_owned());
+        }
+        if self.no_speed && !self.json {
+            return Err("--no-speed: only with --json".to_owned());
+        }
+        for (argument, given) in [
+            ("latency", self.latency.map(|value| value.to_string())),
+            ("jitter", self.jitter.map(|value| value.to_string())),
+        ] {
+            if let Some(value) = given
+                && self.driver != DriverName::Events
+            {
+                return Err(format!("--{argument} {value}: only with --driver events"));
+            }
+        }
+        self.check_attack()?;
+        let config = self.config();
+        config
+            .check()
+            .map_err(|error| blame::config(&self, &error))?;
+        let overlay = self.chosen()?;
+        let checked = match &overlay {
+            Chosen::Random(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Cyclon(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Basalt(overlay) => Overlay::<Host>::check(overlay, self.view),
+        };
+        checked.map_err(|error| blame::overlay(&self, &error))?;
+        Ok(Settings {
+            config,
+            overlay,
+            paths: match self.paths {
+                PathsName::Directed => Paths::Directed,
+                PathsName::Undirected => Paths::Undirected,
+            },
+            every: self.every,
+            events: self.driver == DriverName::Events,
+            json: self.json,
+            speed: !self.no_speed,
+            plot: self.plot.clone(),
+            arguments: self,
+        })
+    }
+
+    /// What is said of attackers must be said of some.
+    fn check_attack(&self) -> Result<(), String> {
+        let name = |value: Option<clap::builder::PossibleValue>| {
+            value.map(|value| value.get_name().to_owned())
+        };
+        let attack = name(self.attack.and_then(|attack| attack.to_possible_value()));
+        let kept = name(self.kept.and_then(|kept| kept.to_possible_value()));
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        for (argument, given) in [
+            ("attack", attack),
+            ("force", number(self.force)),
+            ("identities", number(self.identities)),
+            ("message", number(self.message)),
+            ("kept", kept.clone()),
+        ] {
+            if let Some(value) = given
+                && self.attackers.is_none()
+            {
+                return Err(format!("--{argument} {value}: only with --attackers"));
+            }
+        }
+        if let Some(kept) = kept
+            && self.attack != Some(AttackName::Restart)
+        {
+            return Err(format!("--kept {kept}: only with --attack restart"));
+        }
+        match self.attackers {
+            Some(fraction) if self.driver == DriverName::Events => {
+                Err(format!("--attackers {fraction}: only with --driver rounds"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn adversaries(&self) -> Option<Adversaries> {
+        let attack = self.attack.map_or(Attack::Flood, Attack::from);
+        let mut adversaries = Adversaries::new(attack, self.attackers?);
+        if let Some(force) = self.force {
+            adversaries = adversaries.with_force(force);
+        }
+        if let Some(identities) = self.identities {
+            adversaries = adversaries.with_identities(identities);
+        }
+        if let Some(descriptors) = self.message {
+            adversaries = adversaries.with_message(descriptors);
+        }
+        if let Some(kept) = self.kept {
+            adversaries = adversaries.with_kept(kept.into());
+        }
+        Some(adversaries)
+    }
+
+    /// All but the overlay.
+    pub fn config(&self) -> Config {
+        let gossip = gossip::Config::default();
+        let retries = gossip.retries().min(self.view);
+        let gossip = gossip
+            .with_view_size(self.view)
+            .with_fanout(self.fanout)
+            .with_retries(self.retries.unwrap_or(retries))
+            .with_propagation(match self.propagation {
+                PropagationName::Push => Propagation::Push,
+                PropagationName::Pull => Propagation::Pull,
+                PropagationName::PushPull => Propagation::PushPull,
+            })
+            .with_selection(match self.select {
+                SelectName::Head => PartnerSelection::Head,
+                SelectName::Tail => PartnerSelection::Tail,
+                SelectName::Rand => PartnerSelection::Rand,
+            });
+        // Longer than it takes for the caller to be told that it is too long.
+        let rounds = |rounds: u64| gossip.period() * u32::try_from(rounds).unwrap_or(u32::MAX);
+        let quarantine = self.quarantine.as_ref();
+        let quarantine = quarantine.map(|Between(r)| (rounds(r.start), rounds(r.end)));
+        let gossip = gossip
+            .with_quarantine(quarantine)
+            .with_diversity(self.diversity.map(|Caps(diversity)| diversity));
+        let mut faults = Faults::none().with_churn(self.churn).with_loss(self.loss);
+        for CrashAt(crash) in &self.crash {
+            faults = faults.with_crash(*crash);
+        }
+        if let Some(Between(rounds)) = &self.partition {
+            faults = faults.with_partition(rounds.clone());
+        }
+        let config = Config::new(self.nodes)
+            .with_gossip(gossip)
+            .with_bootstrap(match self.bootstrap {
+                BootstrapName::Growing => Bootstrap::GROWING,
+                BootstrapName::Lattice => Bootstrap::Lattice,
+                BootstrapName::Star => Bootstrap::Star,
+                BootstrapName::Chain => Bootstrap::Chain,
+                BootstrapName::Random => Bootstrap::Random,
+            })
+            .with_faults(faults)
+            .with_rounds(self.rounds)
+            .with_seed(self.seed)
+            .with_threads(self.threads)
+            .with_latency(Latency::LogNormal {
+                median: Duration::from_millis(self.latency.unwrap_or(50)),
+                sigma: self.jitter.unwrap_or(0.5),
+            });
+        match self.adversaries() {
+            Some(adversaries) => config.with_adversaries(adversaries),
+            None => config,
+        }
+    }
+
+    fn chosen(&self) -> Result<Chosen, String> {
+        use OverlayName::{Basalt as IsBasalt, Cyclon as IsCyclon, Random as IsRandom};
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let ranking = self.ranking.and_then(|ranking| ranking.to_possible_value());
+        let pair = |pair: Option<Pair>| pair.map(|pair| pair.to_string());
+        let basalt = &[IsBasalt][..];
+        for (argument, given, overlays) in [
+            ("healer", number(self.healer), &[IsRandom][..]),
+            ("swapper", number(self.swapper), &[IsRandom]),
+            (
+                "shuffle-length",
+                number(self.shuffle_length),
+                &[IsCyclon, IsBasalt],
+            ),
+            ("ranking", ranking.map(|r| r.get_name().to_owned()), basalt),
+            ("tickets", pair(self.tickets), basalt),
+            ("renewal", pair(self.renewal), basalt),
+            ("memory", number(self.memory), basalt),
+        ] {
+            if let Some(value) = given
+                && !overlays.contains(&self.overlay)
+            {
+                let names = overlays.iter().filter_map(ValueEnum::to_possible_value);
+                let names: Vec<_> = names.map(|name| name.get_name().to_owned()).collect();
+                return Err(match &names[..] {
+                    [name] => format!("--{argument} {value}: only the overlay {name} has one"),
+                    names => format!(
+                        "--{argument} {value}: only the overlays {} have one",
+                        names.join(" and ")
+                    ),
+                });
+            }
+        }
+        if let Some(tickets) = self.tickets
+            && self.ranking == Some(RankingName::Identity)
+        {
+            return Err(format!("--tickets {tickets}: only with --ranking prefixes"));
+        }
+        match self.overlay {
+            OverlayName::Random => Ok(Chosen::Random(match (self.healer, self.swapper) {
+                (None, None) => Random::for_view_size(self.view),
+                (healer, swapper) => {
+                    Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
+                }
+            })),
+            OverlayName::Cyclon => {
+                let length = self.shuffle_length.unwrap_or(8.min(self.view));
+                Ok(Chosen::Cyclon(Cyclon::new(length)))
+            }
+            OverlayName::Basalt => {
+                let length = self.shuffle_length;
+                let default = || Basalt::for_view_size(self.view);
+                let mut basalt = length.map_or_else(default, Basalt::new);
+                if self.ranking == Some(RankingName::Identity) {
+                    basalt = basalt.with_ranking(Ranking::Identity);
+                }
+                if let Some(Pair(wide, narrow)) = self.tickets {
+                    basalt = basalt.with_ranking(Ranking::Prefixes { wide, narrow });
+                }
+                if let Some(Pair(slots, rounds)) = self.renewal {
+                    basalt = basalt.with_renewal(slots as usize, rounds as usize);
+                }
+                if let Some(rounds) = self.memory {
+                    basalt = basalt.with_memory(rounds);
+                }
+                Ok(Chosen::Basalt(basalt))
+            }
+        }
+    }
+}

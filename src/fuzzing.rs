@@ -1,0 +1,94 @@
+//! What `fuzz/` needs and nobody else: the parts that read what comes from the network, without a
+//! network. **Exempt from semver**: behind the feature `fuzzing`, and may change in any release.
+//!
+//! Nothing is decided here: each function calls the one that a node calls.
+
+use asynchronous_codec::{Decoder, Encoder};
+use prost::Message;
+use web_time::Instant;
+
+use crate::{
+    gossip::message::ExchangeId,
+    swarm::{
+        config::Config,
+        limits::Limits,
+        record::{Record, RecordError},
+        shared::Shared,
+        wire::{Codec, MessageError, Request, Response},
+    },
+    view::{Descriptor, Peer, View},
+};
+
+/// The messages, as prost sees them.
+pub mod pb {
+    pub use crate::swarm::generated::*;
+}
+
+/// Checks what a node receives, as all its connections do.
+#[derive(Debug)]
+pub struct Checks(Shared);
+
+impl Checks {
+    /// Of a node with these settings.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a node reads the clock to see how many records it may verify"
+    )]
+    pub fn new(config: &Config) -> Self {
+        Self(Shared::new(
+            config.addresses().clone(),
+            *config.limits(),
+            config.gossip().period(),
+            Instant::now(),
+        ))
+    }
+
+    /// The record in `envelope`; `None` when nothing is wrong with it and it is of no use here.
+    ///
+    /// # Errors
+    ///
+    /// A [`RecordError`] when something is wrong.
+    pub fn record(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
+        self.0.verifier.check(envelope)
+    }
+
+    /// The request, which took so many bytes, as it would be passed on.
+    ///
+    /// # Errors
+    ///
+    /// A [`MessageError`] when one of the records breaks a rule.
+    pub fn request(&self, request: pb::Request, bytes: usize) -> Result<pb::Request, MessageError> {
+        Request::from_protobuf(request, bytes, &self.0).map(Request::into_protobuf)
+    }
+
+    /// The response as it would be passed on.
+    ///
+    /// # Errors
+    ///
+    /// A [`MessageError`] when one of the records breaks a rule.
+    pub fn response(&self, response: pb::Response) -> Result<pb::Response, MessageError> {
+        Response::from_protobuf(response, &self.0).map(Response::into_protobuf)
+    }
+}
+
+/// What turns one side's bytes into messages and how many bytes they took, and messages into bytes.
+pub fn codec<M: Message + Default + 'static>(
+    limits: Limits,
+) -> impl Decoder<Item = (M, usize), Error = MessageError>
++ for<'a> Encoder<Item<'a> = M, Error = MessageError> {
+    Codec::<M, M>::new(limits)
+}
+
+/// The id of an exchange that may never have been started.
+pub fn exchange_id(number: u64) -> ExchangeId {
+    ExchangeId(number)
+}
+
+/// Does `work` with the view's descriptors in `workspace`.
+pub fn with_workspace<P: Peer, T>(
+    view: &mut View<P>,
+    workspace: &mut Vec<Descriptor<P>>,
+    work: impl FnOnce(&mut View<P>) -> T,
+) -> T {
+    view.with_workspace(workspace, work)
+}
