@@ -10,11 +10,14 @@ use std::{
 use common::swarms::{Node, Sampling, config, eventually, eventually_async, swarm};
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts,
+    Multiaddr, PeerId, Swarm,
+    identity::{KeyType, Keypair},
+    multiaddr::Protocol,
+    swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, NeighbourDownReason, NotAdmitted, OverlayKind, Random,
-    Ranking, RecordError, Scope, SeedError, Selection,
+    Behaviour, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason, NotAdmitted,
+    OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
     gossip::config::Propagation,
     simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
@@ -84,6 +87,21 @@ fn exchanges(nodes: &mut [Sampling]) -> usize {
     count
 }
 
+/// Limits are for others than honest nodes.
+async fn assert_nobody_was_refused(node: &Sampling) {
+    let counters = |swarm: &mut Swarm<Behaviour>| swarm.behaviour().counters();
+    let counters = node.node.ask(counters).await;
+    for reason in [
+        Reason::TooManyRequests,
+        Reason::TooManyStreams,
+        Reason::Overloaded,
+    ] {
+        assert_eq!(counters.refused(reason), 0, "{counters:?}");
+    }
+    assert_eq!(counters.records_passed_over, 0, "{counters:?}");
+    assert!(counters.dials > 0 || counters.requests_received > 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
     const N: usize = 50;
@@ -127,6 +145,9 @@ async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
         (mean / expected - 1.0).abs() < 0.25,
         "in-degree SD {mean}, of the model {expected}; {sds:?}"
     );
+    for node in &nodes {
+        assert_nobody_was_refused(node).await;
+    }
     stop(nodes).await;
 }
 
@@ -567,4 +588,13 @@ async fn a_peer_can_be_removed() {
         .ask(|swarm| swarm.behaviour().neighbours().len());
     assert_eq!(neighbours.await, 0);
     stop(nodes).await;
+}
+
+#[test]
+fn a_key_that_the_limits_do_not_allow_is_refused() {
+    let mut limits = Limits::default();
+    limits.key_types = &[KeyType::Secp256k1];
+    let config = Config::local().with_limits(limits);
+    let made = Behaviour::new(&Keypair::generate_ed25519(), config);
+    assert_eq!(made.err(), Some(ConfigError::KeyType));
 }

@@ -421,7 +421,15 @@ mod tests {
 
     #[test]
     fn each_bound_is_named() {
+        let narrow = Limits {
+            descriptors_per_message: 15,
+            ..Default::default()
+        };
         let cases = [
+            (
+                Config::local().with_limits(narrow).with_view_size(32),
+                "descriptors per message is 15, must be 16 to 64",
+            ),
             (
                 Config::local().with_view_size(129),
                 "view size is 129, must be 2 to 128",
