@@ -11,6 +11,7 @@ use crate::{
     gossip::message::ExchangeId,
     swarm::{
         config::Config,
+        generated as pb,
         limits::Limits,
         record::{Record, RecordError},
         shared::Shared,
@@ -18,11 +19,6 @@ use crate::{
     },
     view::{Descriptor, Peer, View},
 };
-
-/// The messages, as prost sees them.
-pub mod pb {
-    pub use crate::swarm::generated::*;
-}
 
 /// Checks what a node receives, as all its connections do.
 #[derive(Debug)]

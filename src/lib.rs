@@ -102,6 +102,10 @@ pub use overlay::{
 };
 pub use sampling::{PeerSampling, Selection};
 
+/// The messages, as prost sees them.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use swarm::generated as pb;
 #[cfg(feature = "swarm")]
 pub use swarm::{
     address::Scope,

@@ -8,7 +8,7 @@ pub(crate) mod counters;
 pub(crate) mod gate;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
-pub(crate) mod generated;
+pub mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod limits;

@@ -18,9 +18,7 @@ use fuzz::{
     TARGETS,
     signed::{self, ADDRESSES, KEYS},
 };
-use libp2p_peer_sampling::{
-    MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Reason, fuzzing::pb,
-};
+use libp2p_peer_sampling::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, Reason, pb};
 use prost::Message;
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use arbitrary::{Result, Unstructured};
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr::Protocol};
 use libp2p_peer_sampling::{
-    AddressPolicy, Config, MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError,
-    fuzzing::{Checks, pb},
+    AddressPolicy, Config, MAX_ADDRESSES, MAX_RECORD_BYTES, Record, RecordError, fuzzing::Checks,
+    pb,
 };
 use prost::Message;
 
@@ -138,11 +138,9 @@ fn well_signed(input: &mut Unstructured<'_>, node: &Node) -> Result<&'static str
         payload.extend_from_slice(input.bytes(usize::from(extra).min(input.len()))?);
     }
     let mut envelope = signed::unsigned(keypair, &payload);
-    if flags & 0x40 != 0 {
-        if let Some(key) = &mut envelope.public_key {
-            key.r#type = i32::from(extra % 6);
-            key.data.truncate(usize::from(extra / 6));
-        }
+    if let Some(key) = envelope.public_key.as_mut().filter(|_| flags & 0x40 != 0) {
+        key.r#type = i32::from(extra % 6);
+        key.data.truncate(usize::from(extra / 6));
     }
     let unsigned = envelope.encode_to_vec();
     let size = unsigned.len();

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr::Protocol};
 use libp2p_identity::{Keypair, PeerId};
-use libp2p_peer_sampling::fuzzing::pb;
+use libp2p_peer_sampling::pb;
 use prost::Message;
 
 /// What a record's signature is over, besides the record: RFC 0003.

@@ -77,7 +77,7 @@ fn operate(input: &mut Unstructured<'_>) -> Result<()> {
             10 => {
                 view.increase_age();
                 for entry in &mut model.0 {
-                    entry.age = entry.age.checked_add(1).unwrap_or(u32::MAX);
+                    entry.age = entry.age.max(entry.age.wrapping_add(1));
                 }
             }
             11 => {

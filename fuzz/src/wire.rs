@@ -7,7 +7,8 @@ use asynchronous_codec::{Decoder, Encoder};
 use bytes::BytesMut;
 use libp2p_peer_sampling::{
     Config, Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError,
-    fuzzing::{self, Checks, pb},
+    fuzzing::{self, Checks},
+    pb,
 };
 use prost::Message;
 
@@ -158,7 +159,7 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
     assert!(message.descriptors().len() <= MAX_DESCRIPTORS);
     assert_survives(&message);
     // Most of the time goes into keys and signatures, which are another target's.
-    if pieces % 16 != 0 {
+    if !pieces.is_multiple_of(16) {
         return "decoded";
     }
     match message.clone().checked(bytes) {
