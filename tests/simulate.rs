@@ -403,8 +403,8 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
             "--diversity 3/2: must be three numbers from 1 on, as in 8/4/30",
         ),
         (
-            "--diversity 3/31/1",
-            "--diversity 3/31/1: 31 must be at most --view 30",
+            "--diversity 3/0/1",
+            "--diversity 3/0/1: must be three numbers from 1 on, as in 8/4/30",
         ),
         (
             "--attackers many",

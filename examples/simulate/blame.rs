@@ -54,15 +54,6 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
                 false => format!("--jitter {sigma}: must be 0 to 5"),
             }
         }
-        ConfigError::Gossip(Gossip::OutOfBounds {
-            setting: "peers per source" | "peers per prefix",
-            value,
-            max,
-            ..
-        }) => match arguments.diversity {
-            Some(caps) => format!("--diversity {caps}: {value} must be at most --view {max}"),
-            None => error.to_string(),
-        },
         ConfigError::Gossip(Gossip::TimeOutOfBounds {
             setting: "quarantine" | "first quarantine",
             ..

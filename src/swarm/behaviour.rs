@@ -298,7 +298,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let now = self.now();
-        Ok(self.driver.addresses_to_dial(connection, peer, now))
+        let addresses = self.driver.addresses_to_dial(connection, peer, now);
+        self.shared.tally.addresses_dialled.add(addresses.len());
+        Ok(addresses)
     }
 
     fn handle_established_outbound_connection(
@@ -366,6 +368,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
             if let Some(action) = self.driver.links.actions.pop() {
+                if matches!(action, ToSwarm::Dial { .. }) {
+                    self.shared.tally.dials.add(1);
+                }
                 return Poll::Ready(action);
             }
             let now = self.now();

@@ -261,7 +261,7 @@ impl Config {
         self
     }
 
-    /// With whom exchanges are started: head, tail or rand. Default: tail.
+    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default: tail.
     pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
         self.gossip = self.gossip.with_selection(selection);
         self
@@ -421,7 +421,15 @@ mod tests {
 
     #[test]
     fn each_bound_is_named() {
+        let narrow = Limits {
+            descriptors_per_message: 15,
+            ..Default::default()
+        };
         let cases = [
+            (
+                Config::local().with_limits(narrow).with_view_size(32),
+                "descriptors per message is 15, must be 16 to 64",
+            ),
             (
                 Config::local().with_view_size(129),
                 "view size is 129, must be 2 to 128",

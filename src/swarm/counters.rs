@@ -152,6 +152,11 @@ counters! {
     /// Records in requests that were not verified, since the budget for that was used up, or that
     /// are beyond this node's own limits, though not beyond the protocol's. Nobody is blamed.
     records_passed_over,
+    /// Dials of this behaviour: for exchanges, and of seeds.
+    dials,
+    /// Addresses of peers that were given to the swarm to dial, for this behaviour's dials and those of
+    /// its siblings. Seeds bring their own.
+    addresses_dialled,
 }
 
 impl Counters {

@@ -640,8 +640,10 @@ mod tests {
 
     #[test]
     fn what_nobody_has_asked_for_is_verified_within_a_budget() {
-        let mut limits = Limits::default();
-        limits.verifications_per_second = 10;
+        let limits = Limits {
+            verifications_per_second: 10,
+            ..Default::default()
+        };
         let verifier = verifier_within(Scope::Loopback, limits);
         let verifier = &verifier;
         let unasked = |now| move |envelope| verifier.check_unasked(envelope, now);

@@ -305,11 +305,13 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn dials(change: impl FnOnce(&mut Limits)) -> Dials {
-        let mut limits = Limits::default();
-        limits.dials_per_minute = 1_000_000;
-        limits.dials_per_prefix = 12;
-        limits.dials_per_address = 3;
-        limits.addresses_per_dial = 2;
+        let mut limits = Limits {
+            dials_per_minute: 1_000_000,
+            dials_per_prefix: 12,
+            dials_per_address: 3,
+            addresses_per_dial: 2,
+            ..Limits::default()
+        };
         change(&mut limits);
         Dials::new(&limits, None)
     }
@@ -343,16 +345,18 @@ mod tests {
     /// How many of `peers` are dialled, all in vain.
     fn in_vain(dials: &mut Dials, peers: impl Iterator<Item = Multiaddr>, now: Duration) -> usize {
         peers
-            .filter(|address| match dial(dials, &[address.clone()], now) {
-                Ok(connection) => {
-                    dials.failed(connection, |_| false);
-                    true
-                }
-                Err(error) => {
-                    assert_eq!(error, NotDialled::InVain);
-                    false
-                }
-            })
+            .filter(
+                |address| match dial(dials, std::slice::from_ref(address), now) {
+                    Ok(connection) => {
+                        dials.failed(connection, |_| false);
+                        true
+                    }
+                    Err(error) => {
+                        assert_eq!(error, NotDialled::InVain);
+                        false
+                    }
+                },
+            )
             .count()
     }
 

@@ -203,7 +203,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Whether the view has room, and another exchange may be started.
     fn wants_more_peers(&self) -> bool {
-        self.gossip.has_room() && !self.gossip.is_saturated()
+        let room = self.gossip.view().len() < self.gossip.config().view_size();
+        room && !self.gossip.is_saturated()
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
@@ -442,13 +443,10 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
         let failure = match self.links.exchanges.is_waiting(id) {
+            true if now < self.overloaded_until => Failure::Refused,
             // Nobody has opened the door in all that time: that is no exchange that broke.
             true => Failure::Unreachable,
             false => Failure::Broken,
-        };
-        let failure = match now < self.overloaded_until {
-            true => Failure::Refused,
-            false => failure,
         };
         self.fail(id, (ExchangeError::Timeout, failure), now);
     }
@@ -1128,8 +1126,10 @@ mod tests {
     /// As many dials as a minute may have: the others have to wait, and stay.
     #[test]
     fn a_spent_budget_blames_nobody_and_does_not_keep_a_node_from_its_seeds() {
-        let mut limits = crate::swarm::limits::Limits::default();
-        limits.dials_per_minute = 1;
+        let limits = crate::swarm::limits::Limits {
+            dials_per_minute: 1,
+            ..Default::default()
+        };
         let config = Config::open_internet().with_limits(limits);
         let mut driver = driver(config.with_neighbours(0));
         for port in 1..=10 {

@@ -42,7 +42,8 @@ pub enum Event {
         /// Whether the peer left the view for it. If not, the view is as it was.
         removed: bool,
     },
-    /// An exchange that a peer started came to nothing. The connection stays.
+    /// An exchange that a peer started came to nothing. The connection stays. Told once a minute for
+    /// each peer where it may be one of very many: see [`InboundError`].
     InboundFailed {
         /// The peer.
         peer: PeerId,
