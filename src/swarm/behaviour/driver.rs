@@ -188,7 +188,7 @@ impl<O: Overlay<Record>> Driver<O> {
             None => {
                 let untried = self
                     .wants_more_peers()
-                    .then(|| self.links.connections.next_untried(PATIENCE));
+                    .then(|| self.links.connections.next_untried(self.patience()));
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
@@ -207,6 +207,12 @@ impl<O: Overlay<Record>> Driver<O> {
         room && !self.gossip.is_saturated()
     }
 
+    /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
+    /// node knows enough others: or whoever connects again and again would be sent a request each time.
+    fn patience(&self) -> Option<Duration> {
+        self.gossip.has_room().then_some(PATIENCE)
+    }
+
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
     /// connected.
     fn contact_more(&mut self, now: Duration) {
@@ -218,7 +224,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.contact_seed(address, now);
         }
         while self.wants_more_peers()
-            && let Some(peer) = self.links.connections.untried(now, PATIENCE)
+            && let Some(peer) = self.links.connections.untried(now, self.patience())
         {
             self.contact_connected(peer, now);
         }
@@ -259,8 +265,11 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
         let request = &mut exchange.request;
-        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
-        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
+        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask. But
+        // not those who have come by themselves: they would get more bytes than they have sent.
+        let wanted = !self.links.connections.has_come_by_itself(&exchange.partner);
+        let short = self.gossip.has_room() || request.descriptors.is_empty();
+        if request.pull && wanted && short {
             let hoped_for = self.gossip.config().view_size() / 2;
             request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
         }
