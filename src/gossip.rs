@@ -972,4 +972,65 @@ mod tests {
             Some(ConfigError::Overlay(_))
         ));
     }
+
+    /// Nobody is left: it may be this node that was cut off, so all may come back.
+    #[test]
+    fn who_is_left_with_nobody_forgives_all() {
+        let quarantine = Some((ROUND, 10 * ROUND));
+        let mut a = node(0, config().with_quarantine(quarantine).with_retries(5));
+        a.init([1, 2]);
+        let tell = |a: &mut Node, peers: &[u32]| {
+            let request = Request {
+                descriptors: peers.iter().copied().map(Descriptor::fresh).collect(),
+                pull: false,
+                room: usize::MAX,
+            };
+            a.handle_request(&99, request, ROUND);
+        };
+        let fail = |a: &mut Node| {
+            let exchange = a.poll_round(ROUND).expect("due");
+            a.handle_failure(exchange.id, Failure::Unreachable, ROUND)
+                .expect("in flight");
+            exchange.partner
+        };
+        let first = fail(&mut a);
+        tell(&mut a, &[first]);
+        assert!(!a.view().contains(&first), "in quarantine");
+        fail(&mut a);
+        assert!(a.view().is_empty());
+        tell(&mut a, &[first]);
+        assert!(a.view().contains(&first), "forgiven");
+    }
+
+    /// What is sent is what fits, and what was sent is what the swapper takes out.
+    #[test]
+    fn answers_keep_to_the_room_there_is() {
+        #[derive(Debug, Clone, PartialEq)]
+        struct Heavy(u32);
+        impl Peer for Heavy {
+            type Id = u32;
+
+            fn id(&self) -> &u32 {
+                &self.0
+            }
+
+            fn size(&self) -> usize {
+                100
+            }
+        }
+        let rng = StdRng::seed_from_u64(1);
+        let overlay = Random::swapper(10);
+        let mut a = Gossip::new(0, config(), overlay, rng).expect("valid settings");
+        a.set_local(Some(Heavy(0)));
+        a.init((1..=10).map(Heavy));
+        for (room, count) in [(0, 0), (99, 0), (100, 1), (399, 3), (usize::MAX, 5)] {
+            let request = Request {
+                descriptors: Vec::new(),
+                pull: true,
+                room,
+            };
+            let answer = a.handle_request(&99, request, ROUND);
+            assert_eq!(answer.descriptors.len(), count, "room for {room} bytes");
+        }
+    }
 }

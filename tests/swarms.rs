@@ -13,8 +13,8 @@ use libp2p::{
     Multiaddr, PeerId, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, NeighbourDownReason, NotAdmitted, Random, RecordError,
-    Scope, SeedError, Selection,
+    Behaviour, Config, Direction, Event, NeighbourDownReason, NotAdmitted, OverlayKind, Random,
+    Ranking, RecordError, Scope, SeedError, Selection,
     gossip::config::Propagation,
     simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
@@ -127,6 +127,43 @@ async fn fifty_nodes_from_a_star_converge_to_the_random_overlay() {
         (mean / expected - 1.0).abs() < 0.25,
         "in-degree SD {mean}, of the model {expected}; {sds:?}"
     );
+    stop(nodes).await;
+}
+
+/// The overlay of the open internet, on loopback.
+#[tokio::test(flavor = "multi_thread")]
+async fn basalt_joins_gives_out_samples_and_forgets_the_dead() {
+    const N: usize = 30;
+    const DEAD: usize = 10;
+
+    let config = || {
+        config()
+            .with_overlay(OverlayKind::Basalt(Ranking::Identity))
+            .with_view_size(60)
+            .with_period(Duration::from_millis(50))
+    };
+    let mut nodes = star(N, config);
+    // Of 29 peers each holds none of 60 slots with a probability of 0.12.
+    eventually("every view holds most of the others", || {
+        nodes.iter().all(|node| node.handle.view_len() >= 18)
+    })
+    .await;
+    assert_sound(&nodes);
+    let peers: BTreeSet<PeerId> = nodes.iter().map(|node| node.node.peer_id).collect();
+    let samples = nodes[1].handle.samples().take(3);
+    for sample in samples.collect::<Vec<_>>().await {
+        assert!(peers.contains(&sample.peer_id()));
+    }
+    assert_eq!(nodes[2].handle.sample(10).len(), 10);
+
+    let dead: Vec<PeerId> = nodes[N - DEAD..].iter().map(|n| n.node.peer_id).collect();
+    stop(nodes.drain(N - DEAD..)).await;
+    eventually("nobody has the dead in its view", || {
+        let holds = |node: &Sampling| dead.iter().any(|peer| node.handle.contains(peer));
+        !nodes.iter().any(holds)
+    })
+    .await;
+    assert!(nodes.iter().all(|node| node.handle.view_len() >= 10));
     stop(nodes).await;
 }
 

@@ -201,6 +201,7 @@ impl<I: Clone + Eq> Admission<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prefixes::Prefixes;
 
     const NOW: Duration = Duration::ZERO;
 
@@ -262,5 +263,102 @@ mod tests {
         }
         let sources = admission.0.map(|state| state.sources);
         assert_eq!(sources, Some(vec![(2, 9), (3, 9), (1, 8)]));
+    }
+
+    #[test]
+    fn a_narrow_network_has_no_more_places_than_its_cap() {
+        #[derive(Clone)]
+        struct Host(u32, u64);
+        impl Peer for Host {
+            type Id = u32;
+
+            fn id(&self) -> &u32 {
+                &self.0
+            }
+
+            fn prefixes(&self) -> Option<Prefixes> {
+                (self.1 > 0).then(|| Prefixes::new(1, self.1))
+            }
+        }
+        let config = Config::default().with_diversity(Some(Diversity {
+            per_source: 30,
+            per_prefix: 2,
+            per_round: 30,
+        }));
+        let admission = Admission::new();
+        let view = View::from_iter([Descriptor::fresh(Host(1, 7))]);
+        let hosts = [
+            (2, 7),
+            (3, 7),
+            (1, 7),
+            (4, 8),
+            (5, 8),
+            (6, 8),
+            (7, 0),
+            (8, 0),
+            (9, 0),
+        ];
+        let mut received: Vec<_> = hosts.map(|(id, at)| Descriptor::fresh(Host(id, at))).into();
+        let settings = (NOW, &config);
+        admission.filter(&view, (&99, Side::Active), &mut received, settings);
+        let taken: Vec<u32> = received.iter().map(|d| d.peer.0).collect();
+        assert_eq!(
+            taken,
+            [2, 1, 4, 5, 7, 8, 9],
+            "without a network nobody is counted"
+        );
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn who_failed_stays_out_for_twice_as_long_each_time_and_in_the_end_for_good() {
+        let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
+        let mut admission = Admission::new();
+        let mut now = Duration::ZERO;
+        for minutes in [1, 2, 4, 8, 10] {
+            admission.failed(&1, now, &config);
+            now += minutes * MINUTE;
+            assert!(admission.in_quarantine(&1, now - Duration::from_nanos(1)));
+            assert!(!admission.in_quarantine(&1, now), "after {minutes} minutes");
+        }
+        admission.failed(&1, now, &config);
+        assert!(admission.in_quarantine(&1, now + 100_000 * MINUTE));
+        assert!(!admission.in_quarantine(&2, now));
+        // Told of by others, it is passed over; as a partner it may make good for it.
+        let mut received = fresh(&[1, 2]);
+        let settings = (now, &config);
+        admission.filter(
+            &View::default(),
+            (&2, Side::Passive),
+            &mut received,
+            settings,
+        );
+        assert_eq!(received, fresh(&[2]));
+        admission.answered(&1);
+        assert!(!admission.in_quarantine(&1, now));
+    }
+
+    #[test]
+    fn of_very_many_who_failed_the_first_are_forgotten() {
+        let config = Config::default()
+            .with_view_size(2)
+            .with_quarantine(Some((MINUTE, MINUTE)));
+        let most = 2 * REMEMBERED_PER_PEER as u32;
+        let mut admission = Admission::new();
+        for peer in 0..=most {
+            admission.failed(&peer, NOW, &config);
+        }
+        let held = (0..=most).filter(|peer| admission.in_quarantine(peer, NOW));
+        assert_eq!(held.count() as u32, most);
+        assert!(!admission.in_quarantine(&0, NOW));
+    }
+
+    #[test]
+    fn without_settings_nobody_is_kept_out() {
+        let mut admission = Admission::new();
+        admission.failed(&1, NOW, &Config::default());
+        assert!(!admission.in_quarantine(&1, NOW));
+        assert!(admission.0.is_none(), "no memory either");
     }
 }

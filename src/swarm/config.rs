@@ -261,7 +261,7 @@ impl Config {
         self
     }
 
-    /// With whom exchanges are started: head, tail or rand. Default: tail.
+    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default: tail.
     pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
         self.gossip = self.gossip.with_selection(selection);
         self

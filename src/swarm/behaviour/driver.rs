@@ -203,7 +203,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Whether the view has room, and another exchange may be started.
     fn wants_more_peers(&self) -> bool {
-        self.gossip.has_room() && !self.gossip.is_saturated()
+        let room = self.gossip.view().len() < self.gossip.config().view_size();
+        room && !self.gossip.is_saturated()
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
