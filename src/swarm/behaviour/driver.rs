@@ -1160,25 +1160,36 @@ mod tests {
             let mut driver = driver(Config::local().with_neighbours(0));
             fakes(&mut driver, 1, &address());
             driver.advance(SECOND);
-            let dial = dial_of(drain(&mut driver)).expect("a round");
+            assert!(dial_of(drain(&mut driver)).is_some(), "a round");
             let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
             if overloaded {
                 driver.note_overload(11 * SECOND);
             }
-            // Neither the dial nor what follows ends in time.
+            // The dial does not end in time.
             driver.advance(11 * SECOND);
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
-            established(&mut driver, peer, dial, 12 * SECOND);
-            let mut time = 12;
-            for _ in 0..2 {
-                let Some(_) = driver.gossip.exchange_with(peer, time * SECOND) else {
-                    continue;
-                };
-                time += 10;
+        }
+    }
+
+    /// Exchanges break all the time while this node has too much to do.
+    #[test]
+    fn what_breaks_under_load_blames_nobody() {
+        for overloaded in [false, true] {
+            let mut driver = driver(Config::local().with_neighbours(0));
+            fakes(&mut driver, 1, &address());
+            let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+            let connection = ConnectionId::new_unchecked(1 << 40);
+            established(&mut driver, peer, connection, Duration::ZERO);
+            for time in [20, 40] {
+                let now = time * SECOND;
+                driver.advance(now);
+                let (id, _) = request_of(drain(&mut driver)).expect("a round");
                 if overloaded {
-                    driver.note_overload(time * SECOND);
+                    driver.note_overload(now);
                 }
-                driver.advance(time * SECOND);
+                let late = Err(OutboundError::Timeout);
+                driver.on_outcome(peer, connection, id, late, now + SECOND);
+                drain(&mut driver);
             }
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
         }
