@@ -3,12 +3,12 @@
 //!
 //! # How it works
 //!
-//! Each node keeps a *view*: some 30 *descriptors*, each a peer's signed record and an *age*. Once
+//! Each node keeps a *view*: 30 to 100 *descriptors*, each a peer's signed record and an *age*. Once
 //! per *round* it
 //!
-//! 1. picks a partner from its view, by default the one with the oldest descriptor,
-//! 2. sends it half of the view, and its own record at age 0,
-//! 3. gets half of the partner's view back,
+//! 1. picks a partner from its view, the one with the oldest descriptor for example,
+//! 2. sends it a part of the view, and its own record at age 0,
+//! 3. gets a part of the partner's view back,
 //! 4. merges what it got into its view, and cuts the view back to its size: the *overlay* decides
 //!    who stays;
 //!
@@ -17,6 +17,10 @@
 //! are known to as many as everybody else within a few rounds, and no node, the one through which
 //! all joined included, is special (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007).
+//!
+//! Among strangers, where some peers lie, the overlay is [`Basalt`]: who stays in a view is decided by secret
+//! hashes, so that nobody gains by being loud. [`Config::open_internet`], the default, has it;
+//! [`Config::private_network`] and [`Config::local`] have the paper's, [`Random`].
 //!
 //! # In a swarm
 //!
@@ -64,7 +68,7 @@
 //! # Three things, three places
 //!
 //! - the **mechanism**, [`gossip`]: exchange and merge. Push, pull or push-pull; period; fanout.
-//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], or your own.
+//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], [`Basalt`], or your own.
 //! - the **sampling service**, [`sampling`]: hands peers out of whatever view an overlay keeps.
 //!
 //! # What a panic would mean

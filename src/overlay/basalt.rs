@@ -365,7 +365,7 @@ impl<P: Peer> Overlay<P> for Basalt {
         }
     }
 
-    /// Paper, "on push(list): update(list); update([sender])".
+    /// Paper, "on push(list): update(list); update(\[sender\])".
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R) {
         self.prepare(merge.view_size, rng);
         // More than an honest node sends is not looked at.

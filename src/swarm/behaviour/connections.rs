@@ -147,18 +147,25 @@ impl Connections {
     /// A connected peer with whom nobody has tried an exchange: somebody else has connected it.
     ///
     /// A peer that has connected to us is passed over for `patience`, since it is likely to have
-    /// done so to make an exchange itself; unless it is known to speak the protocol.
-    pub(super) fn untried(&self, now: Duration, patience: Duration) -> Option<PeerId> {
+    /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for ever.
+    pub(super) fn untried(&self, now: Duration, patience: Option<Duration>) -> Option<PeerId> {
         let mut untried = self.all_untried();
+        let is_ready = |connections| ready_at(connections, patience).is_some_and(|at| at <= now);
         untried
-            .find(|(_, connections)| ready_at(connections, patience) <= now)
+            .find(|(_, connections)| is_ready(connections))
             .map(|(peer, _)| peer)
     }
 
     /// When [`Self::untried`] has somebody next.
-    pub(super) fn next_untried(&self, patience: Duration) -> Option<Duration> {
+    pub(super) fn next_untried(&self, patience: Option<Duration>) -> Option<Duration> {
         let untried = self.all_untried();
-        untried.map(|(_, c)| ready_at(c, patience)).min()
+        untried.filter_map(|(_, c)| ready_at(c, patience)).min()
+    }
+
+    /// Whether the peer is connected, and nobody here has asked for it.
+    pub(super) fn has_come_by_itself(&self, peer: &PeerId) -> bool {
+        let connections = self.peers.get(peer);
+        connections.is_some_and(|c| c.iter().all(|c| c.origin == Origin::Inbound))
     }
 
     fn all_untried(&self) -> impl Iterator<Item = (PeerId, &[Connection])> {
@@ -176,12 +183,13 @@ impl Connections {
     }
 }
 
-fn ready_at(connections: &[Connection], patience: Duration) -> Duration {
+fn ready_at(connections: &[Connection], patience: Option<Duration>) -> Option<Duration> {
     let ready_at = connections.iter().map(|c| match (c.origin, c.support) {
-        (Origin::Inbound, Support::Unknown) => c.since.saturating_add(patience),
-        _ => c.since,
+        (Origin::Inbound, Support::Unknown) => Some(c.since.saturating_add(patience?)),
+        (Origin::Inbound, _) => patience.map(|_| c.since),
+        _ => Some(c.since),
     });
-    ready_at.min().unwrap_or_default()
+    ready_at.flatten().min()
 }
 
 #[cfg(test)]
@@ -210,16 +218,22 @@ mod tests {
             (Origin::Inbound, None),
             Duration::ZERO,
         );
-        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), Some(sibling));
+        assert_eq!(
+            connections.untried(Duration::ZERO, Some(PATIENCE)),
+            Some(sibling)
+        );
         connections.mark_used(&sibling, connection(1));
-        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), None);
-        assert_eq!(connections.next_untried(PATIENCE), Some(PATIENCE));
-        assert_eq!(connections.untried(PATIENCE, PATIENCE), Some(inbound));
+        assert_eq!(connections.untried(Duration::ZERO, Some(PATIENCE)), None);
+        assert_eq!(connections.next_untried(Some(PATIENCE)), Some(PATIENCE));
+        assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), Some(inbound));
         connections.mark_support(&inbound, connection(2), true);
-        assert_eq!(connections.untried(Duration::ZERO, PATIENCE), Some(inbound));
+        assert_eq!(
+            connections.untried(Duration::ZERO, Some(PATIENCE)),
+            Some(inbound)
+        );
         connections.mark_support(&inbound, connection(2), false);
-        assert_eq!(connections.untried(PATIENCE, PATIENCE), None);
-        assert_eq!(connections.next_untried(PATIENCE), None);
+        assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), None);
+        assert_eq!(connections.next_untried(Some(PATIENCE)), None);
     }
 
     #[test]

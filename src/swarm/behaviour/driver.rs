@@ -1,14 +1,13 @@
 //! Drives the state machine by what happens in the swarm: every input comes with the time, every
 //! output is an [`Actions`] entry. No clock, no timer.
 
+mod dialling;
+
 use std::time::Duration;
 
-use libp2p_core::{ConnectedPoint, Multiaddr};
+use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
-use libp2p_swarm::{
-    ConnectionId, DialError,
-    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
-};
+use libp2p_swarm::ConnectionId;
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -20,13 +19,9 @@ use crate::{
     swarm::{
         address::split_peer,
         behaviour::{
-            connections::Origin,
-            dials::{Addresses, Dials},
-            event::{
-                Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
-                never_left, one_line,
-            },
-            exchanges::{Dial, Purpose},
+            dials::Dials,
+            event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
+            exchanges::Purpose,
             links::Links,
             seeds::Seeds,
         },
@@ -188,7 +183,7 @@ impl<O: Overlay<Record>> Driver<O> {
             None => {
                 let untried = self
                     .wants_more_peers()
-                    .then(|| self.links.connections.next_untried(PATIENCE));
+                    .then(|| self.links.connections.next_untried(self.patience()));
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
@@ -207,6 +202,12 @@ impl<O: Overlay<Record>> Driver<O> {
         room && !self.gossip.is_saturated()
     }
 
+    /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
+    /// node knows enough others: or whoever connects again and again would be sent a request each time.
+    fn patience(&self) -> Option<Duration> {
+        self.gossip.has_room().then_some(PATIENCE)
+    }
+
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
     /// connected.
     fn contact_more(&mut self, now: Duration) {
@@ -218,7 +219,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.contact_seed(address, now);
         }
         while self.wants_more_peers()
-            && let Some(peer) = self.links.connections.untried(now, PATIENCE)
+            && let Some(peer) = self.links.connections.untried(now, self.patience())
         {
             self.contact_connected(peer, now);
         }
@@ -259,8 +260,11 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
         let request = &mut exchange.request;
-        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
-        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
+        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask. But
+        // not those who have come by themselves: they would get more bytes than they have sent.
+        let wanted = !self.links.connections.has_come_by_itself(&exchange.partner);
+        let short = self.gossip.has_room() || request.descriptors.is_empty();
+        if request.pull && wanted && short {
             let hoped_for = self.gossip.config().view_size() / 2;
             request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
         }
@@ -282,58 +286,6 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             None => self.dial_partner(id, partner, now),
         }
-    }
-
-    /// Dials the partner of exchange `id`, within the budget.
-    fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
-        let (record, verified) = self.whereabouts(&partner);
-        let addresses = Addresses {
-            known: record.as_ref().map_or(&[], Record::addresses),
-            verified: verified.as_ref(),
-        };
-        match self.dials.choose(addresses, now, &mut self.rng) {
-            Ok(choice) => {
-                let connection = self.links.dial_partner(id, partner);
-                self.dials.hand_over(connection, choice, now);
-            }
-            Err(why) => self.exchange_failed(id, why.into(), now),
-        }
-    }
-
-    /// What is known of where a peer is: its record, and the one of its addresses where it was found.
-    fn whereabouts(&self, peer: &PeerId) -> (Option<Record>, Option<Multiaddr>) {
-        let hearsay = self.gossip.view().get(peer).map(|d| &d.peer);
-        self.publisher
-            .contacts(|contacts| contacts.whereabouts(peer, hearsay))
-    }
-
-    /// The swarm asks where to dial `peer`, on behalf of this behaviour or a sibling.
-    pub(super) fn addresses_to_dial(
-        &mut self,
-        connection: ConnectionId,
-        peer: Option<PeerId>,
-        now: Duration,
-    ) -> Vec<Multiaddr> {
-        if let Some(handed) = self.dials.handed(connection) {
-            return handed;
-        }
-        let for_seed = self.links.exchanges.is_dial(connection);
-        let Some(peer) = peer.filter(|_| !for_seed) else {
-            return Vec::new();
-        };
-        let (Some(record), verified) = self.whereabouts(&peer) else {
-            return Vec::new();
-        };
-        let addresses = Addresses {
-            known: record.addresses(),
-            verified: verified.as_ref(),
-        };
-        let choice = self.dials.choose_for_sibling(addresses, now, &mut self.rng);
-        match choice {
-            Ok(choice) => self.dials.hand_over(connection, choice, now),
-            Err(why) => tracing::debug!(%peer, %why, "No address for a sibling"),
-        }
-        self.dials.handed(connection).unwrap_or_default()
     }
 
     pub(super) fn on_outcome(
@@ -560,174 +512,17 @@ impl<O: Overlay<Record>> Driver<O> {
             .actions
             .command(peer, connection, Command::Respond(id, response));
     }
-
-    // ---- The swarm ----
-
-    pub(super) fn on_connection_established(
-        &mut self,
-        event: ConnectionEstablished,
-        now: Duration,
-    ) {
-        let (peer, connection) = (event.peer_id, event.connection_id);
-        let dial = self.links.exchanges.dial_ended(connection);
-        let origin = match (&dial, event.endpoint.is_dialer()) {
-            (Some(_), _) => Origin::Exchange,
-            (None, true) => Origin::Sibling,
-            (None, false) => Origin::Inbound,
-        };
-        let dialled = match event.endpoint {
-            ConnectedPoint::Dialer { address, .. } => Some(split_peer(address).0),
-            ConnectedPoint::Listener { .. } => None,
-        };
-        if let Some(address) = &dialled {
-            self.dials.answered(connection, address);
-        }
-        self.not_found_at(&peer, event.failed_addresses);
-        self.links
-            .connections
-            .add(peer, connection, (origin, dialled), now);
-        if self.leaving.is_some() {
-            self.links.release(peer, connection);
-            return;
-        }
-        for id in self.links.exchanges.waiting_for(peer) {
-            self.links.send_exchange(id, peer, connection);
-        }
-        let unused = match dial {
-            Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => {
-                    let id = exchange.id;
-                    self.begin(exchange, Some(address));
-                    self.links.send_exchange(id, peer, connection);
-                    false
-                }
-                // One with the same peer is under way: as good.
-                None => {
-                    self.seeds.tried(&address);
-                    true
-                }
-            },
-            Some(Dial::Exchange(_)) => !self.links.exchanges.is_busy(connection),
-            None => false,
-        };
-        if unused {
-            self.links.release(peer, connection);
-        }
-    }
-
-    pub(super) fn on_connection_closed(&mut self, event: ConnectionClosed, now: Duration) {
-        let (peer, connection) = (event.peer_id, event.connection_id);
-        self.links.connections.remove(&peer, connection);
-        self.links.exchanges.connection_closed(connection);
-        for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
-        }
-        if !self.links.connections.is_connected(&peer) {
-            self.links
-                .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
-        }
-    }
-
-    pub(super) fn on_dial_failure(&mut self, event: DialFailure, now: Duration) {
-        let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
-        let denied = matches!(
-            event.error,
-            DialError::Denied { .. } | DialError::NoAddresses
-        );
-        self.dials.failed(event.connection_id, |address| {
-            refused || denied || never_left(event.error, address)
-        });
-        if let Some(peer) = &event.peer_id {
-            match event.error {
-                DialError::Transport(attempts) => {
-                    self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
-                }
-                DialError::WrongPeerId { address, .. } => self.not_found_at(peer, [address]),
-                _ => {}
-            }
-        }
-        match self.links.exchanges.dial_ended(event.connection_id) {
-            Some(Dial::Exchange(id)) => self.exchange_dial_failed(id, event.error, now),
-            Some(Dial::Seed(address)) => {
-                let error = SeedError::from(event.error);
-                if matches!(error, SeedError::Ourselves) {
-                    self.seeds.remove(&address);
-                } else {
-                    self.seeds.tried(&address);
-                }
-                self.links
-                    .actions
-                    .emit(Event::SeedFailed { address, error });
-            }
-            // A sibling wants the peer, and is told that it is connected already.
-            None if refused => {
-                if let Some(peer) = event.peer_id {
-                    self.links.share(peer);
-                }
-            }
-            None => {}
-        }
-        let waiting = event.peer_id.filter(|_| !refused);
-        for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
-            self.waited_in_vain(id, event.error, now);
-        }
-    }
-
-    /// A dial at these addresses has not found `peer`.
-    fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
-        self.publisher.contacts(|contacts| {
-            for address in addresses {
-                contacts.not_found_at(peer, &split_peer(address).0);
-            }
-        });
-    }
-
-    /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
-    /// that says nothing about those that we know.
-    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
-        if self.links.exchanges.is_dialling(id) {
-            return;
-        }
-        match self.links.exchanges.partner(id) {
-            Some(partner) if self.links.exchanges.redial(id) => {
-                self.dial_partner(id, partner, now);
-            }
-            _ => self.exchange_dial_failed(id, error, now),
-        }
-    }
-
-    fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
-        if !self.links.exchanges.is_waiting(id) {
-            return; // It found another connection.
-        }
-        match error {
-            // Somebody else dials the peer or has just connected it.
-            DialError::DialPeerConditionFalse(_) => {
-                let partner = self.links.exchanges.partner(id);
-                let connection = partner
-                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
-                if let Some((partner, connection)) = connection {
-                    self.links.send_exchange(id, partner, connection);
-                }
-            }
-            DialError::Denied { .. } | DialError::Aborted => {
-                self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
-            }
-            DialError::LocalPeerId { .. }
-            | DialError::NoAddresses
-            | DialError::WrongPeerId { .. }
-            | DialError::Transport(_) => {
-                self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)), now);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use libp2p_core::{ConnectedPoint, Endpoint, multiaddr::Protocol, transport::PortUse};
     use libp2p_identity::Keypair;
-    use libp2p_swarm::{ToSwarm, dial_opts::PeerCondition};
+    use libp2p_swarm::{
+        DialError, ToSwarm,
+        behaviour::{ConnectionEstablished, DialFailure},
+        dial_opts::PeerCondition,
+    };
 
     use super::*;
     use crate::overlay::random::Random;
@@ -1160,25 +955,36 @@ mod tests {
             let mut driver = driver(Config::local().with_neighbours(0));
             fakes(&mut driver, 1, &address());
             driver.advance(SECOND);
-            let dial = dial_of(drain(&mut driver)).expect("a round");
+            assert!(dial_of(drain(&mut driver)).is_some(), "a round");
             let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
             if overloaded {
                 driver.note_overload(11 * SECOND);
             }
-            // Neither the dial nor what follows ends in time.
+            // The dial does not end in time.
             driver.advance(11 * SECOND);
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
-            established(&mut driver, peer, dial, 12 * SECOND);
-            let mut time = 12;
-            for _ in 0..2 {
-                let Some(_) = driver.gossip.exchange_with(peer, time * SECOND) else {
-                    continue;
-                };
-                time += 10;
+        }
+    }
+
+    /// Exchanges break all the time while this node has too much to do.
+    #[test]
+    fn what_breaks_under_load_blames_nobody() {
+        for overloaded in [false, true] {
+            let mut driver = driver(Config::local().with_neighbours(0));
+            fakes(&mut driver, 1, &address());
+            let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+            let connection = ConnectionId::new_unchecked(1 << 40);
+            established(&mut driver, peer, connection, Duration::ZERO);
+            for time in [20, 40] {
+                let now = time * SECOND;
+                driver.advance(now);
+                let (id, _) = request_of(drain(&mut driver)).expect("a round");
                 if overloaded {
-                    driver.note_overload(time * SECOND);
+                    driver.note_overload(now);
                 }
-                driver.advance(time * SECOND);
+                let late = Err(OutboundError::Timeout);
+                driver.on_outcome(peer, connection, id, late, now + SECOND);
+                drain(&mut driver);
             }
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
         }
