@@ -258,13 +258,14 @@ impl Publisher {
     /// The overlay gives out a sample.
     pub(crate) fn give(&self, sample: &Record) {
         let state = &mut *self.0.lock();
-        let streams = state.streams.values_mut();
-        let queues = streams.map(|stream| &mut stream.given);
-        for queue in queues.chain(&mut state.given) {
-            if queue.len() >= WAITING {
-                queue.pop_front();
+        for stream in state.streams.values_mut() {
+            push(&mut stream.given, sample);
+            if let Some(waker) = stream.waker.take() {
+                waker.wake();
             }
-            queue.push_back(sample.clone());
+        }
+        if let Some(given) = &mut state.given {
+            push(given, sample);
         }
     }
 
@@ -290,6 +291,14 @@ impl Publisher {
             }
         }
     }
+}
+
+/// The latest samples wait, in the order in which they were given.
+fn push(given: &mut VecDeque<Record>, sample: &Record) {
+    if given.len() >= WAITING {
+        given.pop_front();
+    }
+    given.push_back(sample.clone());
 }
 
 impl Drop for Publisher {
@@ -404,5 +413,61 @@ mod tests {
         let publisher = publisher();
         drop(publisher.handle().samples());
         assert!(publisher.handle().lock().streams.is_empty());
+    }
+
+    /// With an overlay that gives out samples itself.
+    #[test]
+    fn what_the_overlay_gives_out_is_handed_out_first_and_streams_have_nothing_else() {
+        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
+        let handle = publisher.handle().clone();
+        let peers = records(5);
+        publisher.publish(&view(&peers[..3]));
+        let mut stream = handle.samples();
+        assert_eq!(stream.next().now_or_never(), None, "nothing was given out");
+        publisher.give(&peers[3]);
+        publisher.give(&peers[4]);
+        assert_eq!(stream.next().now_or_never(), Some(Some(peers[3].clone())));
+        assert_eq!(
+            handle.select_peer(Selection::Uniform),
+            Some(peers[3].clone())
+        );
+        let mut sampled = handle.sample(3);
+        assert_eq!(sampled.remove(0), peers[4]);
+        assert!(sampled.iter().all(|peer| peers[..3].contains(peer)));
+        // From here on what is in the view.
+        assert!(handle.view().contains(&handle.sample(1)[0]));
+        assert_eq!(stream.next().now_or_never(), Some(Some(peers[4].clone())));
+    }
+
+    #[test]
+    fn the_dead_are_not_handed_out_and_what_nobody_takes_is_bounded() {
+        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
+        let handle = publisher.handle().clone();
+        let mut stream = handle.samples();
+        let peers = records(2);
+        publisher.give(&peers[0]);
+        publisher.give(&peers[1]);
+        publisher.withdraw(&peers[0].peer_id());
+        assert_eq!(stream.next().now_or_never(), Some(Some(peers[1].clone())));
+        assert_eq!(
+            handle.select_peer(Selection::Uniform),
+            Some(peers[1].clone())
+        );
+        assert_eq!(handle.select_peer(Selection::Uniform), None);
+        (0..=WAITING).for_each(|_| publisher.give(&peers[0]));
+        let waiting = std::iter::from_fn(|| stream.next().now_or_never().flatten());
+        assert_eq!(waiting.count(), WAITING);
+    }
+
+    #[test]
+    fn a_stream_is_woken_by_what_is_given_out() {
+        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
+        let samples = publisher.handle().samples();
+        let waiting = std::thread::spawn(move || {
+            futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
+        });
+        let records = records(2);
+        records.iter().for_each(|record| publisher.give(record));
+        assert_eq!(waiting.join().expect("no panic"), records);
     }
 }
