@@ -39,9 +39,8 @@ use crate::{
 /// How long a peer that has connected to us is left to start an exchange itself before we do, while
 /// the view has room. A guess.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How many exchanges may be in flight before no more are started with peers that somebody else has
-/// connected. A guess, half of all: or as many as connect and never answer would leave none for the
-/// rounds and the seeds.
+/// How many exchanges may be in flight before no more are started with peers that have connected to us. A
+/// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
 const MOST_BESIDE: usize = 32;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -208,16 +207,17 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// Whether the view has room, and another exchange may be started beside those of the rounds.
+    /// Whether the view has room, and another exchange may be started.
     fn wants_more_peers(&self) -> bool {
         let room = self.gossip.view().len() < self.gossip.config().view_size();
-        room && self.gossip.in_flight() < MOST_BESIDE
+        room && !self.gossip.is_saturated()
     }
 
     /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
     /// node knows enough others: or whoever connects again and again would be sent a request each time.
     fn patience(&self) -> Option<Duration> {
-        self.gossip.has_room().then_some(PATIENCE)
+        let few = self.gossip.in_flight() < MOST_BESIDE;
+        (few && self.gossip.has_room()).then_some(PATIENCE)
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
