@@ -60,7 +60,8 @@ pub struct Basalt {
     rounds: usize,
     /// Whether the next partner is the one that was silent longest.
     probing: bool,
-    healing: Healing,
+    /// More than one round's exchanges, of which failures end at other times than answers.
+    healing: Healing<32, 8>,
     /// What makes this node's hashes its own. Drawn with the slots.
     key: (u64, u64),
     slots: Vec<Slot>,

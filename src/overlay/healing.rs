@@ -1,22 +1,20 @@
 //! How much healing a node needs: by what became of its own exchanges of late.
 
-/// How many of its own exchanges a node remembers (measured: fewer forget a crash before its last
-/// traces are gone, more remember losses that mean nothing).
-const WINDOW: u32 = 10;
-/// How many failures among them ask for all the healing there is (measured).
-const FULL: usize = 4;
-
 /// The outcomes of a node's latest exchanges, and the healer parameter that follows from them.
 ///
 /// H grows with the *square* of the failures, so that a burst of them weighs more than as many that
 /// come one by one: for c=30, with 0, 1, 2, 3, 4 failures in the window, H is 0, 0, 3, 8, 15.
+///
+/// `WINDOW`, at most 32: how many of its own exchanges a node remembers (10, measured: fewer forget a crash
+/// before its last traces are gone, more remember losses that mean nothing). `FULL`: how many failures among them ask
+/// for all the healing there is (4, measured).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Healing {
+pub(super) struct Healing<const WINDOW: u32 = 10, const FULL: usize = 4> {
     /// One bit per exchange, the latest lowest; set when there was no answer.
-    failures: u16,
+    failures: u32,
 }
 
-impl Healing {
+impl<const WINDOW: u32, const FULL: usize> Healing<WINDOW, FULL> {
     /// Of a node that has not seen any exchange fail.
     pub(super) const fn new() -> Self {
         Self { failures: 0 }
@@ -24,8 +22,8 @@ impl Healing {
 
     /// An exchange that this node started has ended: with an answer or without.
     pub(super) fn exchange_ended(&mut self, answered: bool) {
-        let remembered = (1 << WINDOW) - 1;
-        self.failures = ((self.failures << 1) | u16::from(!answered)) & remembered;
+        let remembered = u32::MAX >> (u32::BITS - WINDOW);
+        self.failures = ((self.failures << 1) | u32::from(!answered)) & remembered;
     }
 
     /// The healer parameter H, in descriptors per merge, for views of which `half` is half.
@@ -38,6 +36,8 @@ impl Healing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WINDOW: u32 = 10;
 
     fn after(outcomes: impl IntoIterator<Item = bool>) -> Healing {
         let mut healing = Healing::new();
