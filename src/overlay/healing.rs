@@ -40,7 +40,7 @@ mod tests {
     const WINDOW: u32 = 10;
 
     fn after(outcomes: impl IntoIterator<Item = bool>) -> Healing {
-        let mut healing = Healing::new();
+        let mut healing: Healing = Healing::new();
         for answered in outcomes {
             healing.exchange_ended(answered);
         }
@@ -54,7 +54,7 @@ mod tests {
             [0, 1, 2, 3, 4, 5, 20].map(of_burst),
             [0, 0, 3, 8, 15, 15, 15]
         );
-        let mut healing = Healing::new();
+        let mut healing: Healing = Healing::new();
         for number in 0..1_000 {
             healing.exchange_ended(number % WINDOW != 0);
             assert_eq!(healing.healer(15), 0, "after {number}");
@@ -84,7 +84,7 @@ mod tests {
     fn healing_takes_at_most_half_of_the_view() {
         for half in (1..=100).chain([usize::MAX / 2, usize::MAX]) {
             let mut before = 0;
-            let mut healing = Healing::new();
+            let mut healing: Healing = Healing::new();
             for failures in 0..WINDOW {
                 let healer = healing.healer(half);
                 assert!((before..=half).contains(&healer), "{failures}, c/2={half}");
@@ -93,7 +93,7 @@ mod tests {
             }
         }
         for half in 1..=5_000 {
-            assert_eq!(after([false; FULL]).healer(half), half);
+            assert_eq!(after([false; 4]).healer(half), half);
         }
     }
 }
