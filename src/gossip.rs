@@ -215,6 +215,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.notes.withdraw(id);
         let removed = self.view.remove(id)?;
         self.tell_overlay();
+        if self.view.is_empty() {
+            self.admission.forgive();
+        }
         Some(removed.peer)
     }
 
@@ -586,7 +589,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        gossip::{config::Propagation, in_flight::MAX_IN_FLIGHT},
+        gossip::{
+            config::{Diversity, Propagation},
+            in_flight::MAX_IN_FLIGHT,
+        },
         overlay::random::Random,
     };
 
@@ -1000,6 +1006,40 @@ mod tests {
         assert!(a.view().is_empty());
         tell(&mut a, &[first]);
         assert!(a.view().contains(&first), "forgiven");
+    }
+
+    /// Whoever comes and says goodbye again and again uses up what may enter in a round; but without anybody
+    /// there would be no next round.
+    #[test]
+    fn who_is_left_with_nobody_lets_the_next_in_at_once() {
+        let diversity = Diversity {
+            per_source: 10,
+            per_prefix: 10,
+            per_round: 2,
+        };
+        let quarantine = Some((ROUND, ROUND));
+        let config = config().with_diversity(Some(diversity));
+        let mut a = node(0, config.with_quarantine(quarantine));
+        a.init([8]);
+        let exchange = a.poll_round(ROUND).expect("due");
+        let tell = |a: &mut Node, peer: u32| {
+            let request = Request {
+                descriptors: vec![Descriptor::fresh(peer)],
+                pull: false,
+                room: usize::MAX,
+            };
+            a.handle_request(&peer, request, ROUND);
+        };
+        tell(&mut a, 1);
+        a.handle_failure(exchange.id, Failure::Unreachable, ROUND)
+            .expect("in flight");
+        assert!(a.view().contains(&1) && a.view().len() == 1);
+        for visitor in 2..10 {
+            a.remove(&(visitor - 1));
+            assert!(a.view().is_empty());
+            tell(&mut a, visitor);
+            assert!(a.view().contains(&visitor), "8 too, that has failed");
+        }
     }
 
     /// What is sent is what fits, and what was sent is what the swapper takes out.

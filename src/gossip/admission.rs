@@ -87,10 +87,12 @@ impl<I: Clone + Eq> Admission<I> {
         }
     }
 
-    /// Nobody is left: it may have been our own connection that failed.
+    /// Nobody is left: it may have been our own connection that failed. And without anybody there is no
+    /// next round that would let others in again.
     pub(super) fn forgive(&mut self) {
         if let Some(state) = &mut self.0 {
             state.failed.clear();
+            state.entered = 0;
         }
     }
 

@@ -269,7 +269,7 @@ impl Publisher {
         }
     }
 
-    /// The peer is dead: it is not handed out any more.
+    /// The peer is dead, gone or not wanted: it is not handed out any more.
     pub(crate) fn withdraw(&self, peer: &PeerId) {
         let state = &mut *self.0.lock();
         let streams = state.streams.values_mut();

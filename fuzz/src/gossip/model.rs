@@ -395,8 +395,14 @@ impl Model {
             self.refused.insert(partner);
         }
         if self.view.is_empty() {
-            self.failed.clear();
+            self.forgive();
         }
+    }
+
+    /// With nobody left, all may come back, and at once.
+    fn forgive(&mut self) {
+        self.failed.clear();
+        self.entered = 0;
     }
 
     /// An exchange has come to its end, or to nothing.
@@ -427,6 +433,9 @@ impl Model {
         let known = self.view.iter().find(|d| d.peer.id == id);
         assert_eq!(removed, known.map(|d| d.peer));
         self.forget(id);
+        if removed.is_some() && self.view.is_empty() {
+            self.forgive();
+        }
     }
 
     fn forget(&mut self, id: u8) {

@@ -6,6 +6,8 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
+use crate::swarm::address::Target;
+
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -32,6 +34,8 @@ struct Connection {
     origin: Origin,
     /// Where the peer was dialled, without its id; `None` when it has dialled.
     dialled: Option<Multiaddr>,
+    /// The wide network at the other end, if it is known.
+    network: Option<u64>,
     support: Support,
     /// Whether an exchange was made or tried on it.
     used: bool,
@@ -47,18 +51,20 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// `dialled`: where, without the peer's id at the end.
+    /// `dialled`: where, without the peer's id at the end. `remote`: where the other end is.
     pub(super) fn add(
         &mut self,
         peer: PeerId,
         id: ConnectionId,
-        (origin, dialled): (Origin, Option<Multiaddr>),
+        (origin, dialled, remote): (Origin, Option<Multiaddr>, &Multiaddr),
         now: Duration,
     ) {
+        let prefixes = Target::of(remote).and_then(|target| target.prefixes());
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
             dialled,
+            network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
             used: false,
             since: now,
@@ -109,6 +115,11 @@ impl Connections {
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
     pub(super) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
         self.find(peer, id)?.dialled.as_ref()
+    }
+
+    /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
+    pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
+        self.peers.get(peer)?.first()?.network
     }
 
     /// Notes that an exchange is made or tried on the connection.
@@ -209,13 +220,13 @@ mod tests {
         connections.add(
             sibling,
             connection(1),
-            (Origin::Sibling, None),
+            (Origin::Sibling, None, &Multiaddr::empty()),
             Duration::ZERO,
         );
         connections.add(
             inbound,
             connection(2),
-            (Origin::Inbound, None),
+            (Origin::Inbound, None, &Multiaddr::empty()),
             Duration::ZERO,
         );
         assert_eq!(
@@ -244,10 +255,15 @@ mod tests {
         connections.add(
             peer,
             connection(1),
-            (Origin::Exchange, None),
+            (Origin::Exchange, None, &Multiaddr::empty()),
             Duration::ZERO,
         );
-        connections.add(peer, connection(2), (Origin::Inbound, None), Duration::ZERO);
+        connections.add(
+            peer,
+            connection(2),
+            (Origin::Inbound, None, &Multiaddr::empty()),
+            Duration::ZERO,
+        );
         assert_eq!(connections.of(&peer).count(), 2);
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));

@@ -29,6 +29,7 @@ use crate::{
         handle::Publisher,
         handler::{Command, InboundId, OutboundError, OutboundId},
         limits::PADDED_DESCRIPTOR_BYTES,
+        rate::{Bucket, Rate},
         record::Record,
         wire::{Proposal, Request, Response},
     },
@@ -38,6 +39,9 @@ use crate::{
 /// How long a peer that has connected to us is left to start an exchange itself before we do, while
 /// the view has room. A guess.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How many exchanges may be in flight before no more are started with peers that have connected to us. A
+/// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
+const MOST_BESIDE: usize = 32;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -50,6 +54,10 @@ pub(super) struct Driver<O> {
     pub(super) seeds: Seeds,
     pub(super) dials: Dials,
     exchange_timeout: Duration,
+    /// How often an exchange is started with a peer that has connected to us: as often as dials may be
+    /// made. Who connects again and again would be sent more than it sends.
+    visitors_rate: Rate,
+    visitors: Bucket,
     /// Until when this node is too busy to tell whether others answer.
     overloaded_until: Duration,
     leaving: Option<Leaving>,
@@ -78,6 +86,8 @@ impl<O: Overlay<Record>> Driver<O> {
             links: Links::new(config.neighbours()),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
+            visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
+            visitors: Bucket::default(),
             overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
             leaving: None,
@@ -98,6 +108,7 @@ impl<O: Overlay<Record>> Driver<O> {
             .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
         self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
+        self.publisher.withdraw(peer);
         self.publish();
         removed
     }
@@ -205,7 +216,8 @@ impl<O: Overlay<Record>> Driver<O> {
     /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
     /// node knows enough others: or whoever connects again and again would be sent a request each time.
     fn patience(&self) -> Option<Duration> {
-        self.gossip.has_room().then_some(PATIENCE)
+        let few = self.gossip.in_flight() < MOST_BESIDE;
+        (few && self.gossip.has_room()).then_some(PATIENCE)
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
@@ -241,8 +253,10 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Somebody else has connected the peer: perhaps it speaks the protocol.
     fn contact_connected(&mut self, peer: PeerId, now: Duration) {
+        let visitor = self.links.connections.has_come_by_itself(&peer);
         let exchange = match self.gossip.view().contains(&peer) {
             true => None, // Its turn will come.
+            false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
             false => self.gossip.exchange_with(peer, now),
         };
         match exchange {
@@ -475,6 +489,7 @@ impl<O: Overlay<Record>> Driver<O> {
             Request::Goodbye => {
                 self.publisher.contacts(|contacts| contacts.forget(&peer));
                 self.gossip.remove(&peer);
+                self.publisher.withdraw(&peer);
                 self.publish();
                 self.links
                     .remove_neighbour(peer, NeighbourDownReason::Goodbye);
@@ -525,7 +540,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::overlay::random::Random;
+    use crate::{
+        overlay::{basalt::Basalt, random::Random},
+        sampling::Selection,
+    };
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -988,6 +1006,82 @@ mod tests {
             }
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
         }
+    }
+
+    fn come_by(driver: &mut Driver<Random>, visitors: usize, now: Duration) {
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        for visitor in 0..visitors {
+            let event = ConnectionEstablished {
+                peer_id: PeerId::random(),
+                connection_id: ConnectionId::new_unchecked((1 << 40) + visitor),
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            };
+            driver.on_connection_established(event, now);
+        }
+    }
+
+    /// They connect, never answer, and never ask.
+    #[test]
+    fn visitors_who_say_nothing_leave_room_for_the_seeds() {
+        let mut driver = driver(Config::local());
+        come_by(&mut driver, 200, Duration::ZERO);
+        driver.advance(2 * SECOND);
+        assert_eq!(driver.gossip.in_flight(), MOST_BESIDE);
+        drain(&mut driver);
+        driver
+            .seeds
+            .add(address(), PeerId::random())
+            .expect("a good seed");
+        driver.advance(3 * SECOND);
+        assert!(dial_of(drain(&mut driver)).is_some());
+    }
+
+    #[test]
+    fn whoever_connects_again_and_again_is_not_asked_each_time() {
+        let limits = crate::swarm::limits::Limits {
+            dials_per_minute: 3,
+            ..Default::default()
+        };
+        let mut driver = driver(Config::local().with_limits(limits));
+        let mut asked = Vec::new();
+        for minute in 1..=3 {
+            let now = minute * 60 * SECOND;
+            come_by(&mut driver, 20, now);
+            driver.advance(now + 2 * SECOND);
+            asked.push(driver.gossip.in_flight());
+            driver.advance(now + 30 * SECOND);
+        }
+        assert_eq!(asked, [3; 3]);
+        let next = driver.next_wake();
+        assert!(next.is_none_or(|at| at > 210 * SECOND), "at rest: {next:?}");
+    }
+
+    /// Nobody who has said goodbye, or whom the application does not want, is handed out.
+    #[test]
+    fn who_is_gone_is_no_sample() {
+        let config = Config::open_internet();
+        let overlay = Basalt::for_view_size(config.gossip().view_size());
+        let rng = StdRng::seed_from_u64(1);
+        let local = PeerId::random();
+        let mut driver = Driver::new(local, &config, overlay, rng).expect("valid settings");
+        let record = |port| {
+            let home = Multiaddr::empty().with(Protocol::Memory(port));
+            Record::sign(&Keypair::generate_ed25519(), 1, &[home]).expect("signing works")
+        };
+        let [polite, unwanted] = [record(1), record(2)];
+        driver.publisher.give(&polite);
+        driver.publisher.give(&unwanted);
+        let connection = ConnectionId::new_unchecked(1 << 40);
+        let (id, goodbye) = (InboundId(1), Request::Goodbye);
+        driver.on_request(polite.peer_id(), connection, id, goodbye, SECOND);
+        driver.remove(&unwanted.peer_id());
+        let handle = driver.publisher.handle();
+        assert_eq!(handle.select_peer(Selection::Uniform), None);
     }
 
     /// Neighbours are peers with whom there was an exchange, not whoever asks to be one.

@@ -123,7 +123,8 @@ impl Links {
         proposal: Proposal,
         rng: &mut R,
     ) -> bool {
-        match self.neighbours.answer(peer, proposal, rng) {
+        let network = |peer: &PeerId| self.connections.network(peer);
+        match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
             Answer::Declined => false,
             Answer::Accepted(replaced) => {

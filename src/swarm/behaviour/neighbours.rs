@@ -5,9 +5,12 @@
 //! says yes or no. As in HyParView, a proposal has two priorities: a peer that is short of
 //! neighbours is taken in even if a present one has to give way, so newcomers find a place in a
 //! network where all places are taken.
+//!
+//! Identities cost nothing, so whoever has many could take all places in that way. So it is the network with
+//! the most neighbours that gives way, and nobody in another's favour who is in as crowded a one.
 
 use libp2p_identity::PeerId;
-use rand::{Rng, RngExt};
+use rand::{Rng, seq::IndexedRandom};
 
 use crate::swarm::wire::Proposal;
 
@@ -107,11 +110,12 @@ impl Neighbours {
         }
     }
 
-    /// Answers what `peer` proposed in a request.
+    /// Answers what `peer` proposed in a request. `network`: where a connected peer's address lies.
     pub(super) fn answer<R: Rng + ?Sized>(
         &mut self,
         peer: PeerId,
         proposal: Proposal,
+        network: impl Fn(&PeerId) -> Option<u64>,
         rng: &mut R,
     ) -> Answer {
         match (proposal, self.contains(&peer)) {
@@ -127,14 +131,36 @@ impl Neighbours {
             }
             // Of one place there is nothing to give.
             (Proposal::Needed, false) if self.members.len() > 1 => {
-                let at = rng.random_range(0..self.members.len());
-                let replaced = self.members[at];
+                let crowd = self.crowd(network(&peer), network);
+                let Some(replaced) = crowd.choose(rng).copied() else {
+                    return Answer::Declined;
+                };
                 self.remove(&replaced);
                 self.members.push(peer);
                 Answer::Accepted(Some(replaced))
             }
             (_, false) => Answer::Declined,
         }
+    }
+
+    /// Those of whom one may give way to somebody in the network `newcomers`: all in the most crowded
+    /// networks, or, if it is one of these itself, all in it.
+    fn crowd(
+        &self,
+        newcomers: Option<u64>,
+        network: impl Fn(&PeerId) -> Option<u64>,
+    ) -> Vec<PeerId> {
+        let networks: Vec<_> = self.members.iter().map(network).collect();
+        let count = |of: &Option<u64>| networks.iter().filter(|other| *other == of).count();
+        let most = networks.iter().map(count).max().unwrap_or_default();
+        let is_crowded = count(&newcomers) >= most;
+        let gives_way = |of: &Option<u64>| match is_crowded {
+            true => *of == newcomers,
+            false => count(of) == most,
+        };
+        let members = self.members.iter().zip(&networks);
+        let crowd = members.filter(|(_, network)| gives_way(network));
+        crowd.map(|(member, _)| *member).collect()
     }
 
     /// Removes a neighbour; returns whether it was one. A yes of its that is still on the way comes
@@ -168,6 +194,10 @@ mod tests {
         StdRng::seed_from_u64(1)
     }
 
+    fn anywhere(_: &PeerId) -> Option<u64> {
+        None
+    }
+
     #[test]
     fn places_are_held_for_those_who_were_asked() {
         let mut neighbours = Neighbours::new(2);
@@ -176,14 +206,14 @@ mod tests {
         assert_eq!(neighbours.propose(p[1]), Proposal::Needed);
         assert_eq!(neighbours.propose(p[2]), Proposal::None);
         assert_eq!(
-            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
             Answer::Declined
         );
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::Up);
         assert_eq!(neighbours.settle(p[1], None), Settled::Unanswered);
         assert_eq!(neighbours.settle(p[1], None), Settled::Unchanged);
         assert_eq!(
-            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
             Answer::Accepted(None)
         );
         assert_eq!(neighbours.members(), [p[0], p[3]]);
@@ -195,7 +225,7 @@ mod tests {
         let p = peers(1);
         assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
         assert_eq!(
-            neighbours.answer(p[0], Proposal::Needed, &mut rng()),
+            neighbours.answer(p[0], Proposal::Needed, anywhere, &mut rng()),
             Answer::Accepted(None)
         );
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::Unchanged);
@@ -207,14 +237,14 @@ mod tests {
         let mut neighbours = Neighbours::new(3);
         let p = peers(5);
         for peer in &p[..3] {
-            neighbours.answer(*peer, Proposal::Welcome, &mut rng());
+            neighbours.answer(*peer, Proposal::Welcome, anywhere, &mut rng());
         }
         assert_eq!(
-            neighbours.answer(p[3], Proposal::Welcome, &mut rng()),
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
             Answer::Declined
         );
         let Answer::Accepted(Some(replaced)) =
-            neighbours.answer(p[4], Proposal::Needed, &mut rng())
+            neighbours.answer(p[4], Proposal::Needed, anywhere, &mut rng())
         else {
             panic!("declined");
         };
@@ -223,16 +253,44 @@ mod tests {
         assert_eq!(neighbours.members().len(), 3);
     }
 
+    /// A thousand identities in one network, and neighbours in as many networks as there are places.
+    #[test]
+    fn one_network_gets_one_place() {
+        let mut neighbours = Neighbours::new(8);
+        let (honest, sybils) = (peers(8), peers(1_000));
+        let at = |peer: &PeerId| honest.iter().position(|p| p == peer).map(|at| at as u64);
+        for peer in &honest {
+            neighbours.answer(*peer, Proposal::Welcome, at, &mut rng());
+        }
+        let mut rng = rng();
+        for sybil in &sybils {
+            let answer = neighbours.answer(*sybil, Proposal::Needed, at, &mut rng);
+            assert!(matches!(answer, Answer::Accepted(Some(_))), "{answer:?}");
+        }
+        let kept = honest.iter().filter(|peer| neighbours.contains(peer));
+        assert_eq!(kept.count(), 7);
+        // Who was there first gives way to those in other networks.
+        let mut neighbours = Neighbours::new(8);
+        for sybil in &sybils[..8] {
+            neighbours.answer(*sybil, Proposal::Welcome, at, &mut rng);
+        }
+        for peer in &honest {
+            neighbours.answer(*peer, Proposal::Needed, at, &mut rng);
+        }
+        let here = honest.iter().filter(|peer| neighbours.contains(peer));
+        assert!(here.count() >= 7);
+    }
+
     #[test]
     fn the_next_exchange_settles_a_disagreement() {
         let p = peers(1);
         let mut neighbours = Neighbours::new(2);
-        neighbours.answer(p[0], Proposal::Welcome, &mut rng());
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng());
         assert_eq!(
-            neighbours.answer(p[0], Proposal::None, &mut rng()),
+            neighbours.answer(p[0], Proposal::None, anywhere, &mut rng()),
             Answer::Dissolved
         );
-        neighbours.answer(p[0], Proposal::Welcome, &mut rng());
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng());
         assert_ne!(neighbours.propose(p[0]), Proposal::None);
         assert_eq!(neighbours.settle(p[0], Some(false)), Settled::Down);
         assert!(neighbours.members().is_empty());
@@ -245,7 +303,7 @@ mod tests {
         let mut neighbours = Neighbours::new(2);
         neighbours.propose(p[0]);
         assert_eq!(
-            neighbours.answer(p[0], Proposal::None, &mut rng()),
+            neighbours.answer(p[0], Proposal::None, anywhere, &mut rng()),
             Answer::Declined
         );
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
@@ -258,11 +316,11 @@ mod tests {
         let mut rng = rng();
         let mut neighbours = Neighbours::new(2);
         neighbours.propose(p[0]);
-        neighbours.answer(p[0], Proposal::Welcome, &mut rng);
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng);
         let mut newcomers = p[1..].iter();
         while neighbours.contains(&p[0]) {
             let newcomer = newcomers.next().expect("one of 39 gets its place");
-            neighbours.answer(*newcomer, Proposal::Needed, &mut rng);
+            neighbours.answer(*newcomer, Proposal::Needed, anywhere, &mut rng);
         }
         neighbours.remove(&neighbours.members()[0].clone());
         assert_eq!(neighbours.settle(p[0], Some(true)), Settled::TooLate);
@@ -286,7 +344,7 @@ mod tests {
         assert!(!neighbours.is_short());
         assert_eq!(neighbours.propose(p[0]), Proposal::None);
         assert_eq!(
-            neighbours.answer(p[0], Proposal::Needed, &mut rng()),
+            neighbours.answer(p[0], Proposal::Needed, anywhere, &mut rng()),
             Answer::Declined
         );
     }

@@ -90,9 +90,9 @@ impl<O: Overlay<Record>> Driver<O> {
             (None, true) => Origin::Sibling,
             (None, false) => Origin::Inbound,
         };
-        let dialled = match event.endpoint {
-            ConnectedPoint::Dialer { address, .. } => Some(split_peer(address).0),
-            ConnectedPoint::Listener { .. } => None,
+        let (dialled, remote) = match event.endpoint {
+            ConnectedPoint::Dialer { address, .. } => (Some(split_peer(address).0), address),
+            ConnectedPoint::Listener { send_back_addr, .. } => (None, send_back_addr),
         };
         if let Some(address) = &dialled {
             self.dials.answered(connection, address);
@@ -100,7 +100,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.not_found_at(&peer, event.failed_addresses);
         self.links
             .connections
-            .add(peer, connection, (origin, dialled), now);
+            .add(peer, connection, (origin, dialled, remote), now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
