@@ -33,7 +33,7 @@ use crate::{
 /// - Every other round goes to the peer that has been silent longest, instead of the one with the
 ///   fewest hits; and when exchanges fail, up to v/8 more per round. Otherwise the dead would stay: in the
 ///   paper's protocol, after half of the nodes have crashed, 39 % of the links are still dead 28 rounds
-///   later; here less than 2 %.
+///   later; here less than 1 %.
 /// - Slots are renewed one by one, more slowly than in the paper, and hits belong to the peer, not to the
 ///   slot: were they of the slot, a renewed one would always be selected next, and a node whose view
 ///   attackers have filled would never get out.
