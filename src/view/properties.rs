@@ -113,7 +113,9 @@ proptest! {
     ) {
         let mut appended = [view.clone(), view];
         for (view, order) in appended.iter_mut().zip([[&one, &other], [&other, &one]]) {
-            order.map(|buffer| view.append(&mut buffer.clone()));
+            for buffer in order {
+                view.append(&mut buffer.clone());
+            }
         }
         prop_assert_eq!(by_peer(&appended[0]), by_peer(&appended[1]));
     }
