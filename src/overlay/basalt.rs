@@ -275,6 +275,21 @@ impl Basalt {
         slots.fold(false, |taken, slot| slot.offer(candidate) | taken)
     }
 
+    /// Lets the slots of these holders look anew, with the seeds that they have.
+    fn vacate(&mut self, holders: impl Fn(u64) -> bool) {
+        for slot in self.slots.iter_mut().filter(|slot| holders(slot.holder)) {
+            *slot = Slot::new(slot.seed);
+        }
+    }
+
+    /// Every peer of the view competes for every slot.
+    fn offer_all<P: Peer>(&mut self, view: &View<P>) {
+        for descriptor in view {
+            let candidate = self.candidate(&descriptor.peer);
+            self.offer(&candidate);
+        }
+    }
+
     /// Lets the peers go that no slot holds.
     fn drop_losers<P: Peer>(&mut self, view: &mut View<P>) {
         let mut holders: Vec<u64> = self.slots.iter().map(|slot| slot.holder).collect();
@@ -375,14 +390,27 @@ impl<P: Peer> Overlay<P> for Basalt {
         if !merge.received.iter().any(|d| d.peer.id() == merge.partner) {
             self.hit(partner);
         }
+        let mut moved = false;
         for descriptor in merge.received.drain(..) {
             let candidate = self.candidate(&descriptor.peer);
             if self.hit(candidate.fingerprint) {
+                let (id, said) = (descriptor.peer.id().clone(), descriptor.peer.prefixes());
+                let networks = |view: &View<P>| view.get(&id).and_then(|d| d.peer.prefixes());
+                let before = networks(view);
                 view.insert(descriptor);
+                // Older records may say otherwise, too, and are not taken over.
+                if said != before && networks(view) != before {
+                    self.vacate(|fingerprint| fingerprint == candidate.fingerprint);
+                    moved = true;
+                }
             } else if self.offer(&candidate) {
                 self.enter(candidate.fingerprint);
                 view.insert(descriptor);
             }
+        }
+        // Or whoever says that it is in a network of few, and then where it is, would keep the slots.
+        if moved {
+            self.offer_all(view);
         }
         let round = self.rounds;
         if let Some(member) = self.member_mut(partner)
@@ -467,15 +495,12 @@ impl<P: Peer> Overlay<P> for Basalt {
     /// Slots whose peer is gone take the next best that is known; peers that were put in compete.
     fn view_changed<R: Rng + ?Sized>(&mut self, view: &mut View<P>, view_size: usize, rng: &mut R) {
         self.prepare(view_size, rng);
-        let candidates: Vec<Candidate> = view.iter().map(|d| self.candidate(&d.peer)).collect();
-        let held = |slot: &Slot| candidates.iter().any(|c| c.fingerprint == slot.holder);
-        for slot in self.slots.iter_mut().filter(|slot| !held(slot)) {
-            *slot = Slot::new(slot.seed);
-        }
-        for candidate in &candidates {
-            self.offer(candidate);
-            if self.member(candidate.fingerprint).is_none() {
-                self.enter(candidate.fingerprint);
+        let known: Vec<u64> = view.iter().map(|d| self.hash(d.peer.id())).collect();
+        self.vacate(|fingerprint| !known.contains(&fingerprint));
+        self.offer_all(view);
+        for fingerprint in known {
+            if self.member(fingerprint).is_none() {
+                self.enter(fingerprint);
             }
         }
         self.drop_losers(view);
@@ -538,6 +563,10 @@ mod tests {
         fn prefixes(&self) -> Option<Prefixes> {
             let narrow = self.network * 256 + u64::from(self.id % 256);
             Some(Prefixes::new(self.network, narrow))
+        }
+
+        fn refresh(&mut self, other: Self) {
+            *self = other;
         }
     }
 
@@ -628,6 +657,26 @@ mod tests {
         assert!((0.0..0.25).contains(&shared), "16 of 216: {shared}");
         let papers = of_one_network(Ranking::Prefixes { wide: 1, narrow: 1 });
         assert!(papers <= 2.0 / V as f64 + 0.05, "1 of 201: {papers}");
+    }
+
+    /// They claim one network after the other until they are in, and then say where they are.
+    #[test]
+    fn who_moves_competes_anew() {
+        let mut node = node(Basalt::for_view_size(V), 3);
+        push(&mut node, (1..=200).map(host));
+        let crowd = 10_000..10_400_u32;
+        for attempt in 0..10 {
+            let elsewhere = |id| Host {
+                id,
+                network: u64::from(id) * 10 + attempt,
+            };
+            push(&mut node, crowd.clone().map(elsewhere));
+        }
+        assert!(share(&node, |host| host.id >= 10_000) > 0.5);
+        push(&mut node, crowd.map(|id| Host { id, network: 7_777 }));
+        push(&mut node, (1..=200).map(host));
+        let left = share(&node, |host| host.network == 7_777);
+        assert!(left < 0.25, "16 of 216: {left}");
     }
 
     /// Peers without a known network compete by identity, whatever the ranking.
