@@ -9,14 +9,13 @@ mod healing {
     pub mod table;
 }
 
+mod shared;
+
 use std::{
     fs::File,
     io::{ErrorKind, Write, stdout},
-    num::NonZero,
     path::PathBuf,
     process::ExitCode,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
 };
 
 use clap::Parser;
@@ -24,8 +23,8 @@ use healing::{
     measure::{Judged, Network, Policy, Run},
     plot, table,
 };
-use indicatif::{ProgressBar, ProgressStyle};
 use libp2p_peer_sampling::simulator::config::ConfigError;
+use shared::runs;
 
 /// Judges adaptive healing against every fixed H, in networks at rest, under churn, and after a crash.
 ///
@@ -86,11 +85,6 @@ impl Arguments {
         let fixed = healers.map(Policy::Fixed);
         std::iter::once(Policy::Adaptive).chain(fixed).collect()
     }
-
-    fn threads(&self) -> usize {
-        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-        self.threads.map_or_else(processors, usize::from)
-    }
 }
 
 fn main() -> ExitCode {
@@ -138,40 +132,15 @@ fn judged(arguments: &Arguments) -> Result<Vec<Judged>, ConfigError> {
         .iter()
         .flat_map(|policy| seeds.iter().map(move |seed| (*policy, *seed)));
     let jobs: Vec<(Policy, u64)> = jobs.collect();
-    let progress = progress(jobs.len());
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        while let Some(&(policy, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push(((policy, seed), network.judge(policy, seed)?));
-            progress.inc(1);
-        }
-        Ok(done)
-    };
-    let mut runs: Vec<((Policy, u64), Run)> = thread::scope(|scope| {
-        let threads = arguments.threads().min(jobs.len());
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let finished = workers.into_iter().map(|worker| {
-            let done = worker.join();
-            done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        let finished: Result<Vec<_>, ConfigError> = finished.collect();
-        finished.map(|runs| runs.into_iter().flatten().collect())
+    let threads = runs::threads(arguments.threads);
+    let done = runs::side_by_side(&jobs, threads, |&(policy, seed)| {
+        network.judge(policy, seed)
     })?;
-    progress.finish_and_clear();
+    let mut runs: Vec<((Policy, u64), Run)> = jobs.into_iter().zip(done).collect();
     runs.sort_by_key(|((_, seed), _)| *seed);
     let of = |policy: Policy| {
         let runs = runs.extract_if(.., |((of, _), _)| *of == policy);
         Judged::new(policy, runs.map(|(_, run)| run).collect())
     };
     Ok(policies.into_iter().map(of).collect())
-}
-
-/// How far it is: on standard error, if that is a terminal.
-fn progress(runs: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} run {pos} of {len}, {eta} left");
-    let bar = ProgressBar::new(runs as u64);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.tick();
-    bar
 }

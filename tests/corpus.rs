@@ -77,6 +77,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// An input made by hand, and what becomes of it.
+#[derive(Clone)]
 struct Seed {
     target: &'static str,
     name: &'static str,
@@ -87,10 +88,14 @@ struct Seed {
 /// The classes of bad messages and records that `tests/hostile.rs` sends to a node, and good ones.
 #[test]
 fn seeds_are_what_they_are_called() {
-    let seeds: Vec<Seed> = messages().into_iter().chain(records()).collect();
+    let seeds = all_seeds();
     for seed in &seeds {
         let outcome = match seed.target {
             "wire" => fuzz::wire::outcome(&seed.input),
+            "gossip" => {
+                fuzz::gossip::run(&seed.input);
+                "lived"
+            }
             _ => fuzz::record::outcome(&seed.input),
         };
         assert_eq!(outcome, seed.outcome, "{}", seed.name);
@@ -120,7 +125,7 @@ fn seeds_are_what_they_are_called() {
 #[test]
 fn seeds_are_in_the_corpus() {
     let update = env::var_os("UPDATE_SEEDS").is_some();
-    for seed in messages().into_iter().chain(records()) {
+    for seed in all_seeds() {
         let folder = folder("corpus").join(seed.target);
         let file = folder.join(format!("seed-{}", seed.name.replace(' ', "-")));
         if update {
@@ -133,6 +138,26 @@ fn seeds_are_in_the_corpus() {
             file.display()
         );
     }
+}
+
+fn all_seeds() -> Vec<Seed> {
+    let mut seeds = [messages(), records()].concat();
+    // What coverage alone does not ask for: one refused, answered, and then the oldest of two.
+    let settings = [0, 4, 0, 0xa0, 0, 0];
+    let inputs = [
+        [12, 1, 1, 0].as_slice(), // the application names 1,
+        &[3, 10, 0, 3],           // a round asks it, and this node refuses to,
+        &[5, 1, 8, 0, 0],         // it is asked by hand, and answers,
+        &[12, 1, 2, 0],           // the application names 2,
+        &[0, 0x80, 3],            // and the next round is due.
+    ];
+    seeds.push(Seed {
+        target: "gossip",
+        name: "refused and accepted again",
+        input: [&settings, &inputs.concat()[..]].concat(),
+        outcome: "lived",
+    });
+    seeds
 }
 
 // How an input of the target `wire` begins.

@@ -4,40 +4,26 @@ use std::error::Error;
 
 use libp2p_peer_sampling::simulator::in_degrees;
 use plotters::{
-    chart::ChartContext,
-    coord::{
-        Shift,
-        combinators::{BindKeyPoints, IntoLogRange},
-        ranged1d::{Ranged, ValueFormatter},
-    },
+    coord::combinators::{BindKeyPoints, IntoLogRange},
     prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
+    style::text_anchor::HPos,
 };
 
-use crate::healing::measure::{CRASH, Judged, Network, PATIENCE, Policy};
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn Error>>;
-type Pixel = (i32, i32);
+use crate::{
+    healing::measure::{CRASH, Judged, Network, PATIENCE, Policy},
+    shared::figure::{
+        Area, Bold, Drawn, GREY, INK, LARGE, Labels, MEDIUM, Rect, SMALL, draw_mesh, extent, style,
+        title,
+    },
+};
 
 /// In pixels.
 const SIZE: (u32, u32) = (1_080, 500);
 const HEAD: i32 = 34;
 
-const FONT: &str = "sans-serif";
-const LARGE: f64 = 24.0;
-const MEDIUM: f64 = 19.0;
-const SMALL: f64 = 16.0;
-/// How much of the backend's measure of a font size makes a pixel.
-const PER_PIXEL: f64 = 1.24;
-
 // The colours of Okabe and Ito, which stay apart for the colour-blind.
 const ADAPTIVE: RGBColor = RGBColor(0, 114, 178);
 const RANDOM: RGBColor = RGBColor(213, 94, 0);
-const INK: RGBColor = RGBColor(40, 40, 40);
-const GREY: RGBColor = RGBColor(120, 120, 120);
-const GRID: RGBColor = RGBColor(228, 228, 228);
-
 /// The least share of dead links that is shown, in %.
 const LEAST: f64 = 0.01;
 
@@ -63,22 +49,6 @@ pub fn figure(network: Network, all: &[Judged]) -> Result<String, Box<dyn Error>
     Ok(svg)
 }
 
-fn style(size: f64, color: RGBColor, h_pos: HPos) -> TextStyle<'static> {
-    let anchored = (FONT, size).into_font().color(&color);
-    anchored.pos(Pos::new(h_pos, VPos::Center))
-}
-
-trait Bold {
-    fn bold(self) -> Self;
-}
-
-impl Bold for TextStyle<'_> {
-    fn bold(mut self) -> Self {
-        self.font = self.font.style(FontStyle::Bold);
-        self
-    }
-}
-
 fn color(policy: Policy) -> RGBColor {
     match policy {
         Policy::Adaptive => ADAPTIVE,
@@ -102,31 +72,6 @@ fn name(policy: Policy, network: Network) -> String {
         Policy::Fixed(healer) if healer == network.view_size / 2 => format!("H={healer}, healer"),
         Policy::Fixed(healer) => format!("H={healer}"),
     }
-}
-
-/// Grid, axes and titles, with ticks where the ranges have them.
-fn draw_mesh<X, Y>(
-    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
-    [below, beside]: [&str; 2],
-) -> Drawn
-where
-    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
-    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
-{
-    chart
-        .configure_mesh()
-        .bold_line_style(GRID)
-        .light_line_style(TRANSPARENT)
-        .axis_style(INK)
-        .label_style(style(SMALL, INK, HPos::Left))
-        .axis_desc_style(style(SMALL, INK, HPos::Center))
-        .x_desc(below)
-        .y_desc(beside)
-        .x_labels(12)
-        .x_label_formatter(&|x| x.to_string())
-        .y_label_formatter(&|y| y.to_string())
-        .draw()?;
-    Ok(())
 }
 
 /// Those of these numbers that lie in the range.
@@ -234,110 +179,6 @@ fn draw_trade(area: &Area<'_>, network: Network, all: &[Judged]) -> Drawn {
         }
     }
     Ok(())
-}
-
-fn title(area: &Area<'_>, text: &str) -> Drawn {
-    area.draw_text(text, &style(MEDIUM, INK, HPos::Left), (20, 20))?;
-    Ok(())
-}
-
-/// About the size of a text in pixels.
-fn extent(text: &str, size: f64) -> Pixel {
-    let width = 0.62 * size / PER_PIXEL * text.chars().count() as f64;
-    (width.ceil() as i32, (size / PER_PIXEL).ceil() as i32)
-}
-
-/// From the upper left to the lower right corner.
-#[derive(Clone, Copy)]
-struct Rect {
-    from: Pixel,
-    to: Pixel,
-}
-
-impl Rect {
-    fn new(from: Pixel, to: Pixel) -> Self {
-        Self { from, to }
-    }
-
-    fn around((x, y): Pixel, (width, height): Pixel) -> Self {
-        let (half, third) = (width / 2, height * 2 / 5);
-        Self::new((x - half, y - third), (x + half, y + third))
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        self.from.0 < other.to.0
-            && other.from.0 < self.to.0
-            && self.from.1 < other.to.1
-            && other.from.1 < self.to.1
-    }
-
-    fn holds(&self, other: &Self) -> bool {
-        self.from.0 <= other.from.0
-            && self.from.1 <= other.from.1
-            && other.to.0 <= self.to.0
-            && other.to.1 <= self.to.1
-    }
-}
-
-/// Where something stands already.
-struct Labels {
-    bounds: Rect,
-    taken: Vec<Rect>,
-}
-
-impl Labels {
-    fn within(bounds: Rect) -> Self {
-        let taken = Vec::new();
-        Self { bounds, taken }
-    }
-
-    fn avoid(&mut self, taken: Rect) {
-        self.taken.push(taken);
-    }
-
-    fn avoid_point(&mut self, point: Pixel) {
-        self.avoid(Rect::around(point, (10, 12)));
-    }
-
-    fn avoid_line(&mut self, from: Pixel, to: Pixel) {
-        let steps = (to.0 - from.0).abs().max((to.1 - from.1).abs()) / 3;
-        for step in 0..=steps {
-            let along = |from: i32, to: i32| from + (to - from) * step / steps.max(1);
-            self.avoid(Rect::around(
-                (along(from.0, to.0), along(from.1, to.1)),
-                (4, 6),
-            ));
-        }
-    }
-
-    /// The centre of a text as near to the point as there is room; where there is none, the text is
-    /// left out.
-    fn place(&mut self, point: Pixel, radius: i32, size: Pixel) -> Option<Pixel> {
-        let around = [
-            (1, 0),
-            (1, -1),
-            (0, -1),
-            (-1, -1),
-            (-1, 0),
-            (-1, 1),
-            (0, 1),
-            (1, 1),
-        ];
-        let places = [3, 6, 10].iter().flat_map(|gap| {
-            around.map(|(x, y)| {
-                let x = point.0 + x * (size.0 / 2 + radius + gap);
-                (x, point.1 + y * (size.1 / 2 + radius + gap))
-            })
-        });
-        for center in places {
-            let label = Rect::around(center, size);
-            if self.bounds.holds(&label) && !self.taken.iter().any(|taken| taken.meets(&label)) {
-                self.avoid(label);
-                return Some(center);
-            }
-        }
-        None
-    }
 }
 
 /// Right: dead links over the rounds after the crash.

@@ -80,7 +80,8 @@ pub struct Arguments {
     #[arg(long, value_name = "SOURCE/PREFIX/ROUND", allow_hyphen_values = true)]
     pub diversity: Option<Caps>,
 
-    /// With whom a node starts its exchanges: the youngest of its view, the oldest, or a random one
+    /// With whom a node starts its exchanges: the youngest of its view, the oldest, or a random one; the
+    /// overlay basalt chooses by itself
     #[arg(long, value_name = "WHOM", default_value = "tail")]
     pub select: SelectName,
 

@@ -124,7 +124,10 @@ impl Settings {
                 .diversity
                 .map(|caps| format!("diversity {caps}")),
         );
-        parts.push(name(self.arguments.select.to_possible_value()));
+        // Basalt chooses its partners by itself.
+        if self.arguments.overlay != OverlayName::Basalt {
+            parts.push(name(self.arguments.select.to_possible_value()));
+        }
         parts.push(name(self.arguments.propagation.to_possible_value()));
         if gossip.fanout() != 1 {
             parts.push(format!("fanout {}", gossip.fanout()));

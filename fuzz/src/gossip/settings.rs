@@ -135,9 +135,7 @@ impl Settings {
             } => (1..=c).contains(&shuffle_length) && (1..=c).contains(&slots) && rounds > 0,
         };
         let diverse = self.diversity.is_none_or(|diversity| {
-            (1..=c).contains(&diversity.per_source)
-                && (1..=c).contains(&diversity.per_prefix)
-                && diversity.per_round >= 1
+            diversity.per_source >= 1 && diversity.per_prefix >= 1 && diversity.per_round >= 1
         });
         (2..=10_000).contains(&c)
             && (1..=c).contains(&self.fanout)

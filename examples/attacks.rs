@@ -1,0 +1,140 @@
+//! How much attackers gain in which overlay, and what resisting them costs: what justifies the default
+//! of the open internet. See `docs/attacks.md`.
+//!
+//! `cargo run --release --example attacks` takes some 20 minutes of one core; with `-- --quick`, some seconds.
+
+mod attacks {
+    pub mod measure;
+    pub mod plot;
+    pub mod study;
+    pub mod table;
+}
+
+mod shared;
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Write, stdout},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use attacks::{
+    measure::Network,
+    plot,
+    study::{Part, Study},
+    table,
+};
+use clap::{Parser, ValueEnum};
+use shared::runs;
+
+/// Measures what attackers gain in each overlay, and what it costs to resist them.
+///
+/// The same arguments give the same output, byte for byte, with any number of threads.
+#[derive(Debug, Parser)]
+#[command(name = "attacks")]
+struct Arguments {
+    /// How many nodes there are, attackers included [default: 1000; with --quick 150]
+    #[arg(long, value_name = "N")]
+    nodes: Option<usize>,
+
+    /// The view size: how many peers each node knows [default: 100; with --quick 30]
+    #[arg(long, value_name = "V")]
+    view: Option<usize>,
+
+    /// How many rounds an attack lasts [default: 200; with --quick 60]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
+    rounds: Option<u64>,
+
+    /// The seed from which all chance comes
+    #[arg(long, value_name = "X", default_value_t = 0)]
+    seed: u64,
+
+    /// A small network, and only some attacks
+    #[arg(long)]
+    quick: bool,
+
+    /// Only these parts [default: all]
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+
+    /// Draw the curves into this file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+
+    /// How many simulations go on at the same time [default: as many as there are processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+impl Arguments {
+    fn network(&self) -> Network {
+        let unless_quick = |always, quick| if self.quick { quick } else { always };
+        Network {
+            nodes: self.nodes.unwrap_or(unless_quick(1_000, 150)),
+            view_size: self.view.unwrap_or(unless_quick(100, 30)),
+            rounds: self.rounds.unwrap_or(if self.quick { 60 } else { 200 }),
+            seed: self.seed,
+        }
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let all = Part::value_variants().iter().copied();
+        let asked = |part: &Part| self.only.is_empty() || self.only.contains(part);
+        all.filter(asked).collect()
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("attacks: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), String> {
+    let parts = arguments.parts();
+    if arguments.plot.is_some() && !parts.contains(&Part::Curves) {
+        return Err("--plot: only with the part curves".to_owned());
+    }
+    let blame_plot = |error: &dyn std::fmt::Display| match &arguments.plot {
+        Some(path) => format!("--plot {}: {error}", path.display()),
+        None => error.to_string(),
+    };
+    // Now rather than after minutes.
+    let mut plot = arguments.plot.as_ref().map(File::create).transpose();
+    let mut plot = plot.as_mut().map_err(|error| blame_plot(error))?;
+    let threads = runs::threads(arguments.threads);
+    let mut study = Study::new(arguments.network(), arguments.quick);
+    if !print(&table::head(study.network)).map_err(|error| error.to_string())? {
+        return Ok(());
+    }
+    for part in parts {
+        let done = study.run(part, threads);
+        done.map_err(|error| error.to_string())?;
+        if part == Part::Curves
+            && let Some(file) = &mut plot
+        {
+            let figure = plot::figure(&study).map_err(|error| blame_plot(&error))?;
+            let written = file.write_all(figure.as_bytes());
+            written.map_err(|error| blame_plot(&error))?;
+        }
+        if !print(&table::written(&study, part)).map_err(|error| error.to_string())? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is still anybody to read it.
+fn print(text: &str) -> io::Result<bool> {
+    let printed = stdout().write_all(text.as_bytes());
+    match printed.and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        printed => printed.map(|()| true),
+    }
+}

@@ -1,0 +1,4 @@
+//! What several examples need.
+
+pub mod figure;
+pub mod runs;
