@@ -160,13 +160,14 @@ impl Basalt {
         }
     }
 
-    /// The default for views of `view_size` peers: a third of them in each message.
+    /// The default for views of `view_size` peers: a third of them in each message, and at least two: with this
+    /// node alone in it nobody would hear of others.
     ///
     /// Measured (n=1000, v=100, identities, f=10 and 30 %): with all of the view in each message attackers have
     /// 10.7 and 31.8 %, with half of it 11.2 and 33.0, with 30 descriptors 12.2 and 35.5, with 15 14.8
     /// and 43.7 %, at one renewal per round; at one every second round 11.5 and 34.0 with 30.
     pub fn for_view_size(view_size: usize) -> Self {
-        Self::new(view_size.div_ceil(3))
+        Self::new(view_size.div_ceil(3).max(2))
     }
 
     /// What the slots compare. Default: [`Ranking::Prefixes`].
@@ -275,6 +276,21 @@ impl Basalt {
         slots.fold(false, |taken, slot| slot.offer(candidate) | taken)
     }
 
+    /// Lets the slots of these holders look anew, with the seeds that they have.
+    fn vacate(&mut self, holders: impl Fn(u64) -> bool) {
+        for slot in self.slots.iter_mut().filter(|slot| holders(slot.holder)) {
+            *slot = Slot::new(slot.seed);
+        }
+    }
+
+    /// Every peer of the view competes for every slot.
+    fn offer_all<P: Peer>(&mut self, view: &View<P>) {
+        for descriptor in view {
+            let candidate = self.candidate(&descriptor.peer);
+            self.offer(&candidate);
+        }
+    }
+
     /// Lets the peers go that no slot holds.
     fn drop_losers<P: Peer>(&mut self, view: &mut View<P>) {
         let mut holders: Vec<u64> = self.slots.iter().map(|slot| slot.holder).collect();
@@ -375,14 +391,27 @@ impl<P: Peer> Overlay<P> for Basalt {
         if !merge.received.iter().any(|d| d.peer.id() == merge.partner) {
             self.hit(partner);
         }
+        let mut moved = false;
         for descriptor in merge.received.drain(..) {
             let candidate = self.candidate(&descriptor.peer);
             if self.hit(candidate.fingerprint) {
+                let (id, said) = (descriptor.peer.id().clone(), descriptor.peer.prefixes());
+                let networks = |view: &View<P>| view.get(&id).and_then(|d| d.peer.prefixes());
+                let before = networks(view);
                 view.insert(descriptor);
+                // Older records may say otherwise, too, and are not taken over.
+                if said != before && networks(view) != before {
+                    self.vacate(|fingerprint| fingerprint == candidate.fingerprint);
+                    moved = true;
+                }
             } else if self.offer(&candidate) {
                 self.enter(candidate.fingerprint);
                 view.insert(descriptor);
             }
+        }
+        // Or whoever says that it is in a network of few, and then where it is, would keep the slots.
+        if moved {
+            self.offer_all(view);
         }
         let round = self.rounds;
         if let Some(member) = self.member_mut(partner)
@@ -467,15 +496,12 @@ impl<P: Peer> Overlay<P> for Basalt {
     /// Slots whose peer is gone take the next best that is known; peers that were put in compete.
     fn view_changed<R: Rng + ?Sized>(&mut self, view: &mut View<P>, view_size: usize, rng: &mut R) {
         self.prepare(view_size, rng);
-        let candidates: Vec<Candidate> = view.iter().map(|d| self.candidate(&d.peer)).collect();
-        let held = |slot: &Slot| candidates.iter().any(|c| c.fingerprint == slot.holder);
-        for slot in self.slots.iter_mut().filter(|slot| !held(slot)) {
-            *slot = Slot::new(slot.seed);
-        }
-        for candidate in &candidates {
-            self.offer(candidate);
-            if self.member(candidate.fingerprint).is_none() {
-                self.enter(candidate.fingerprint);
+        let known: Vec<u64> = view.iter().map(|d| self.hash(d.peer.id())).collect();
+        self.vacate(|fingerprint| !known.contains(&fingerprint));
+        self.offer_all(view);
+        for fingerprint in known {
+            if self.member(fingerprint).is_none() {
+                self.enter(fingerprint);
             }
         }
         self.drop_losers(view);
@@ -538,6 +564,10 @@ mod tests {
         fn prefixes(&self) -> Option<Prefixes> {
             let narrow = self.network * 256 + u64::from(self.id % 256);
             Some(Prefixes::new(self.network, narrow))
+        }
+
+        fn refresh(&mut self, other: Self) {
+            *self = other;
         }
     }
 
@@ -630,6 +660,26 @@ mod tests {
         assert!(papers <= 2.0 / V as f64 + 0.05, "1 of 201: {papers}");
     }
 
+    /// They claim one network after the other until they are in, and then say where they are.
+    #[test]
+    fn who_moves_competes_anew() {
+        let mut node = node(Basalt::for_view_size(V), 3);
+        push(&mut node, (1..=200).map(host));
+        let crowd = 10_000..10_400_u32;
+        for attempt in 0..10 {
+            let elsewhere = |id| Host {
+                id,
+                network: u64::from(id) * 10 + attempt,
+            };
+            push(&mut node, crowd.clone().map(elsewhere));
+        }
+        assert!(share(&node, |host| host.id >= 10_000) > 0.5);
+        push(&mut node, crowd.map(|id| Host { id, network: 7_777 }));
+        push(&mut node, (1..=200).map(host));
+        let left = share(&node, |host| host.network == 7_777);
+        assert!(left < 0.25, "16 of 216: {left}");
+    }
+
     /// Peers without a known network compete by identity, whatever the ranking.
     #[test]
     fn peers_without_networks_are_networks_of_their_own() {
@@ -673,6 +723,41 @@ mod tests {
         answered.sort_unstable();
         answered.dedup();
         assert_eq!(now, answered);
+    }
+
+    /// Of two who know only a third one, each hears of the other, however small the views are.
+    #[test]
+    fn the_smallest_views_spread_news() {
+        for view_size in [2, 3, 4] {
+            let node = |id: u32| {
+                let config = Config::default().with_view_size(view_size).with_retries(1);
+                let overlay = Basalt::for_view_size(view_size);
+                let rng = StdRng::seed_from_u64(u64::from(id));
+                let mut node = Gossip::new(id, config, overlay, rng).expect("valid settings");
+                node.set_local(Some(id));
+                node
+            };
+            let mut nodes = [node(0), node(1), node(2)];
+            nodes[1].init([0]);
+            nodes[2].init([0]);
+            let mut heard = [false; 2];
+            for round in 1..=200_u32 {
+                let now = round * ROUND;
+                for from in 0..3 {
+                    while let Some(exchange) = nodes[from].poll_round(now) {
+                        let to = exchange.partner as usize;
+                        let answer =
+                            nodes[to].handle_request(&(from as u32), exchange.request, now);
+                        nodes[from]
+                            .handle_response(exchange.id, answer, now)
+                            .expect("in flight");
+                    }
+                }
+                heard[0] |= nodes[1].view().contains(&2);
+                heard[1] |= nodes[2].view().contains(&1);
+            }
+            assert_eq!(heard, [true; 2], "views of {view_size}");
+        }
     }
 
     #[test]
