@@ -151,8 +151,9 @@ fn draw(area: &Area<'_>, name: &str, curves: &[Curve], top: f64) -> Drawn {
         };
         (candidate.name(), points, color(*candidate), size)
     });
-    let share = ("share = attackers".to_owned(), &diagonal, GREY, SMALL);
-    for (text, points, color, size) in texts.chain([share]) {
+    // Where all are shown there is no room beside it.
+    let share = (top < 100.0).then(|| ("share = attackers".to_owned(), &diagonal, GREY, SMALL));
+    for (text, points, color, size) in texts.chain(share) {
         // From the end of the curve backwards, to where there is room.
         let along = (0..points.len().saturating_sub(1)).rev().flat_map(|from| {
             let (one, other) = (points[from], points[from + 1]);
