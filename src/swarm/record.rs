@@ -41,8 +41,21 @@ const DESCRIPTOR_BYTES: usize = 8;
 
 /// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
 /// on as it is. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Record(Arc<Inner>);
+#[derive(Clone)]
+pub struct Record {
+    said: Arc<Inner>,
+    /// Where this node has found the peer, and the networks of that.
+    found: Option<(Multiaddr, Prefixes)>,
+}
+
+/// Two records are equal when they say the same, wherever the peer was found.
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.said == other.said
+    }
+}
+
+impl Eq for Record {}
 
 #[derive(PartialEq, Eq)]
 struct Inner {
@@ -57,35 +70,45 @@ struct Inner {
 impl Record {
     fn new(peer_id: PeerId, seq: u64, addresses: Vec<Multiaddr>, envelope: Vec<u8>) -> Self {
         let target = addresses.first().and_then(Target::of);
-        Self(Arc::new(Inner {
+        let said = Arc::new(Inner {
             peer_id,
             seq,
             prefixes: target.and_then(|target| target.prefixes()),
             addresses,
             envelope,
-        }))
+        });
+        Self { said, found: None }
+    }
+
+    /// The record of a peer that this node has found at `address`.
+    pub(crate) fn found_at(&self, address: &Multiaddr) -> Self {
+        let prefixes = Target::of(address).and_then(|target| target.prefixes());
+        Self {
+            said: self.said.clone(),
+            found: prefixes.map(|prefixes| (address.clone(), prefixes)),
+        }
     }
 
     /// Whose record it is: the signer.
     pub fn peer_id(&self) -> PeerId {
-        self.0.peer_id
+        self.said.peer_id
     }
 
     /// The record's sequence number: of two records of one peer, the one with the higher number is
     /// newer. Not a clock.
     pub fn seq(&self) -> u64 {
-        self.0.seq
+        self.said.seq
     }
 
     /// The addresses that this node's [policy](crate::AddressPolicy) admits, without `/p2p` at their end. Never
     /// empty in a view.
     pub fn addresses(&self) -> &[Multiaddr] {
-        &self.0.addresses
+        &self.said.addresses
     }
 
     /// The signed envelope, as it travels: RFC 0002 protobuf.
     pub fn envelope(&self) -> &[u8] {
-        &self.0.envelope
+        &self.said.envelope
     }
 
     /// Signs a record. `addresses` beyond [`MAX_ADDRESSES`] are left out, and so is what would take
@@ -126,9 +149,9 @@ impl Record {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
-            .field("peer_id", &self.0.peer_id)
-            .field("seq", &self.0.seq)
-            .field("addresses", &self.0.addresses)
+            .field("peer_id", &self.said.peer_id)
+            .field("seq", &self.said.seq)
+            .field("addresses", &self.said.addresses)
             .finish_non_exhaustive()
     }
 }
@@ -137,24 +160,33 @@ impl Peer for Record {
     type Id = PeerId;
 
     fn id(&self) -> &PeerId {
-        &self.0.peer_id
+        &self.said.peer_id
     }
 
-    /// Those of the first address that this node would dial.
+    /// Those of the address where this node has found the peer, and before that of the first that it would
+    /// dial: what others say of where they are is only believed until they are met.
     fn prefixes(&self) -> Option<Prefixes> {
-        self.0.prefixes
+        let found = self.found.as_ref().map(|(_, prefixes)| *prefixes);
+        found.or(self.said.prefixes)
     }
 
     /// With its descriptor, for an age of 1 to 127.
     fn size(&self) -> usize {
-        self.0.envelope.len() + DESCRIPTOR_BYTES
+        self.said.envelope.len() + DESCRIPTOR_BYTES
     }
 
-    /// The sequence number of a peer's record only ever grows.
+    /// The sequence number of a peer's record only ever grows. Where the peer was found stays, as long as its
+    /// records have that address.
     fn refresh(&mut self, other: Self) {
+        if other.seq() < self.seq() {
+            return;
+        }
+        let stays = |(address, _): &(Multiaddr, Prefixes)| other.addresses().contains(address);
+        let found = other.found.clone().or(self.found.take().filter(stays));
         if other.seq() > self.seq() {
             *self = other;
         }
+        self.found = found;
     }
 }
 
@@ -608,7 +640,7 @@ mod tests {
         let first = first.expect("valid").expect("usable");
         let second = verifier.check(record.envelope().to_vec());
         let second = second.expect("valid").expect("usable");
-        assert!(Arc::ptr_eq(&first.0, &second.0));
+        assert!(Arc::ptr_eq(&first.said, &second.said));
 
         // The same peer and number, other bytes: no way around the signature.
         let mut forged = pb::Envelope::decode(record.envelope()).expect("just made");
@@ -752,5 +784,30 @@ mod tests {
         let record = Record::sign(&keypair, 1, &vec![address(&long); 12]).expect("signing works");
         assert_eq!(record.addresses().len(), 3);
         assert!(record.envelope().len() <= MAX_RECORD_BYTES);
+    }
+
+    #[test]
+    fn a_peer_is_where_it_was_found_and_not_where_it_says() {
+        let keypair = Keypair::generate_ed25519();
+        let address = |text: &str| -> Multiaddr { text.parse().expect("a multiaddr") };
+        let (claimed, true_one) = (address("/ip4/9.9.9.9/tcp/1"), address("/ip4/8.8.8.8/tcp/1"));
+        let sign = |seq, addresses: &[Multiaddr]| {
+            Record::sign(&keypair, seq, addresses).expect("signing works")
+        };
+        let networks = |text: &str| Some(Prefixes::of(text.parse().expect("an address")));
+        let mut record = sign(1, &[claimed.clone(), true_one.clone()]);
+        assert_eq!(record.prefixes(), networks("9.9.9.9"));
+        record.refresh(record.clone().found_at(&true_one));
+        assert_eq!(record.prefixes(), networks("8.8.8.8"));
+        // What others tell again, and what it signs anew, changes nothing.
+        record.refresh(sign(1, &[claimed.clone(), true_one.clone()]));
+        record.refresh(sign(2, &[claimed.clone(), true_one.clone()]));
+        assert_eq!((record.seq(), record.prefixes()), (2, networks("8.8.8.8")));
+        // It has moved, or says so.
+        record.refresh(sign(3, &[claimed]));
+        assert_eq!(record.prefixes(), networks("9.9.9.9"));
+        // Older records say nothing any more.
+        record.refresh(sign(1, &[true_one.clone()]).found_at(&true_one));
+        assert_eq!((record.seq(), record.prefixes()), (3, networks("9.9.9.9")));
     }
 }

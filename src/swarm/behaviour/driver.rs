@@ -13,7 +13,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     gossip::{
         Failed, Gossip,
-        message::{Exchange, ExchangeId, Failure},
+        message::{Exchange, ExchangeId, Failure, Request as GossipRequest},
     },
     overlay::Overlay,
     swarm::{
@@ -159,8 +159,9 @@ impl<O: Overlay<Record>> Driver<O> {
             self.exchange_timed_out(id, now);
         }
         let mut round = false;
-        while let Some(exchange) = self.gossip.poll_round(now) {
+        while let Some(mut exchange) = self.gossip.poll_round(now) {
             round = true;
+            self.ask_for_more(&mut exchange.request);
             self.carry_out(exchange, None, now);
         }
         while let Some(sample) = self.gossip.next_sample() {
@@ -242,7 +243,10 @@ impl<O: Overlay<Record>> Driver<O> {
         let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => self.carry_out(exchange, Some(address), now),
+                Some(mut exchange) => {
+                    self.ask_for_more(&mut exchange.request);
+                    self.carry_out(exchange, Some(address), now);
+                }
                 // One with the same peer is under way: as good.
                 None => _ = self.seeds.tried(&address),
             }
@@ -260,7 +264,13 @@ impl<O: Overlay<Record>> Driver<O> {
             false => self.gossip.exchange_with(peer, now),
         };
         match exchange {
-            Some(exchange) => self.carry_out(exchange, None, now),
+            Some(mut exchange) => {
+                // Who has come by itself would get more bytes than it has sent.
+                if !visitor {
+                    self.ask_for_more(&mut exchange.request);
+                }
+                self.carry_out(exchange, None, now);
+            }
             None => {
                 let connections: Vec<_> = self.links.connections.of(&peer).collect();
                 for connection in connections {
@@ -272,17 +282,13 @@ impl<O: Overlay<Record>> Driver<O> {
 
     // ---- Exchanges that this node starts ----
 
-    fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
-        let request = &mut exchange.request;
-        // An answer takes no more bytes than its request: who hopes for more than it sends has to ask. But
-        // not those who have come by themselves: they would get more bytes than they have sent.
-        let wanted = !self.links.connections.has_come_by_itself(&exchange.partner);
+    /// An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
+    fn ask_for_more(&self, request: &mut GossipRequest<Record>) {
         let short = self.gossip.has_room() || request.descriptors.is_empty();
-        if request.pull && wanted && short {
+        if request.pull && short {
             let hoped_for = self.gossip.config().view_size() / 2;
             request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
         }
-        self.links.exchanges.start(exchange, seed);
     }
 
     fn carry_out(
@@ -292,7 +298,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (id, partner) = (exchange.id, exchange.partner);
-        self.begin(exchange, seed);
+        self.links.exchanges.start(exchange, seed);
         match self.links.connections.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.connections.is_connected(&partner) => {
@@ -357,9 +363,13 @@ impl<O: Overlay<Record>> Driver<O> {
         response: Response,
         now: Duration,
     ) {
-        let Response { gossip, neighbour } = response;
+        let Response {
+            mut gossip,
+            neighbour,
+        } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         if let Some(seed) = self
             .links
@@ -381,6 +391,28 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.settle(peer, Some(neighbour));
         self.links.release(peer, connection);
         self.publish();
+    }
+
+    /// The networks of a peer are where it was found, whatever its record says first; and it does not help
+    /// to leave that record out.
+    fn locate(
+        &self,
+        peer: PeerId,
+        connection: ConnectionId,
+        descriptors: &mut Vec<Descriptor<Record>>,
+    ) {
+        let Some(address) = self.links.connections.dialled(&peer, connection) else {
+            return;
+        };
+        let is_its_own = |d: &Descriptor<Record>| d.peer.peer_id() == peer;
+        if !descriptors.iter().any(is_its_own)
+            && let Some(known) = self.gossip.view().get(&peer)
+        {
+            descriptors.insert(0, known.clone());
+        }
+        for descriptor in descriptors.iter_mut().filter(|d| is_its_own(d)) {
+            descriptor.peer = descriptor.peer.found_at(address);
+        }
     }
 
     /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if

@@ -110,9 +110,10 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => {
+                Some(mut exchange) => {
                     let id = exchange.id;
-                    self.begin(exchange, Some(address));
+                    self.ask_for_more(&mut exchange.request);
+                    self.links.exchanges.start(exchange, Some(address));
                     self.links.send_exchange(id, peer, connection);
                     false
                 }
