@@ -85,8 +85,8 @@ pub struct Limits {
     /// The most requests of all peers together, per second, and as many at once; 1 to 1,000,000.
     /// The last half of what may come at once is kept for neighbours and for peers that this node
     /// has dialled, so that strangers cannot use up all of it. Never less than 20 per period,
-    /// whatever is set here: on average a node gets two. Default: 1,000 (a guess): one takes 0.16 ms
-    /// at worst (measured), so that all of them take a sixth of a core.
+    /// whatever is set here: on average a node gets two. Default: 1,000 (a guess): one takes 0.3 ms
+    /// at worst (measured), so that all of them take a third of a core.
     pub requests_per_second: u32,
     /// How many records in *requests* are verified per second, and as many at once; 1 to 1,000,000.
     /// Those over it are passed over, and nobody is blamed: they will come again. Records in answers
