@@ -807,7 +807,7 @@ mod tests {
         record.refresh(sign(3, &[claimed]));
         assert_eq!(record.prefixes(), networks("9.9.9.9"));
         // Older records say nothing any more.
-        record.refresh(sign(1, &[true_one.clone()]).found_at(&true_one));
+        record.refresh(sign(1, std::slice::from_ref(&true_one)).found_at(&true_one));
         assert_eq!((record.seq(), record.prefixes()), (3, networks("9.9.9.9")));
     }
 }
