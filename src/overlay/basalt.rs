@@ -178,8 +178,9 @@ impl Basalt {
 
     /// The paper's k and r: every `rounds` rounds the next `slots` slots, 1 to v, get new seeds. More
     /// slots: fresher samples, and more of them. Fewer: what attackers gain by being heard first weighs
-    /// less. Default: 1 slot every 2 rounds (the paper's experiments have 50 in 50; see
-    /// [`for_view_size`](Self::for_view_size)).
+    /// less, which it does the more the larger the network is: measured at n=3000, v=100, f=10 %, attackers have 15.7 % of views after 200
+    /// rounds, and with 1 slot every 8 rounds 11.6 %. Default: 1 slot every 2 rounds (the paper's experiments have 50 in
+    /// 50; see [`for_view_size`](Self::for_view_size)).
     pub fn with_renewal(mut self, slots: usize, rounds: usize) -> Self {
         self.renewal = (slots, rounds);
         self
