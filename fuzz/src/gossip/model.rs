@@ -183,13 +183,7 @@ impl Model {
                 self.view.clone_from(&before);
                 self.forget_the_gone();
                 // More exchanges, the more of the latest have failed.
-                let failures = self
-                    .outcomes
-                    .iter()
-                    .filter(|failed| **failed)
-                    .count()
-                    .min(4);
-                self.turns += self.settings.view_size / 8 * failures * failures / 16;
+                self.turns += self.healing(self.settings.view_size / 8);
             }
         }
         if self.in_flight.len() == MOST_IN_FLIGHT || self.turns == 0 {
@@ -206,6 +200,17 @@ impl Model {
             None => assert!(allowed.is_empty(), "nobody, not {allowed:?}"),
         }
         before
+    }
+
+    /// How much of `most` Basalt does, by how many of the latest exchanges have failed.
+    fn healing(&self, most: usize) -> usize {
+        let failures = self
+            .outcomes
+            .iter()
+            .filter(|failed| **failed)
+            .count()
+            .min(8);
+        most * failures * failures / 64
     }
 
     /// With whom the next exchange may be.
@@ -347,7 +352,10 @@ impl Model {
         }
         let (before, view) = views;
         let room = match self.settings.kind {
-            Kind::Basalt { .. } => view.len() < self.settings.view_size / 2,
+            Kind::Basalt { .. } => {
+                let unsettled = self.rounds < 30 || self.healing(self.settings.view_size) > 0;
+                unsettled && view.len() < self.settings.view_size / 2
+            }
             _ => view.len() < self.settings.view_size,
         };
         self.fruitless = match room && view.len() == before.len() {
@@ -408,7 +416,7 @@ impl Model {
     /// An exchange has come to its end, or to nothing.
     fn ended(&mut self, failed: bool) {
         self.outcomes.push_back(failed);
-        if self.outcomes.len() > 10 {
+        if self.outcomes.len() > 32 {
             self.outcomes.pop_front();
         }
     }
