@@ -12,12 +12,7 @@ mod attacks {
 
 mod shared;
 
-use std::{
-    fs::File,
-    io::{self, ErrorKind, Write, stdout},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use attacks::{
     measure::Network,
@@ -26,7 +21,10 @@ use attacks::{
     table,
 };
 use clap::{Parser, ValueEnum};
-use shared::runs;
+use shared::{
+    output::{Plot, print},
+    runs,
+};
 
 /// Measures what attackers gain in each overlay, and what it costs to resist them.
 ///
@@ -101,40 +99,23 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.plot.is_some() && !parts.contains(&Part::Curves) {
         return Err("--plot: only with the part curves".to_owned());
     }
-    let blame_plot = |error: &dyn std::fmt::Display| match &arguments.plot {
-        Some(path) => format!("--plot {}: {error}", path.display()),
-        None => error.to_string(),
-    };
-    // Now rather than after minutes.
-    let mut plot = arguments.plot.as_ref().map(File::create).transpose();
-    let mut plot = plot.as_mut().map_err(|error| blame_plot(error))?;
+    let mut plot = arguments.plot.as_deref().map(Plot::create).transpose()?;
     let threads = runs::threads(arguments.threads);
     let mut study = Study::new(arguments.network(), arguments.quick);
-    if !print(&table::head(study.network)).map_err(|error| error.to_string())? {
+    if !print(&table::head(study.network))? {
         return Ok(());
     }
     for part in parts {
         let done = study.run(part, threads);
         done.map_err(|error| error.to_string())?;
         if part == Part::Curves
-            && let Some(file) = &mut plot
+            && let Some(plot) = plot.take()
         {
-            let figure = plot::figure(&study).map_err(|error| blame_plot(&error))?;
-            let written = file.write_all(figure.as_bytes());
-            written.map_err(|error| blame_plot(&error))?;
+            plot.write(plot::figure(&study))?;
         }
-        if !print(&table::written(&study, part)).map_err(|error| error.to_string())? {
+        if !print(&table::written(&study, part))? {
             break;
         }
     }
     Ok(())
-}
-
-/// Whether there is still anybody to read it.
-fn print(text: &str) -> io::Result<bool> {
-    let printed = stdout().write_all(text.as_bytes());
-    match printed.and_then(|()| stdout().flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-        printed => printed.map(|()| true),
-    }
 }

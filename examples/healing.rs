@@ -11,12 +11,7 @@ mod healing {
 
 mod shared;
 
-use std::{
-    fs::File,
-    io::{ErrorKind, Write, stdout},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use healing::{
@@ -24,7 +19,10 @@ use healing::{
     plot, table,
 };
 use libp2p_peer_sampling::simulator::config::ConfigError;
-use shared::runs;
+use shared::{
+    output::{Plot, print},
+    runs,
+};
 
 /// Judges adaptive healing against every fixed H, in networks at rest, under churn, and after a crash.
 ///
@@ -102,24 +100,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let (network, seeds) = (arguments.network(), arguments.seeds());
     let checked = network.config(seeds[0]).check();
     checked.map_err(|error| error.to_string())?;
-    let blame_plot = |error: &dyn std::fmt::Display| match &arguments.plot {
-        Some(path) => format!("--plot {}: {error}", path.display()),
-        None => error.to_string(),
-    };
-    // Now rather than after minutes.
-    let plot = arguments.plot.as_ref().map(File::create).transpose();
-    let plot = plot.map_err(|error| blame_plot(&error))?;
+    let plot = arguments.plot.as_deref().map(Plot::create).transpose()?;
     let all = judged(arguments).map_err(|error| error.to_string())?;
     let table = table::written(network, &seeds, &all);
-    match stdout().write_all(table.as_bytes()) {
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.to_string()),
-        _ => {}
-    }
-    if let Some(mut file) = plot {
-        let figure = plot::figure(network, &all).map_err(|error| blame_plot(&error))?;
-        let written = file.write_all(figure.as_bytes());
-        written.map_err(|error| blame_plot(&error))?;
+    // Whoever has seen enough of the table may still want the figure.
+    print(&table)?;
+    if let Some(plot) = plot {
+        plot.write(plot::figure(network, &all))?;
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
 //! What several examples need.
 
 pub mod figure;
+pub mod output;
 pub mod runs;

@@ -135,7 +135,7 @@ struct Member {
     hits: u32,
     /// Whether it has answered an exchange of ours.
     answered: bool,
-    /// The round in which it did so last, or came in, or was asked.
+    /// The round in which it did so last; before the first time, that in which it came in.
     since: usize,
 }
 

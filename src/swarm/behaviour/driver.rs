@@ -13,7 +13,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     gossip::{
         Failed, Gossip,
-        message::{Exchange, ExchangeId, Failure, Request as GossipRequest},
+        message::{Exchange, ExchangeId, Failure},
     },
     overlay::Overlay,
     swarm::{
@@ -159,9 +159,8 @@ impl<O: Overlay<Record>> Driver<O> {
             self.exchange_timed_out(id, now);
         }
         let mut round = false;
-        while let Some(mut exchange) = self.gossip.poll_round(now) {
+        while let Some(exchange) = self.gossip.poll_round(now) {
             round = true;
-            self.ask_for_more(&mut exchange.request);
             self.carry_out(exchange, None, now);
         }
         while let Some(sample) = self.gossip.next_sample() {
@@ -243,10 +242,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
-                Some(mut exchange) => {
-                    self.ask_for_more(&mut exchange.request);
-                    self.carry_out(exchange, Some(address), now);
-                }
+                Some(exchange) => self.carry_out(exchange, Some(address), now),
                 // One with the same peer is under way: as good.
                 None => _ = self.seeds.tried(&address),
             }
@@ -264,13 +260,13 @@ impl<O: Overlay<Record>> Driver<O> {
             false => self.gossip.exchange_with(peer, now),
         };
         match exchange {
-            Some(mut exchange) => {
-                // Who has come by itself would get more bytes than it has sent.
-                if !visitor {
-                    self.ask_for_more(&mut exchange.request);
-                }
-                self.carry_out(exchange, None, now);
+            // Not by `begin`: who has come by itself would get more bytes than it has sent.
+            Some(exchange) if visitor => {
+                let id = exchange.id;
+                self.links.exchanges.start(exchange, None);
+                self.bring(id, peer, now);
             }
+            Some(exchange) => self.carry_out(exchange, None, now),
             None => {
                 let connections: Vec<_> = self.links.connections.of(&peer).collect();
                 for connection in connections {
@@ -283,12 +279,13 @@ impl<O: Overlay<Record>> Driver<O> {
     // ---- Exchanges that this node starts ----
 
     /// An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
-    fn ask_for_more(&self, request: &mut GossipRequest<Record>) {
-        let short = self.gossip.has_room() || request.descriptors.is_empty();
-        if request.pull && short {
+    fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+        let request = &mut exchange.request;
+        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
             let hoped_for = self.gossip.config().view_size() / 2;
             request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
         }
+        self.links.exchanges.start(exchange, seed);
     }
 
     fn carry_out(
@@ -298,7 +295,12 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (id, partner) = (exchange.id, exchange.partner);
-        self.links.exchanges.start(exchange, seed);
+        self.begin(exchange, seed);
+        self.bring(id, partner, now);
+    }
+
+    /// Brings the request of exchange `id` to its partner, or has it dialled.
+    fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
         match self.links.connections.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.connections.is_connected(&partner) => {

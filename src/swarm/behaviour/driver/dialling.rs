@@ -110,10 +110,9 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
-                Some(mut exchange) => {
+                Some(exchange) => {
                     let id = exchange.id;
-                    self.ask_for_more(&mut exchange.request);
-                    self.links.exchanges.start(exchange, Some(address));
+                    self.begin(exchange, Some(address));
                     self.links.send_exchange(id, peer, connection);
                     false
                 }
