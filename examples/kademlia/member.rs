@@ -71,7 +71,7 @@ pub struct Running {
     wiring: Wiring,
     started: Instant,
     tally: Tally,
-    contacted: BTreeSet<PeerId>,
+    pub contacted: BTreeSet<PeerId>,
     puts: HashMap<kad::QueryId, oneshot::Sender<bool>>,
     gets: HashMap<kad::QueryId, oneshot::Sender<Option<Vec<u8>>>>,
 }
