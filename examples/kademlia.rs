@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=200))]
     nodes: Option<u64>,
 
-    /// How many records are put with the seed, and as many without it [default: 50; with --quick 10]
+    /// How many records are put, half of them when the seed is gone [default: 50; with --quick 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     records: Option<u64>,
 
@@ -112,13 +112,25 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let study = arguments.study();
+    allow_files(study.nodes);
     print(&table::head(&study))?;
     let mut all = Vec::new();
     for network in arguments.networks() {
         all.push(study.measure(network).await?);
     }
-    print(&table::written(&study, &all))?;
+    print(&table::written(&all))?;
     Ok(())
+}
+
+/// Both ends of every connection are files of this process, and everybody may be connected to everybody:
+/// more than many shells allow.
+fn allow_files(nodes: usize) {
+    let files = u64::try_from(2 * nodes * nodes).unwrap_or(u64::MAX);
+    match rlimit::increase_nofile_limit(files) {
+        Ok(allowed) if allowed >= files => {}
+        Ok(allowed) => eprintln!("kademlia: only {allowed} open files are allowed: see ulimit -n"),
+        Err(error) => eprintln!("kademlia: open files: {error}"),
+    }
 }
 
 fn print(text: &str) -> io::Result<()> {

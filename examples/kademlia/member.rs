@@ -126,6 +126,12 @@ impl Member {
             .await
     }
 
+    /// Who is in the routing table.
+    pub async fn table(&self) -> Result<BTreeSet<PeerId>, Failure> {
+        self.ask(|running| running.swarm.behaviour_mut().table())
+            .await
+    }
+
     /// Puts a record; whether anybody has taken it.
     pub async fn put(&self, record: kad::Record) -> Result<bool, Failure> {
         let (answer_tx, answer) = oneshot::channel();

@@ -1,10 +1,10 @@
 //! One node of the DHT: Kademlia, and what tells it of others.
 
-use std::{error::Error, time::Duration};
+use std::{collections::BTreeSet, error::Error, time::Duration};
 
 use clap::ValueEnum;
 use libp2p::{
-    Multiaddr, StreamProtocol, Swarm, SwarmBuilder, identify,
+    Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, identify,
     identity::Keypair,
     kad::{self, store::MemoryStore},
     multiaddr::Protocol,
@@ -122,6 +122,14 @@ impl Node {
     /// How many peers are in the routing table.
     pub fn known(&mut self) -> usize {
         self.kad.kbuckets().map(|bucket| bucket.num_entries()).sum()
+    }
+
+    pub fn table(&mut self) -> BTreeSet<PeerId> {
+        let mut table = BTreeSet::new();
+        for bucket in self.kad.kbuckets() {
+            table.extend(bucket.iter().map(|entry| *entry.node.key.preimage()));
+        }
+        table
     }
 }
 

@@ -1,9 +1,9 @@
 //! One network, from the first join to the last record.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, ops::Range, time::Duration};
 
 use futures::future::try_join_all;
-use libp2p::{identity::Keypair, kad};
+use libp2p::{PeerId, identity::Keypair, kad};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, sleep_until};
 
@@ -38,12 +38,15 @@ pub struct Measured {
     pub discovery: Discovery,
     /// How many peers are in each routing table, at each look; the seed's first.
     pub tables: Vec<Vec<usize>>,
+    /// How many of the 20 nodes that are nearest to a node are in its routing table at the last look, as a
+    /// share; the mean of all nodes.
+    pub nearest: f64,
     /// What each node has had to do up to the last look; the seed's first.
     pub tallies: Vec<Tally>,
     pub lasted: Duration,
-    /// Of the records put while the seed was there.
+    /// Of the first half of the records, put while the seed was there.
     pub before: Found,
-    /// Of the same, and of as many that were put when the seed was gone.
+    /// Of the same, and of the other half, put when the seed was gone.
     pub after: Found,
 }
 
@@ -80,16 +83,19 @@ impl Study {
             sleep_until(joined + self.period * self.rounds * part / 100).await;
             tables.push(try_join_all(members.iter().map(Member::known)).await?);
         }
+        let nearest = nearest(&members).await?;
         let tallies = members
             .iter()
             .map(|member| member.ask(|running| running.tally()));
         let tallies = try_join_all(tallies).await?;
         let lasted = start.elapsed();
 
-        let mut records = self.put(&members, "with the seed", &mut rng).await?;
+        let half = self.records.div_ceil(2);
+        let mut records = self.put(&members, 0..half, &mut rng).await?;
         let before = found(&members, &records).await?;
         members.remove(0).stop().await?;
-        records.extend(self.put(&members, "without the seed", &mut rng).await?);
+        let others = half..self.records;
+        records.extend(self.put(&members, others, &mut rng).await?);
         let after = found(&members, &records).await?;
         for member in members {
             member.stop().await?;
@@ -97,6 +103,7 @@ impl Study {
         Ok(Measured {
             discovery,
             tables,
+            nearest,
             tallies,
             lasted,
             before,
@@ -108,19 +115,39 @@ impl Study {
     async fn put(
         &self,
         members: &[Member],
-        when: &str,
+        numbers: Range<usize>,
         rng: &mut StdRng,
     ) -> Result<Vec<kad::Record>, Failure> {
         let member = &members[rng.random_range(0..members.len())];
         let mut records = Vec::new();
-        for number in 0..self.records {
-            let key = format!("record {number}, put {when}").into_bytes();
+        for number in numbers {
+            let key = format!("record {number}").into_bytes();
             let record = kad::Record::new(key, format!("value {number}").into_bytes());
             member.put(record.clone()).await?;
             records.push(record);
         }
         Ok(records)
     }
+}
+
+/// How much each node knows of what only it needs to know: who is nearest to it.
+async fn nearest(members: &[Member]) -> Result<f64, Failure> {
+    let ids = members
+        .iter()
+        .map(|member| member.ask(|running| *running.swarm.local_peer_id()));
+    let ids = try_join_all(ids).await?;
+    let mut share = 0.0;
+    for (member, id) in members.iter().zip(&ids) {
+        let table: BTreeSet<PeerId> = member.table().await?;
+        let own = kad::KBucketKey::from(*id);
+        let distance = |peer: &PeerId| kad::KBucketKey::from(*peer).distance(&own);
+        let mut others: Vec<_> = ids.iter().filter(|other| *other != id).collect();
+        others.sort_by_key(|other| distance(other));
+        others.truncate(kad::K_VALUE.get());
+        let known = others.iter().filter(|other| table.contains(other)).count();
+        share += known as f64 / others.len() as f64;
+    }
+    Ok(share / members.len() as f64)
 }
 
 /// Every node looks for every record, one after another.

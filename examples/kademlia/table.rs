@@ -39,13 +39,13 @@ fn name(discovery: Discovery) -> &'static str {
 
 /// All networks beside each other, and the seed's burden against the usual network's, if that is among
 /// them.
-pub fn written(study: &Study, all: &[Measured]) -> String {
+pub fn written(all: &[Measured]) -> String {
     let row = |title: &str, cell: &dyn Fn(&Measured) -> String| line(title, all.iter().map(cell));
     let mut text = row("", &|measured| name(measured.discovery).to_owned());
 
     text += "\npeers in the routing tables: least, median, most\n";
     for (look, part) in LOOKS.into_iter().enumerate() {
-        let title = format!("  after {} rounds", study.rounds * part / 100);
+        let title = format!("  after {part} % of the rounds");
         text += &row(&title, &|measured| spread(&measured.tables[look]));
     }
     let usual = all.iter().find(|m| m.discovery == Discovery::Bootstrap);
@@ -58,6 +58,9 @@ pub fn written(study: &Study, all: &[Measured]) -> String {
                 .to_string()
         });
     }
+    text += &row("of its 20 nearest a node knows, %", &|measured| {
+        short(100.0 * measured.nearest)
+    });
     text += "seconds until: half of the nodes, all nodes\n";
     text += &row("  had 20 peers in their routing table", &|measured| {
         times(measured, |tally| tally.known_k)
@@ -166,8 +169,7 @@ fn of(Found { found, asked }: Found) -> String {
 
 fn short(number: f64) -> String {
     match number {
-        0.0 => "0".to_owned(),
-        number if number < 10.0 => format!("{number:.1}"),
+        number if number < 10.0 && number.fract() > 0.0 => format!("{number:.1}"),
         number => format!("{number:.0}"),
     }
 }
