@@ -31,6 +31,7 @@ pub struct Config {
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
+    neighbour_rotation: Option<u32>,
     limits: Limits,
     overlay: OverlayKind,
     rng_seed: Option<u64>,
@@ -48,6 +49,8 @@ impl Config {
     pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
     /// The largest number of neighbours, in peers.
     pub const MAX_NEIGHBOURS: usize = 128;
+    /// The longest time between rotations of neighbours, in rounds.
+    pub const MAX_NEIGHBOUR_ROTATION: u32 = 1_000_000;
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
 
@@ -80,6 +83,7 @@ impl Config {
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
+            neighbour_rotation: Some(30),
             limits: Limits::default(),
             rng_seed: None,
         }
@@ -193,6 +197,15 @@ impl Config {
         self
     }
 
+    /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
+    /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
+    /// half; `None`: neighbours stay until one of them fails. Default: 30, with the default period a fresh
+    /// neighbour every 5 minutes.
+    pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
+        self.neighbour_rotation = rounds;
+        self
+    }
+
     /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
     /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
     pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
@@ -300,6 +313,11 @@ impl Config {
         self.neighbours
     }
 
+    /// After how many rounds without a fresh neighbour one gives way.
+    pub fn neighbour_rotation(&self) -> Option<u32> {
+        self.neighbour_rotation
+    }
+
     /// The peers to start from.
     pub fn seeds(&self) -> &[Multiaddr] {
         &self.seeds
@@ -356,6 +374,10 @@ impl Config {
         if self.neighbours > Self::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
+        let rotation = self.neighbour_rotation.unwrap_or(1);
+        if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
+            return Err(ConfigError::NeighbourRotation(rotation));
+        }
         let (first, longest) = self.seed_backoff;
         let (shortest, limit) = gossip::config::Config::PERIOD;
         if first < shortest || first > longest || longest > limit {
@@ -381,6 +403,12 @@ pub enum ConfigError {
     /// Too many neighbours.
     #[error("neighbours is {0}, must be 0 to {max}", max = Config::MAX_NEIGHBOURS)]
     Neighbours(usize),
+    /// Neighbours are rotated too often or too seldom.
+    #[error(
+        "neighbour rotation is {0} rounds, must be 1 to {max}",
+        max = Config::MAX_NEIGHBOUR_ROTATION
+    )]
+    NeighbourRotation(u32),
     /// The network's name will not do.
     #[error(
         "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
@@ -441,6 +469,14 @@ mod tests {
             (
                 Config::local().with_neighbours(129),
                 "neighbours is 129, must be 0 to 128",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(0)),
+                "neighbour rotation is 0 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(1_000_001)),
+                "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
             ),
             (
                 Config::local().with_network(""),

@@ -23,6 +23,7 @@ use crate::{
             event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
             exchanges::Purpose,
             links::Links,
+            neighbours::Neighbours,
             seeds::Seeds,
         },
         config::{Config, ConfigError},
@@ -83,7 +84,10 @@ impl<O: Overlay<Record>> Driver<O> {
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
-            links: Links::new(config.neighbours()),
+            links: Links::new(Neighbours::new(
+                config.neighbours(),
+                config.neighbour_rotation(),
+            )),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
@@ -105,7 +109,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Removes a peer from the view and from the neighbours; returns whether it was in the view.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         self.links
-            .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
+            .dismiss_neighbour(*peer, NeighbourDownReason::Removed);
         self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
         self.publisher.withdraw(peer);
@@ -167,7 +171,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.publisher.give(&sample);
         }
         if round {
-            self.links.confirm_a_neighbour(&mut self.rng);
+            self.links.begin_round(&mut self.rng);
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -182,7 +186,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.connections.forget_used();
             self.contact_more(now);
         }
-        if self.links.is_newly_short() {
+        if self.links.is_in_a_hurry(round) {
             self.gossip.hasten(now);
         }
     }
@@ -341,7 +345,8 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             (Some(Purpose::Confirm), result) => {
                 if let Ok(response) = result {
-                    self.links.settle(peer, Some(response.neighbour));
+                    let answer = Some(response.neighbour);
+                    self.links.settle(peer, answer, &mut self.rng);
                 }
                 self.links.release(peer, connection);
             }
@@ -390,7 +395,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 view_len: self.gossip.view().len(),
             });
         }
-        self.links.settle(peer, Some(neighbour));
+        self.links.settle(peer, Some(neighbour), &mut self.rng);
         self.links.release(peer, connection);
         self.publish();
     }
@@ -495,7 +500,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }),
         }
         if let Some(connection) = running.and_then(|running| running.connection) {
-            self.links.settle(peer, None);
+            self.links.settle(peer, None, &mut self.rng);
             self.links.release(peer, connection);
         }
         self.publish();

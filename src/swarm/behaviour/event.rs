@@ -305,10 +305,15 @@ fn innermost(mut error: &(dyn StdError + 'static)) -> String {
 pub enum NeighbourDownReason {
     /// The last connection to it closed.
     ConnectionClosed,
-    /// It keeps the connection no longer.
+    /// The peer keeps the connection no longer: this node gave way to another there.
     Dissolved,
     /// It gave way to a peer that was short of neighbours.
     Replaced,
+    /// It was a neighbour for longest, and gave way to a fresh one: see
+    /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
+    Rotated,
+    /// The application has removed it: see [`Behaviour::remove`](crate::Behaviour::remove).
+    Removed,
     /// It said goodbye.
     Goodbye,
     /// This node said goodbye.

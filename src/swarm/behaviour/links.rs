@@ -13,12 +13,16 @@ use crate::{
             connections::Connections,
             event::{Event, NeighbourDownReason},
             exchanges::{Dial, Exchanges, Purpose},
-            neighbours::{Answer, Neighbours, Settled},
+            neighbours::{Answer, GaveWay, Neighbours, Settled},
         },
         handler::Command,
         wire::{Proposal, Request},
     },
 };
+
+/// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
+/// in five or so has a place to give.
+const ATTEMPTS: u32 = 8;
 
 #[derive(Debug)]
 pub(super) struct Links {
@@ -26,18 +30,21 @@ pub(super) struct Links {
     pub(super) connections: Connections,
     pub(super) exchanges: Exchanges,
     neighbours: Neighbours,
-    /// Whether neighbours came or went since [`Self::is_newly_short`] was last asked.
+    /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
+    /// In how many more rounds to hurry for a neighbour that was lost.
+    attempts: u32,
 }
 
 impl Links {
-    pub(super) fn new(neighbours: usize) -> Self {
+    pub(super) fn new(neighbours: Neighbours) -> Self {
         Self {
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
-            neighbours: Neighbours::new(neighbours),
+            neighbours,
             neighbours_changed: false,
+            attempts: 0,
         }
     }
 
@@ -49,10 +56,19 @@ impl Links {
         self.neighbours.contains(peer)
     }
 
-    /// Whether neighbours came or went and there are too few of them: then the next chance should
-    /// not wait a whole period. Each change answers yes once, so haste comes to rest by itself.
-    pub(super) fn is_newly_short(&mut self) -> bool {
-        std::mem::take(&mut self.neighbours_changed) && self.neighbours.is_short()
+    /// Whether the next chance to find a neighbour should not wait a whole period, asked after a
+    /// round and after everything else. When there are too few: each change answers yes once. When one was
+    /// lost: a few times, until another has taken its place. So haste comes to rest by itself.
+    pub(super) fn is_in_a_hurry(&mut self, after_round: bool) -> bool {
+        let changed = std::mem::take(&mut self.neighbours_changed);
+        if !self.neighbours.has_room() {
+            self.attempts = 0;
+        }
+        let lost = self.attempts > 0 && (changed || after_round);
+        if lost && after_round {
+            self.attempts -= 1;
+        }
+        lost || (changed && self.neighbours.is_short())
     }
 
     /// Dials the partner of exchange `id`.
@@ -93,9 +109,10 @@ impl Links {
         }
     }
 
-    /// Asks a random neighbour whether it sees it that way. Messages overtake each other and get
-    /// lost, so two ends may come to disagree; this ends it, whatever the reason was.
-    pub(super) fn confirm_a_neighbour<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+    /// A round has begun: asks a random neighbour whether it sees it that way. Messages overtake each other
+    /// and get lost, so two ends may come to disagree; this ends it, whatever the reason was.
+    pub(super) fn begin_round<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+        self.neighbours.begin_round();
         let Some(peer) = self.neighbours.members().choose(rng).copied() else {
             return;
         };
@@ -127,11 +144,8 @@ impl Links {
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
             Answer::Declined => false,
-            Answer::Accepted(replaced) => {
-                if let Some(replaced) = replaced {
-                    self.dismissed(replaced, NeighbourDownReason::Replaced);
-                }
-                self.neighbour_up(peer);
+            Answer::Accepted(gave_way) => {
+                self.take_turns(gave_way, peer);
                 true
             }
             Answer::Dissolved => {
@@ -142,10 +156,16 @@ impl Links {
     }
 
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
-    pub(super) fn settle(&mut self, peer: PeerId, answer: Option<bool>) {
-        match self.neighbours.settle(peer, answer) {
+    pub(super) fn settle<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        answer: Option<bool>,
+        rng: &mut R,
+    ) {
+        let network = |peer: &PeerId| self.connections.network(peer);
+        match self.neighbours.settle(peer, answer, network, rng) {
             Settled::Unchanged => {}
-            Settled::Up => self.neighbour_up(peer),
+            Settled::Up(gave_way) => self.take_turns(gave_way, peer),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
             Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
@@ -201,13 +221,21 @@ impl Links {
         self.neighbour_down(peer, reason);
     }
 
-    fn neighbour_up(&mut self, peer: PeerId) {
+    /// `peer` has become a neighbour, and another perhaps had to give way.
+    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId) {
+        if let Some(GaveWay { peer, reason }) = gave_way {
+            self.dismissed(peer, reason);
+        }
         self.keep_alive(peer, true);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
 
     fn neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        use NeighbourDownReason::{ConnectionClosed, Goodbye};
+        if matches!(reason, ConnectionClosed | Goodbye) {
+            self.attempts = ATTEMPTS;
+        }
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         let connections: Vec<_> = self.connections.of(&peer).collect();

@@ -27,7 +27,10 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     overlay::random::Random,
     swarm::{
-        behaviour::{driver::Driver, event::Event},
+        behaviour::{
+            driver::Driver,
+            event::{Event, NeighbourDownReason},
+        },
         config::Config,
         handler::{Command, InboundId, OutboundError, OutboundId},
         record::Record,
@@ -108,6 +111,10 @@ struct World {
     dials_failed: u32,
     messages_lost: u32,
     connections_lost: u32,
+    /// How often a neighbour gave way to a fresh one.
+    rotations: u32,
+    /// The most connections that a node has had at once.
+    most_connections: usize,
 }
 
 impl World {
@@ -134,6 +141,8 @@ impl World {
             dials_failed: 0,
             messages_lost: 0,
             connections_lost: 0,
+            rotations: 0,
+            most_connections: 0,
         };
         for node in 0..nodes {
             let mut secret = [0; 32];
@@ -259,6 +268,10 @@ impl World {
                     "a neighbour of whom there is only hearsay"
                 );
             }
+            ToSwarm::GenerateEvent(Event::NeighbourDown {
+                reason: NeighbourDownReason::Rotated,
+                ..
+            }) => self.rotations += 1,
             ToSwarm::NotifyHandler {
                 handler: libp2p_swarm::NotifyHandler::One(id),
                 event,
@@ -368,6 +381,11 @@ impl World {
             .insert((self.next_connection, self.next_connection + 1), ends);
         self.ids.insert(connection, self.next_connection);
         self.ids.insert(accepted, self.next_connection + 1);
+        for node in [from, to] {
+            let ends = self.connections.values().flat_map(|(a, b)| [a.0, b.0]);
+            let count = ends.filter(|end| *end == node).count();
+            self.most_connections = self.most_connections.max(count);
+        }
         self.established(to, self.peers[from], accepted, false);
         self.established(from, self.peers[to], connection, true);
     }
@@ -558,6 +576,22 @@ impl World {
         drivers.filter_map(|(node, driver)| Some((node, driver.as_ref()?)))
     }
 
+    /// Into how many parts the network of neighbours falls.
+    fn components(&self) -> usize {
+        let mut parts = Vec::new();
+        for (node, driver) in self.live() {
+            let ids = driver.links.neighbours().iter();
+            let at = |id: &PeerId| self.peers.iter().position(|p| p == id).expect("known");
+            let mut part: BTreeSet<usize> = ids.map(at).collect();
+            part.insert(node);
+            let touches = |other: &mut BTreeSet<usize>| !part.is_disjoint(other);
+            let touching: Vec<_> = parts.extract_if(.., touches).collect();
+            part.extend(touching.into_iter().flatten());
+            parts.push(part);
+        }
+        parts.len()
+    }
+
     /// Whether nothing is under way anywhere.
     fn at_rest(&self) -> bool {
         let busy = |happening: &Happening| {
@@ -710,6 +744,56 @@ fn after_a_crash_of_half_the_dead_are_forgotten_and_their_places_taken() {
             assert_eq!(dead, 0, "{what}: {node}");
             assert!(!driver.links.neighbours().is_empty(), "{what}: {node}");
         }
+    }
+}
+
+/// 60 nodes whose connections no idle time-out closes, as in a gossipsub swarm: 300 rounds, then half of the
+/// nodes crash.
+#[test]
+fn neighbours_rotate_and_their_network_stays_whole() {
+    for seed in 0..seeds(2) {
+        let what = format!("seed {seed}");
+        let settings = Config::local().with_neighbours(8);
+        let period = settings.gossip().period();
+        let mut world = World::new(seed, 60, &settings, Faults::default());
+        world.run_until(20 * period);
+        world.most_connections = 0;
+        let mut places = Vec::new();
+        for round in 20..300 {
+            world.run_until(round * period);
+            assert_eq!(world.components(), 1, "{what}: round {round}");
+            places.extend(world.live().map(|(_, d)| d.links.neighbours().len()));
+        }
+        let mean = places.iter().sum::<usize>() as f64 / places.len() as f64;
+        let least = places.iter().min().copied().unwrap_or_default();
+        println!(
+            "{what}: {mean:.2} neighbours, {least} at least, {} rotations, {} connections at most",
+            world.rotations, world.most_connections
+        );
+        assert!(mean > 7.5, "{what}: places stay empty");
+        // Each node has somebody fresh in every 45 rounds, by its own rotation or another's.
+        assert!(world.rotations > 200, "{what}: they do not rotate");
+        assert!(world.most_connections <= 16, "{what}: too many connections");
+        (0..30).for_each(|node| world.crash(node));
+        let mut rounds = 0;
+        while world.components() > 1 {
+            rounds += 1;
+            assert!(rounds <= 5, "{what}: still in parts after five rounds");
+            world.run_until(world.now + period);
+        }
+        let left: Vec<_> = world
+            .live()
+            .map(|(_, d)| d.links.neighbours().len())
+            .collect();
+        world.run_until(world.now + period);
+        let refilled: Vec<_> = world
+            .live()
+            .map(|(_, d)| d.links.neighbours().len())
+            .collect();
+        println!("{what}: whole after {rounds} rounds, with {left:?}, a round later {refilled:?}");
+        world.run_until(world.now + 40 * period);
+        world.come_to_rest(&what);
+        world.check(&what, 8);
     }
 }
 
