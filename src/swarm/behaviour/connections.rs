@@ -6,7 +6,10 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
-use crate::swarm::address::Target;
+use crate::swarm::{
+    address::{Host, Target},
+    contacts::Place,
+};
 
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,10 @@ struct Connection {
     origin: Origin,
     /// Where the peer was dialled, without its id; `None` when it has dialled.
     dialled: Option<Multiaddr>,
+    /// Where the same dial has not found it.
+    missed: Vec<Multiaddr>,
+    /// The host at the other end, when it is known and there is no relay in between.
+    host: Option<Host>,
     /// The wide network at the other end, if it is known.
     network: Option<u64>,
     support: Support,
@@ -41,6 +48,19 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+}
+
+/// Where a new connection leads.
+#[derive(Debug, Default)]
+pub(super) struct Whither {
+    /// Where the peer was dialled, without its id; `None` when it has dialled.
+    pub(super) dialled: Option<Multiaddr>,
+    /// Where the same dial has not found it, without its id.
+    pub(super) missed: Vec<Multiaddr>,
+    /// The other end, if it is known.
+    pub(super) remote: Option<Target>,
+    /// Whether there is a relay in between.
+    pub(super) relayed: bool,
 }
 
 /// All established connections.
@@ -51,19 +71,23 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// `dialled`: where, without the peer's id at the end. `remote`: where the other end is.
     pub(super) fn add(
         &mut self,
         peer: PeerId,
         id: ConnectionId,
-        (origin, dialled, remote): (Origin, Option<Multiaddr>, &Multiaddr),
+        (origin, whither): (Origin, Whither),
         now: Duration,
     ) {
-        let prefixes = Target::of(remote).and_then(|target| target.prefixes());
+        let prefixes = whither.remote.and_then(|target| target.prefixes());
+        let host = whither.remote.map(|target| target.host());
+        // A name may lead elsewhere the next time.
+        let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
-            dialled,
+            dialled: whither.dialled,
+            missed: whither.missed,
+            host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
             used: false,
@@ -115,6 +139,16 @@ impl Connections {
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
     pub(super) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
         self.find(peer, id)?.dialled.as_ref()
+    }
+
+    /// Where the other end of a connection is.
+    pub(super) fn place(&self, peer: &PeerId, id: ConnectionId) -> Place<'_> {
+        let connection = self.find(peer, id);
+        connection.map_or_else(Place::default, |connection| Place {
+            dialled: connection.dialled.as_ref(),
+            host: connection.host,
+            missed: &connection.missed,
+        })
     }
 
     /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
@@ -220,13 +254,13 @@ mod tests {
         connections.add(
             sibling,
             connection(1),
-            (Origin::Sibling, None, &Multiaddr::empty()),
+            (Origin::Sibling, Whither::default()),
             Duration::ZERO,
         );
         connections.add(
             inbound,
             connection(2),
-            (Origin::Inbound, None, &Multiaddr::empty()),
+            (Origin::Inbound, Whither::default()),
             Duration::ZERO,
         );
         assert_eq!(
@@ -255,13 +289,13 @@ mod tests {
         connections.add(
             peer,
             connection(1),
-            (Origin::Exchange, None, &Multiaddr::empty()),
+            (Origin::Exchange, Whither::default()),
             Duration::ZERO,
         );
         connections.add(
             peer,
             connection(2),
-            (Origin::Inbound, None, &Multiaddr::empty()),
+            (Origin::Inbound, Whither::default()),
             Duration::ZERO,
         );
         assert_eq!(connections.of(&peer).count(), 2);

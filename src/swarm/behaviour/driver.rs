@@ -423,7 +423,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
-    /// it advertises itself.
+    /// it advertises itself. Whoever cares is told where it was found.
     fn note_contact(
         &mut self,
         peer: PeerId,
@@ -435,10 +435,14 @@ impl<O: Overlay<Record>> Driver<O> {
         let own = own.filter(|record| record.peer_id() == peer);
         let own = own.max_by_key(|record| record.seq());
         let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
-        let dialled = self.links.connections.dialled(&peer, connection);
+        let place = self.links.connections.place(&peer, connection);
         let kept = |peer: &PeerId| self.links.is_neighbour(peer);
-        self.publisher
-            .contacts(|contacts| contacts.met(peer, record, dialled, now, kept));
+        let found = self
+            .publisher
+            .contacts(|contacts| contacts.met(peer, record, place, now, kept));
+        if !found.is_empty() {
+            self.links.actions.tell_contacted(peer, found);
+        }
     }
 
     fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {

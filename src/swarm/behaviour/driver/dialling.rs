@@ -13,14 +13,15 @@ use crate::{
     gossip::message::ExchangeId,
     overlay::Overlay,
     swarm::{
-        address::split_peer,
+        address::{Target, split_peer},
         behaviour::{
-            connections::Origin,
+            connections::{Origin, Whither},
             dials::Addresses,
             driver::Driver,
             event::{Event, ExchangeError, NeighbourDownReason, SeedError, never_left, one_line},
             exchanges::Dial,
         },
+        limits::MAX_ADDRESSES,
         record::Record,
     },
 };
@@ -98,9 +99,16 @@ impl<O: Overlay<Record>> Driver<O> {
             self.dials.answered(connection, address);
         }
         self.not_found_at(&peer, event.failed_addresses);
+        let missed = event.failed_addresses.iter().take(MAX_ADDRESSES);
+        let whither = Whither {
+            dialled,
+            missed: missed.map(|address| split_peer(address).0).collect(),
+            remote: Target::of(remote),
+            relayed: event.endpoint.is_relayed(),
+        };
         self.links
             .connections
-            .add(peer, connection, (origin, dialled, remote), now);
+            .add(peer, connection, (origin, whither), now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
