@@ -48,6 +48,8 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
 }
 
 /// Where a new connection leads.
@@ -92,6 +94,7 @@ impl Connections {
             support: Support::Unknown,
             used: false,
             since: now,
+            pruned: false,
         });
     }
 
@@ -154,6 +157,21 @@ impl Connections {
     /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
     pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
         self.peers.get(peer)?.first()?.network
+    }
+
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
     }
 
     /// Notes that an exchange is made or tried on the connection.

@@ -109,6 +109,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
