@@ -15,6 +15,7 @@ use crate::{
             exchanges::{Dial, Exchanges, Purpose},
             neighbours::{Answer, GaveWay, Neighbours, Settled},
         },
+        fellows::Fellow,
         handler::Command,
         wire::{Proposal, Request},
     },
@@ -29,6 +30,8 @@ pub(super) struct Links {
     pub(super) actions: Actions,
     pub(super) connections: Connections,
     pub(super) exchanges: Exchanges,
+    /// The other instances of this behaviour in the same swarm.
+    pub(super) fellow: Fellow,
     neighbours: Neighbours,
     /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
@@ -42,6 +45,7 @@ impl Links {
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
+            fellow: Fellow::alone(),
             neighbours,
             neighbours_changed: false,
             attempts: 0,
@@ -74,6 +78,7 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Exchange(id));
         connection
     }
@@ -81,6 +86,7 @@ impl Links {
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Seed(address));
     }
 
@@ -94,6 +100,7 @@ impl Links {
         let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
             return;
         };
+        self.fellow.uses(connection);
         let neighbour = self.neighbours.propose(partner);
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
@@ -101,9 +108,21 @@ impl Links {
             .command(partner, connection, Command::Request(outbound, request));
     }
 
+    /// The connection to make an exchange with `peer` on, if there is any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let mut usable = self.connections.usable(peer);
+        usable.find(|connection| !self.fellow.is_closing(*connection))
+    }
+
+    /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
+    pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
+        let mut connections = self.connections.of(peer);
+        connections.any(|connection| self.fellow.is_closing(connection))
+    }
+
     /// Tells `peer` that it is no neighbour, if it is connected.
     pub(super) fn dissolve(&mut self, peer: PeerId) {
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::None);
             self.notify(peer, connection, request, Purpose::Notice);
         }
@@ -116,7 +135,7 @@ impl Links {
         let Some(peer) = self.neighbours.members().choose(rng).copied() else {
             return;
         };
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
             self.notify(peer, connection, request, Purpose::Confirm);
         }
@@ -186,8 +205,8 @@ impl Links {
         }
     }
 
-    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour.
+    /// Lets go of a connection that this behaviour, or a fellow, has opened for an exchange, once nothing
+    /// is under way on it; unless the peer is a neighbour.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         if ours && !self.neighbours.contains(&peer) {
@@ -206,14 +225,27 @@ impl Links {
         }
     }
 
-    /// Nothing is under way on a connection that was released.
+    /// Nothing is under way on a connection that was released. The last to let go closes it.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.
         let ours = self.connections.is_for_exchange(&peer, connection);
-        let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
-        if ours && !kept {
+        if ours && !self.keeps(&peer, connection) && self.fellow.lets_go(connection) {
             self.actions.close(peer, connection);
         }
+    }
+
+    /// Tells the fellows which of the connections that they let go of are used here.
+    pub(super) fn answer_fellows(&mut self) {
+        for (peer, connection) in self.fellow.asked() {
+            match self.keeps(&peer, connection) {
+                true => _ = self.fellow.uses(connection),
+                false => self.release(peer, connection),
+            }
+        }
+    }
+
+    fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        self.neighbours.contains(peer) || self.exchanges.is_busy(connection)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -259,6 +291,7 @@ impl Links {
         request: Request,
         purpose: Purpose,
     ) {
+        self.fellow.uses(connection);
         let outbound = self.exchanges.send_other(connection, purpose);
         self.actions
             .command(peer, connection, Command::Request(outbound, request));
