@@ -5,6 +5,7 @@ pub(crate) mod behaviour;
 pub(crate) mod config;
 pub(crate) mod contacts;
 pub(crate) mod counters;
+pub(crate) mod fellows;
 pub(crate) mod gate;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]

@@ -68,6 +68,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm", DECLARES),
     ("swarm/address", 2),
     ("swarm/counters", 2),
+    ("swarm/fellows", 2),
     ("swarm/generated", 2),
     ("swarm/limits", 2),
     ("swarm/pruning", 2),

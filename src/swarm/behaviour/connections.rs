@@ -14,8 +14,8 @@ use crate::swarm::{
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
-    /// neighbour.
+    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
+    /// peer has become a neighbour.
     Exchange,
     /// Another behaviour of this swarm, or the application.
     Sibling,
@@ -117,12 +117,11 @@ impl Connections {
         connections.iter().map(|connection| connection.id)
     }
 
-    /// The connection to make an exchange with `peer` on, if there is any that might do.
-    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let mut connections = self.peers.get(peer)?.iter();
-        connections
-            .find(|connection| connection.support != Support::No)
-            .map(|connection| connection.id)
+    /// The connections to make an exchange with `peer` on, if there are any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        let usable = connections.iter().filter(|c| c.support != Support::No);
+        usable.map(|connection| connection.id)
     }
 
     /// All peers with a connection on which an exchange was made or that is known to do.
@@ -133,7 +132,7 @@ impl Connections {
         })
     }
 
-    /// Whether this behaviour opened the connection, and so has to close it.
+    /// Whether an instance of this behaviour opened the connection, and so they have to close it.
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
@@ -320,10 +319,10 @@ mod tests {
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false);
-        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
         assert!(!connections.is_connected(&peer));
-        assert_eq!(connections.usable(&peer), None);
+        assert_eq!(connections.usable(&peer).count(), 0);
     }
 }

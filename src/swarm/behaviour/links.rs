@@ -17,6 +17,7 @@ use crate::{
             exchanges::{Dial, Exchanges, Purpose},
             neighbours::{Answer, GaveWay, Neighbours, Settled},
         },
+        fellows::Fellow,
         handler::Command,
         pruning::Pruning,
         wire::{Proposal, Request},
@@ -32,6 +33,8 @@ pub(super) struct Links {
     pub(super) actions: Actions,
     pub(super) connections: Connections,
     pub(super) exchanges: Exchanges,
+    /// The other instances of this behaviour in the same swarm.
+    pub(super) fellow: Fellow,
     neighbours: Neighbours,
     /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
@@ -48,6 +51,7 @@ impl Links {
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
+            fellow: Fellow::alone(),
             neighbours,
             neighbours_changed: false,
             attempts: 0,
@@ -82,6 +86,7 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Exchange(id));
         connection
     }
@@ -89,6 +94,7 @@ impl Links {
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Seed(address));
     }
 
@@ -102,6 +108,7 @@ impl Links {
         let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
             return;
         };
+        self.fellow.uses(connection);
         let neighbour = self.neighbours.propose(partner);
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
@@ -109,9 +116,21 @@ impl Links {
             .command(partner, connection, Command::Request(outbound, request));
     }
 
+    /// The connection to make an exchange with `peer` on, if there is any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let mut usable = self.connections.usable(peer);
+        usable.find(|connection| !self.fellow.is_closing(*connection))
+    }
+
+    /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
+    pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
+        let mut connections = self.connections.of(peer);
+        connections.any(|connection| self.fellow.is_closing(connection))
+    }
+
     /// Tells `peer` that it is no neighbour, if it is connected.
     pub(super) fn dissolve(&mut self, peer: PeerId) {
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::None);
             self.notify(peer, connection, request, Purpose::Notice);
         }
@@ -124,7 +143,7 @@ impl Links {
         let Some(peer) = self.neighbours.members().choose(rng).copied() else {
             return;
         };
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
             self.notify(peer, connection, request, Purpose::Confirm);
         }
@@ -194,8 +213,8 @@ impl Links {
         }
     }
 
-    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour.
+    /// Lets go of a connection that this behaviour, or a fellow, has opened for an exchange, once nothing
+    /// is under way on it; unless the peer is a neighbour.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         if ours && !self.neighbours.contains(&peer) {
@@ -233,7 +252,7 @@ impl Links {
         let all: Vec<_> = self.connections.all().collect();
         let excess = all.len().saturating_sub(pruning.max_connections);
         let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
-            excess > 0 && !self.neighbours.contains(peer) && !self.exchanges.is_busy(*id)
+            excess > 0 && !self.fellow.is_neighbour(peer) && !self.exchanges.is_busy(*id)
         };
         let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
         spare.sort_by_key(|(since, ..)| *since);
@@ -249,14 +268,27 @@ impl Links {
         }
     }
 
-    /// Nothing is under way on a connection that was released.
+    /// Nothing is under way on a connection that was released. The last to let go closes it.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.
         let ours = self.connections.is_for_exchange(&peer, connection);
-        let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
-        if ours && !kept {
+        if ours && !self.keeps(&peer, connection) && self.fellow.lets_go(connection) {
             self.actions.close(peer, connection);
         }
+    }
+
+    /// Tells the fellows which of the connections that they let go of are used here.
+    pub(super) fn answer_fellows(&mut self) {
+        for (peer, connection) in self.fellow.asked() {
+            match self.keeps(&peer, connection) {
+                true => _ = self.fellow.uses(connection),
+                false => self.release(peer, connection),
+            }
+        }
+    }
+
+    fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        self.neighbours.contains(peer) || self.exchanges.is_busy(connection)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -269,6 +301,7 @@ impl Links {
         if let Some(GaveWay { peer, reason }) = gave_way {
             self.dismissed(peer, reason);
         }
+        self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
@@ -279,6 +312,7 @@ impl Links {
         if matches!(reason, ConnectionClosed | Goodbye) {
             self.attempts = ATTEMPTS;
         }
+        self.fellow.has_neighbour(peer, false);
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         let connections: Vec<_> = self.connections.of(&peer).collect();
@@ -303,6 +337,7 @@ impl Links {
         request: Request,
         purpose: Purpose,
     ) {
+        self.fellow.uses(connection);
         let outbound = self.exchanges.send_other(connection, purpose);
         self.actions
             .command(peer, connection, Command::Request(outbound, request));
