@@ -15,6 +15,7 @@ pub(crate) mod handler;
 pub(crate) mod limits;
 pub(crate) mod metered;
 pub(crate) mod policy;
+pub(crate) mod pruning;
 pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod shared;

@@ -71,6 +71,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/fellows", 2),
     ("swarm/generated", 2),
     ("swarm/limits", 2),
+    ("swarm/pruning", 2),
     ("swarm/rate", 2),
     ("swarm/gate", 3),
     ("swarm/metered", 3),

@@ -14,7 +14,7 @@
 //! polls them all.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -33,7 +33,8 @@ pub(crate) struct Fellow {
     me: Member,
 }
 
-/// All instances of one node. What it holds is bounded by the dials under way and the open connections.
+/// All instances of one node. What it holds is bounded by the dials under way, the open connections and the
+/// neighbours.
 #[derive(Debug, Default)]
 struct Circle {
     next: Member,
@@ -41,6 +42,8 @@ struct Circle {
     joint: BTreeMap<ConnectionId, Joint>,
     /// Who is still to be told that a vote is under way.
     asked: Vec<(Member, PeerId, ConnectionId)>,
+    /// Whose neighbours are whose.
+    kept: BTreeSet<(PeerId, Member)>,
 }
 
 #[derive(Debug)]
@@ -216,11 +219,33 @@ impl Fellow {
             .collect()
     }
 
-    /// How much is remembered.
+    // ---- Neighbours ----
+
+    /// The peer is a neighbour of this instance.
+    pub(crate) fn keeps(&self, peer: PeerId) {
+        self.lock().kept.insert((peer, self.me));
+    }
+
+    /// The peer is no neighbour of this instance any more.
+    pub(crate) fn keeps_no_longer(&self, peer: PeerId) {
+        self.lock().kept.remove(&(peer, self.me));
+    }
+
+    /// Whether the peer is a neighbour of any of the instances.
+    pub(crate) fn is_kept(&self, peer: &PeerId) -> bool {
+        let circle = self.lock();
+        let mut kept = circle
+            .kept
+            .range((*peer, Member::MIN)..=(*peer, Member::MAX));
+        kept.next().is_some()
+    }
+
+    /// Whether nothing at all is remembered.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         let circle = self.lock();
-        circle.dials.is_empty() && circle.joint.is_empty() && circle.asked.is_empty()
+        let nothing = circle.asked.is_empty() && circle.kept.is_empty();
+        nothing && circle.dials.is_empty() && circle.joint.is_empty()
     }
 }
 
@@ -237,6 +262,7 @@ impl Drop for Fellow {
         let mut circle = self.lock();
         circle.dials.retain(|_, dial| dial.by != self.me);
         circle.asked.retain(|(who, _, _)| *who != self.me);
+        circle.kept.retain(|(_, who)| *who != self.me);
         circle.joint.retain(|_, joint| {
             joint.votes.remove(&self.me);
             !joint.votes.is_empty()
@@ -322,6 +348,18 @@ mod tests {
         assert!(a.lets_go(connection()));
         a.closed(connection());
         assert!(a.is_empty());
+    }
+
+    #[test]
+    fn each_keeps_its_own_neighbours() {
+        let (a, peer) = (Fellow::alone(), PeerId::random());
+        let b = a.another();
+        a.keeps(peer);
+        b.keeps(peer);
+        a.keeps_no_longer(peer);
+        assert!(a.is_kept(&peer) && !a.is_kept(&PeerId::random()));
+        drop(b);
+        assert!(!a.is_kept(&peer) && a.is_empty());
     }
 
     #[test]

@@ -48,6 +48,8 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
 }
 
 /// Where a new connection leads.
@@ -92,6 +94,7 @@ impl Connections {
             support: Support::Unknown,
             used: false,
             since: now,
+            pruned: false,
         });
     }
 
@@ -117,7 +120,8 @@ impl Connections {
     /// The connections to make an exchange with `peer` on, if there are any that might do.
     pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
         let connections = self.peers.get(peer).map_or(&[][..], |c| c);
-        let usable = connections.iter().filter(|c| c.support != Support::No);
+        let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
+        let usable = connections.iter().filter(usable);
         usable.map(|connection| connection.id)
     }
 
@@ -133,6 +137,13 @@ impl Connections {
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
+    }
+
+    /// Whether the peer has made itself heard on the connection: an exchange was made there, or the peer has
+    /// dialled.
+    pub(super) fn has_served(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|c| c.origin == Origin::Inbound || c.support == Support::Yes)
     }
 
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
@@ -153,6 +164,27 @@ impl Connections {
     /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
     pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
         self.peers.get(peer)?.first()?.network
+    }
+
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Whether a connection to `peer` is about to close because it was pruned.
+    pub(super) fn is_pruned(&self, peer: &PeerId) -> bool {
+        let mut connections = self.peers.get(peer).into_iter().flatten();
+        connections.any(|connection| connection.pruned)
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
     }
 
     /// Notes that an exchange is made or tried on the connection.

@@ -84,10 +84,10 @@ impl<O: Overlay<Record>> Driver<O> {
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
-            links: Links::new(Neighbours::new(
-                config.neighbours(),
-                config.neighbour_rotation(),
-            )),
+            links: Links::new(
+                Neighbours::new(config.neighbours(), config.neighbour_rotation()),
+                config.pruning(),
+            ),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
@@ -191,6 +191,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.connections.forget_used();
             self.contact_more(now);
         }
+        self.links.prune(now);
         if self.links.is_in_a_hurry(round) {
             self.gossip.hasten(now);
         }
@@ -207,6 +208,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
+                    self.links.next_pruning(),
                     untried.flatten(),
                 ]
                 .into_iter()

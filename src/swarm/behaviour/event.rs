@@ -152,7 +152,11 @@ pub enum ExchangeError {
     /// was; otherwise the peer leaves it.
     #[error("not dialled: {0}")]
     NotDialled(#[from] NotDialled),
-    /// The connection closed before the answer came.
+    /// The peer closed the new connection before it said anything: it is at a limit of its own, or does not
+    /// want this node. Caused by the peer; the view is as it was, and others come before it from now on.
+    #[error("the peer closed the connection at once")]
+    TurnedAway,
+    /// The connection closed before the answer came; twice, if there was a way to the peer still.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
     /// No answer within the exchange time-out, dialling included.
@@ -190,6 +194,7 @@ impl ExchangeError {
             Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
             Self::NotDialled(NotDialled::Budget | NotDialled::InVain)
             | Self::Refused(_)
+            | Self::TurnedAway
             | Self::Outbound(OutboundError::Busy) => Failure::Refused,
             Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
             Self::ConnectionClosed

@@ -1,5 +1,7 @@
 //! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
 
+use std::time::Duration;
+
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -17,6 +19,7 @@ use crate::{
         },
         fellows::Fellow,
         handler::Command,
+        pruning::Pruning,
         wire::{Proposal, Request},
     },
 };
@@ -37,10 +40,13 @@ pub(super) struct Links {
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
     attempts: u32,
+    pruning: Option<Pruning>,
+    /// When to look whether there is something to prune.
+    prune_at: Option<Duration>,
 }
 
 impl Links {
-    pub(super) fn new(neighbours: Neighbours) -> Self {
+    pub(super) fn new(neighbours: Neighbours, pruning: Option<Pruning>) -> Self {
         Self {
             actions: Actions::default(),
             connections: Connections::default(),
@@ -49,6 +55,8 @@ impl Links {
             neighbours,
             neighbours_changed: false,
             attempts: 0,
+            pruning,
+            prune_at: None,
         }
     }
 
@@ -117,7 +125,7 @@ impl Links {
     /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
     pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
         let mut connections = self.connections.of(peer);
-        connections.any(|connection| self.fellow.is_closing(connection))
+        self.connections.is_pruned(peer) || connections.any(|c| self.fellow.is_closing(c))
     }
 
     /// Tells `peer` that it is no neighbour, if it is connected.
@@ -225,6 +233,42 @@ impl Links {
         }
     }
 
+    /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
+    pub(super) fn consider_pruning(&mut self) {
+        self.prune_at = self.pruning.map(|_| Duration::ZERO);
+    }
+
+    /// When [`Self::prune`] has something to do.
+    pub(super) fn next_pruning(&self) -> Option<Duration> {
+        self.prune_at
+    }
+
+    /// Closes the oldest of the connections that are too many, whoever has opened them.
+    pub(super) fn prune(&mut self, now: Duration) {
+        let due = self.prune_at.take_if(|at| *at <= now);
+        let Some(pruning) = self.pruning.filter(|_| due.is_some()) else {
+            return;
+        };
+        let all: Vec<_> = self.connections.all().collect();
+        let excess = all.len().saturating_sub(pruning.max_connections);
+        let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
+            let spare = !self.keeps(peer, *id) && !self.fellow.is_kept(peer);
+            excess > 0 && spare
+        };
+        let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
+        spare.sort_by_key(|(since, ..)| *since);
+        for (since, peer, connection) in spare.into_iter().take(excess) {
+            let old_enough = since.saturating_add(pruning.grace);
+            if now < old_enough {
+                self.prune_at = Some(old_enough);
+                return;
+            }
+            tracing::debug!(%peer, "Too many connections");
+            self.connections.mark_pruned(&peer, connection);
+            self.actions.close(peer, connection);
+        }
+    }
+
     /// Nothing is under way on a connection that was released. The last to let go closes it.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.
@@ -259,6 +303,7 @@ impl Links {
             self.dismissed(peer, reason);
         }
         self.keep_alive(peer, true);
+        self.fellow.keeps(peer);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
@@ -269,12 +314,14 @@ impl Links {
             self.attempts = ATTEMPTS;
         }
         self.keep_alive(peer, false);
+        self.fellow.keeps_no_longer(peer);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         let connections: Vec<_> = self.connections.of(&peer).collect();
         for connection in connections {
             self.release(peer, connection);
         }
         self.neighbours_changed = true;
+        self.consider_pruning();
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {

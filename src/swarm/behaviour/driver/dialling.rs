@@ -111,6 +111,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -146,11 +147,12 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        let has_served = self.links.connections.has_served(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
         self.links.exchanges.connection_closed(connection);
         for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+            self.lost_its_connection(id, peer, has_served, now);
         }
         if !self.links.connections.is_connected(&peer) {
             self.links
@@ -222,6 +224,27 @@ impl<O: Overlay<Record>> Driver<O> {
                 contacts.not_found_at(peer, &split_peer(address).0);
             }
         });
+    }
+
+    /// The connection closed before the answer came.
+    fn lost_its_connection(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        has_served: bool,
+        now: Duration,
+    ) {
+        let elsewhere = || self.links.usable(&partner).is_some();
+        let known = elsewhere() || self.whereabouts(&partner).0.is_some();
+        if !has_served {
+            // Its guards have denied the connection: it is there, and that is all there is to be said.
+            self.exchange_failed(id, ExchangeError::TurnedAway, now);
+        } else if known && self.links.exchanges.redial(id) {
+            // Whoever had dialled was done with it when the request came.
+            self.bring(id, partner, now);
+        } else {
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        }
     }
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:

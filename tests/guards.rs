@@ -1,0 +1,1 @@
+//! Beside behaviours that refuse connections.
