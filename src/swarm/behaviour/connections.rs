@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -65,11 +66,26 @@ pub(super) struct Whither {
     pub(super) relayed: bool,
 }
 
+/// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
+const MUTE: usize = 1_024;
+
 /// All established connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
+    /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
+    /// another instance of this behaviour may do so in every round.
+    mute: LruCache<PeerId, ()>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            mute: LruCache::new(MUTE),
+        }
+    }
 }
 
 impl Connections {
@@ -92,7 +108,7 @@ impl Connections {
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: false,
+            used: self.mute.contains_key(&peer),
             since: now,
             pruned: false,
         });
@@ -196,6 +212,7 @@ impl Connections {
 
     /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
     pub(super) fn forget_used(&mut self) {
+        self.mute.clear();
         for connection in self.peers.values_mut().flatten() {
             connection.used = false;
         }
@@ -212,6 +229,10 @@ impl Connections {
 
     /// Notes whether the peer speaks the protocol.
     pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+        match speaks {
+            true => _ = self.mute.remove(peer),
+            false => _ = self.mute.insert(*peer, ()),
+        }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
                 true => Support::Yes,
@@ -310,6 +331,27 @@ mod tests {
         connections.mark_support(&inbound, connection(2), false);
         assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), None);
         assert_eq!(connections.next_untried(Some(PATIENCE)), None);
+    }
+
+    #[test]
+    fn who_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        let mut is_untried = |id, speaks: Option<bool>| {
+            let sibling = (Origin::Sibling, Whither::default());
+            connections.add(peer, connection(id), sibling, Duration::ZERO);
+            if let Some(speaks) = speaks {
+                connections.mark_support(&peer, connection(id), speaks);
+            }
+            let untried = connections.untried(Duration::ZERO, None).is_some();
+            connections.remove(&peer, connection(id));
+            untried
+        };
+        assert!(is_untried(1, None));
+        assert!(!is_untried(2, Some(false)));
+        assert!(!is_untried(3, None));
+        is_untried(4, Some(true));
+        assert!(is_untried(5, None), "it has learnt to");
     }
 
     #[test]
