@@ -33,17 +33,16 @@ pub(crate) struct Fellow {
     me: Member,
 }
 
-/// All instances of one node. What it holds is bounded by the dials under way, the open connections and the
-/// neighbours.
+/// All instances of one node. What it holds is bounded by the dials under way and the open connections.
 #[derive(Debug, Default)]
 struct Circle {
     next: Member,
     dials: BTreeMap<ConnectionId, Dial>,
     joint: BTreeMap<ConnectionId, Joint>,
+    /// Whose neighbours are who, for the sake of connections that none of them has dialled.
+    neighbours: BTreeSet<(PeerId, Member)>,
     /// Who is still to be told that a vote is under way.
     asked: Vec<(Member, PeerId, ConnectionId)>,
-    /// Whose neighbours are whose.
-    kept: BTreeSet<(PeerId, Member)>,
 }
 
 #[derive(Debug)]
@@ -221,31 +220,27 @@ impl Fellow {
 
     // ---- Neighbours ----
 
-    /// The peer is a neighbour of this instance.
-    pub(crate) fn keeps(&self, peer: PeerId) {
-        self.lock().kept.insert((peer, self.me));
+    /// The peer is a neighbour of this instance's from now on, or no longer.
+    pub(crate) fn has_neighbour(&self, peer: PeerId, is_neighbour: bool) {
+        let mut circle = self.lock();
+        match is_neighbour {
+            true => circle.neighbours.insert((peer, self.me)),
+            false => circle.neighbours.remove(&(peer, self.me)),
+        };
     }
 
-    /// The peer is no neighbour of this instance any more.
-    pub(crate) fn keeps_no_longer(&self, peer: PeerId) {
-        self.lock().kept.remove(&(peer, self.me));
-    }
-
-    /// Whether the peer is a neighbour of any of the instances.
-    pub(crate) fn is_kept(&self, peer: &PeerId) -> bool {
+    /// Whether the peer is a neighbour of any instance.
+    pub(crate) fn is_neighbour(&self, peer: &PeerId) -> bool {
         let circle = self.lock();
-        let mut kept = circle
-            .kept
-            .range((*peer, Member::MIN)..=(*peer, Member::MAX));
-        kept.next().is_some()
+        let of_all = (*peer, Member::MIN)..=(*peer, Member::MAX);
+        circle.neighbours.range(of_all).next().is_some()
     }
 
-    /// Whether nothing at all is remembered.
+    /// How much is remembered.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         let circle = self.lock();
-        let nothing = circle.asked.is_empty() && circle.kept.is_empty();
-        nothing && circle.dials.is_empty() && circle.joint.is_empty()
+        circle.dials.is_empty() && circle.joint.is_empty() && circle.asked.is_empty()
     }
 }
 
@@ -262,7 +257,7 @@ impl Drop for Fellow {
         let mut circle = self.lock();
         circle.dials.retain(|_, dial| dial.by != self.me);
         circle.asked.retain(|(who, _, _)| *who != self.me);
-        circle.kept.retain(|(_, who)| *who != self.me);
+        circle.neighbours.retain(|(_, whose)| *whose != self.me);
         circle.joint.retain(|_, joint| {
             joint.votes.remove(&self.me);
             !joint.votes.is_empty()
@@ -277,6 +272,19 @@ fn lock(circle: &Mutex<Circle>) -> MutexGuard<'_, Circle> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_neighbour_of_one_is_known_to_all() {
+        let (one, peer) = (Fellow::alone(), PeerId::random());
+        let two = one.another();
+        two.has_neighbour(peer, true);
+        assert!(one.is_neighbour(&peer) && two.is_neighbour(&peer));
+        one.has_neighbour(peer, true);
+        two.has_neighbour(peer, false);
+        assert!(two.is_neighbour(&peer));
+        drop(one);
+        assert!(!two.is_neighbour(&peer));
+    }
 
     const CONNECTION: usize = 7;
 
@@ -348,18 +356,6 @@ mod tests {
         assert!(a.lets_go(connection()));
         a.closed(connection());
         assert!(a.is_empty());
-    }
-
-    #[test]
-    fn each_keeps_its_own_neighbours() {
-        let (a, peer) = (Fellow::alone(), PeerId::random());
-        let b = a.another();
-        a.keeps(peer);
-        b.keeps(peer);
-        a.keeps_no_longer(peer);
-        assert!(a.is_kept(&peer) && !a.is_kept(&PeerId::random()));
-        drop(b);
-        assert!(!a.is_kept(&peer) && a.is_empty());
     }
 
     #[test]

@@ -252,8 +252,7 @@ impl Links {
         let all: Vec<_> = self.connections.all().collect();
         let excess = all.len().saturating_sub(pruning.max_connections);
         let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
-            let spare = !self.keeps(peer, *id) && !self.fellow.is_kept(peer);
-            excess > 0 && spare
+            excess > 0 && !self.fellow.is_neighbour(peer) && !self.exchanges.is_busy(*id)
         };
         let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
         spare.sort_by_key(|(since, ..)| *since);
@@ -302,8 +301,8 @@ impl Links {
         if let Some(GaveWay { peer, reason }) = gave_way {
             self.dismissed(peer, reason);
         }
+        self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
-        self.fellow.keeps(peer);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
@@ -313,8 +312,8 @@ impl Links {
         if matches!(reason, ConnectionClosed | Goodbye) {
             self.attempts = ATTEMPTS;
         }
+        self.fellow.has_neighbour(peer, false);
         self.keep_alive(peer, false);
-        self.fellow.keeps_no_longer(peer);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         let connections: Vec<_> = self.connections.of(&peer).collect();
         for connection in connections {
