@@ -1,6 +1,6 @@
 //! What is under way: which exchange waits for which dial, and which answer belongs to which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -104,6 +104,12 @@ impl Exchanges {
             }
             first
         })
+    }
+
+    /// With whom exchanges are under way.
+    pub(super) fn partners(&self) -> BTreeSet<PeerId> {
+        let running = self.running.values();
+        running.map(|running| running.partner).collect()
     }
 
     /// Whether nothing at all is under way.
