@@ -331,6 +331,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             }
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
+            FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
             _ => {}
         }
     }

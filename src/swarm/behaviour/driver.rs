@@ -5,6 +5,7 @@ mod dialling;
 
 use std::time::Duration;
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -43,6 +44,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many exchanges may be in flight before no more are started with peers that have connected to us. A
 /// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
 const MOST_BESIDE: usize = 32;
+/// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
+/// denied.
+const RECONSIDER: u32 = 4;
+/// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is about its
+/// place in the view. A guess.
+const BLOCKED: Duration = Duration::from_secs(60);
+/// How many blocked peers are remembered. A guess, some 100 kB.
+const MOST_BLOCKED: usize = 1_024;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -55,6 +64,11 @@ pub(super) struct Driver<O> {
     pub(super) seeds: Seeds,
     pub(super) dials: Dials,
     exchange_timeout: Duration,
+    /// Peers that another behaviour of this swarm does not want, and until when they are not taken in.
+    blocked: LruCache<PeerId, Duration>,
+    blocked_for: Duration,
+    /// Rounds since somebody who was refused had another chance.
+    unreconsidered: u32,
     /// How often an exchange is started with a peer that has connected to us: as often as dials may be
     /// made. Who connects again and again would be sent more than it sends.
     visitors_rate: Rate,
@@ -81,6 +95,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
+        let quarantine = config.gossip().quarantine();
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
@@ -89,11 +104,14 @@ impl<O: Overlay<Record>> Driver<O> {
                 config.pruning(),
             ),
             seeds: Seeds::new(config.seed_backoff()),
-            dials: Dials::new(config.limits(), config.gossip().quarantine()),
+            dials: Dials::new(config.limits(), quarantine),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
             visitors: Bucket::default(),
             overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
+            blocked: LruCache::new(MOST_BLOCKED),
+            blocked_for: quarantine.map_or(BLOCKED, |(first, _)| first.max(BLOCKED)),
+            unreconsidered: 0,
             leaving: None,
             rng,
         })
@@ -177,6 +195,11 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         if round {
             self.links.begin_round(&mut self.rng);
+            self.unreconsidered += 1;
+            if self.unreconsidered >= RECONSIDER {
+                self.unreconsidered = 0;
+                self.gossip.reconsider();
+            }
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -385,6 +408,7 @@ impl<O: Overlay<Record>> Driver<O> {
         } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.leave_out_the_blocked(&mut gossip.descriptors, now);
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         if let Some(seed) = self
@@ -407,6 +431,16 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.settle(peer, Some(neighbour), &mut self.rng);
         self.links.release(peer, connection);
         self.publish();
+    }
+
+    fn leave_out_the_blocked(&mut self, descriptors: &mut Vec<Descriptor<Record>>, now: Duration) {
+        if self.blocked.is_empty() {
+            return;
+        }
+        descriptors.retain(|descriptor| {
+            let until = self.blocked.peek(&descriptor.peer.peer_id());
+            until.is_none_or(|until| *until <= now)
+        });
     }
 
     /// The networks of a peer are where it was found, whatever its record says first; and it does not help
@@ -478,6 +512,8 @@ impl<O: Overlay<Record>> Driver<O> {
             Ok(mut failed) => {
                 // Nothing is known about it, but to keep it would be to keep a view full of fakes.
                 let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                // It has left the view already.
+                failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
@@ -551,8 +587,12 @@ impl<O: Overlay<Record>> Driver<O> {
                     .remove_neighbour(peer, NeighbourDownReason::Goodbye);
                 Response::empty()
             }
-            Request::Exchange { gossip, neighbour } => {
+            Request::Exchange {
+                mut gossip,
+                neighbour,
+            } => {
                 let received = gossip.descriptors.len();
+                self.leave_out_the_blocked(&mut gossip.descriptors, now);
                 // A notice is not an exchange, and ages nothing.
                 let notice = received == 0 && !gossip.pull;
                 let gossip = if notice {

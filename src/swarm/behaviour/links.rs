@@ -125,7 +125,7 @@ impl Links {
     /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
     pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
         let mut connections = self.connections.of(peer);
-        connections.any(|connection| self.fellow.is_closing(connection))
+        self.connections.is_pruned(peer) || connections.any(|c| self.fellow.is_closing(c))
     }
 
     /// Tells `peer` that it is no neighbour, if it is connected.

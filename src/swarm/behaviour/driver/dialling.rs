@@ -5,9 +5,10 @@ use std::time::Duration;
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
-    ConnectionId, DialError,
-    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
+    ConnectionId, DialError, ListenError,
+    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
 };
+use rand::seq::IteratorRandom;
 
 use crate::{
     gossip::message::ExchangeId,
@@ -18,7 +19,10 @@ use crate::{
             connections::{Origin, Whither},
             dials::Addresses,
             driver::Driver,
-            event::{Event, ExchangeError, NeighbourDownReason, SeedError, never_left, one_line},
+            event::{
+                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, never_left,
+                one_line,
+            },
             exchanges::Dial,
         },
         limits::MAX_ADDRESSES,
@@ -86,6 +90,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        self.blocked.remove(&peer);
         let dial = self.links.exchanges.dial_ended(connection);
         let is_ours = self.links.fellow.established(peer, connection);
         let origin = match (is_ours, event.endpoint.is_dialer()) {
@@ -147,11 +152,12 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        let has_served = self.links.connections.has_served(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
         self.links.exchanges.connection_closed(connection);
         for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+            self.lost_its_connection(id, peer, has_served, now);
         }
         if !self.links.connections.is_connected(&peer) {
             self.links
@@ -182,6 +188,7 @@ impl<O: Overlay<Record>> Driver<O> {
         });
         if let Some(peer) = &event.peer_id {
             match event.error {
+                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -216,6 +223,58 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// A guard of this swarm has denied the dial for exchange `id`: the exchange is made with somebody who is
+    /// connected already, so that a node at its limits takes part all the same. Gives `error` back when
+    /// there is nobody.
+    fn ask_somebody_connected(
+        &mut self,
+        id: ExchangeId,
+        error: ExchangeError,
+        now: Duration,
+    ) -> Option<ExchangeError> {
+        let busy = self.links.exchanges.partners();
+        let is_free = |peer: &PeerId| !busy.contains(peer) && self.links.usable(peer).is_some();
+        let neighbours = self.links.neighbours().iter().copied().filter(is_free);
+        let partner = neighbours.choose(&mut self.rng).or_else(|| {
+            let speaking = self.links.connections.speaking().map(|(peer, _)| peer);
+            speaking.filter(is_free).choose(&mut self.rng)
+        });
+        let Some(exchange) =
+            partner.and_then(|partner| self.gossip.exchange_instead(id, partner, now))
+        else {
+            return Some(error);
+        };
+        if let Some(refused) = self.links.exchanges.finish(id) {
+            self.links.actions.emit(Event::ExchangeFailed {
+                peer: refused.partner,
+                error,
+                removed: false,
+            });
+        }
+        self.carry_out(exchange, None, now);
+        None
+    }
+
+    /// A guard of this swarm does not want the peer at all. Whoever tells of it brings it back no sooner than
+    /// it is given another chance.
+    fn block(&mut self, peer: PeerId, now: Duration) {
+        self.remove(&peer);
+        self.blocked
+            .insert(peer, now.saturating_add(self.blocked_for));
+    }
+
+    pub(in crate::swarm::behaviour) fn on_listen_failure(
+        &mut self,
+        event: ListenFailure,
+        now: Duration,
+    ) {
+        if let (Some(peer), ListenError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
+        }
+    }
+
     /// A dial at these addresses has not found `peer`.
     fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
         self.publisher.contacts(|contacts| {
@@ -223,6 +282,27 @@ impl<O: Overlay<Record>> Driver<O> {
                 contacts.not_found_at(peer, &split_peer(address).0);
             }
         });
+    }
+
+    /// The connection closed before the answer came.
+    fn lost_its_connection(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        has_served: bool,
+        now: Duration,
+    ) {
+        let elsewhere = || self.links.usable(&partner).is_some();
+        let known = elsewhere() || self.whereabouts(&partner).0.is_some();
+        if !has_served {
+            // Its guards have denied the connection: it is there, and that is all there is to be said.
+            self.exchange_failed(id, ExchangeError::TurnedAway, now);
+        } else if known && self.links.exchanges.redial(id) {
+            // Whoever had dialled was done with it when the request came.
+            self.bring(id, partner, now);
+        } else {
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        }
     }
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
@@ -253,7 +333,18 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.links.send_exchange(id, partner, connection);
                 }
             }
-            DialError::Denied { .. } | DialError::Aborted => {
+            DialError::Denied { cause } if is_blocked(cause) => {
+                self.dials.give_back();
+                self.exchange_failed(id, ExchangeError::Blocked, now);
+            }
+            DialError::Denied { .. } => {
+                self.dials.give_back();
+                let error = ExchangeError::Refused(one_line(error));
+                if let Some(error) = self.ask_somebody_connected(id, error, now) {
+                    self.exchange_failed(id, error, now);
+                }
+            }
+            DialError::Aborted => {
                 self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
             }
             DialError::LocalPeerId { .. }
