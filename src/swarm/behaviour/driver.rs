@@ -179,6 +179,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 .actions
                 .emit(Event::SeedFailed { address, error });
         }
+        self.links.end_upgrades(now);
         self.contact_more(now);
         let lonely = self.gossip.view().is_empty();
         let idle = self.gossip.in_flight() == 0;
@@ -202,6 +203,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
+                    self.links.connections.next_upgrade(),
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -344,10 +346,8 @@ impl<O: Overlay<Record>> Driver<O> {
                 self.links.release(peer, connection);
             }
             (Some(Purpose::Confirm), result) => {
-                if let Ok(response) = result {
-                    let answer = Some(response.neighbour);
-                    self.links.settle(peer, answer, &mut self.rng);
-                }
+                let answer = result.ok().map(|response| response.neighbour);
+                self.links.settle(peer, answer, &mut self.rng);
                 self.links.release(peer, connection);
             }
             (None, result) => {
@@ -468,7 +468,10 @@ impl<O: Overlay<Record>> Driver<O> {
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
                 // Nothing is known about it, but to keep it would be to keep a view full of fakes.
-                let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                let in_vain = matches!(
+                    error,
+                    ExchangeError::NotDialled(NotDialled::InVain) | ExchangeError::RelayFull(_)
+                );
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }

@@ -1,4 +1,10 @@
-//! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
+//! Connections and what they are kept for: the exchanges under way on them, the neighbours, and other
+//! connections, for which they are relayed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -34,6 +40,12 @@ pub(super) struct Links {
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
     attempts: u32,
+    /// The relays that this node can be reached through, and those that its dials under way lead
+    /// through: what was opened to them for an exchange carries more now.
+    own_relays: BTreeSet<PeerId>,
+    dialled_through: BTreeMap<ConnectionId, Vec<PeerId>>,
+    /// Whether a listener is being set up: perhaps at a relay.
+    listening: bool,
 }
 
 impl Links {
@@ -45,6 +57,9 @@ impl Links {
             neighbours,
             neighbours_changed: false,
             attempts: 0,
+            own_relays: BTreeSet::new(),
+            dialled_through: BTreeMap::new(),
+            listening: false,
         }
     }
 
@@ -94,7 +109,10 @@ impl Links {
         let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
             return;
         };
-        let neighbour = self.neighbours.propose(partner);
+        let neighbour = match self.connections.is_direct(&partner) {
+            true => self.neighbours.propose(partner),
+            false => Proposal::None,
+        };
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
         self.actions
@@ -140,6 +158,10 @@ impl Links {
         proposal: Proposal,
         rng: &mut R,
     ) -> bool {
+        let proposal = match self.connections.is_direct(&peer) {
+            true => proposal,
+            false => Proposal::None,
+        };
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
@@ -165,6 +187,11 @@ impl Links {
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.settle(peer, answer, network, rng) {
             Settled::Unchanged => {}
+            // The direct connection has closed meanwhile.
+            Settled::Up(_) if !self.connections.is_direct(&peer) => {
+                self.neighbours.remove(&peer);
+                self.dissolve(peer);
+            }
             Settled::Up(gave_way) => self.take_turns(gave_way, peer),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
@@ -187,10 +214,12 @@ impl Links {
     }
 
     /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour.
+    /// way on it; unless the peer is a neighbour, or may become one when there is a direct connection.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
-        if ours && !self.neighbours.contains(&peer) {
+        let upgrading = self.connections.is_upgrading(&peer, connection);
+        let waits = upgrading && self.neighbours.has_room();
+        if ours && !waits && !self.neighbours.contains(&peer) {
             self.actions
                 .command(peer, connection, Command::KeepAlive(false));
             self.actions.command(peer, connection, Command::NotifyIdle);
@@ -211,9 +240,79 @@ impl Links {
         // Much may have happened since.
         let ours = self.connections.is_for_exchange(&peer, connection);
         let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
-        if ours && !kept {
+        if ours && !kept && !self.is_in_use(&peer) {
             self.actions.close(peer, connection);
         }
+    }
+
+    /// There is a direct connection to a peer whom exchanges were made with through a relay: what that
+    /// was good for is over, and the peer may be a neighbour.
+    pub(super) fn upgraded(&mut self, peer: PeerId, connection: ConnectionId) {
+        for relayed in self.connections.end_upgrades(&peer) {
+            self.release(peer, relayed);
+        }
+        let proposal = self.neighbours.propose(peer);
+        if proposal != Proposal::None {
+            let request = Request::notice(proposal);
+            self.notify(peer, connection, request, Purpose::Confirm);
+        }
+    }
+
+    /// Closes the relayed connections of which nothing has come in time.
+    pub(super) fn end_upgrades(&mut self, now: Duration) {
+        while let Some(peer) = self.connections.upgrade_overdue(now) {
+            for connection in self.connections.end_upgrades(&peer) {
+                self.release(peer, connection);
+            }
+        }
+    }
+
+    /// A dial leads through these relays, until it has ended.
+    pub(super) fn dialled_through(&mut self, dial: ConnectionId, relays: Vec<PeerId>) {
+        if !relays.is_empty() {
+            self.dialled_through.insert(dial, relays);
+        }
+    }
+
+    /// A dial has ended, well or badly.
+    pub(super) fn dial_through_ended(&mut self, dial: ConnectionId) {
+        for relay in self.dialled_through.remove(&dial).unwrap_or_default() {
+            self.release_all(relay);
+        }
+    }
+
+    /// Whether a dial under way leads through `peer`.
+    pub(super) fn is_dialled_through(&self, peer: &PeerId) -> bool {
+        let mut relays = self.dialled_through.values().flatten();
+        relays.any(|relay| relay == peer)
+    }
+
+    /// The relays that this node can be reached through, and whether a listener is being set up.
+    pub(super) fn set_listening(&mut self, own_relays: BTreeSet<PeerId>, listening: bool) {
+        for relay in own_relays.difference(&self.own_relays) {
+            // Whoever has reserved a place there needs the connection from now on.
+            self.connections.share(relay);
+        }
+        self.own_relays = own_relays;
+        if std::mem::replace(&mut self.listening, listening) && !listening {
+            for (peer, connection) in self.connections.all_for_exchange() {
+                self.release(peer, connection);
+            }
+        }
+    }
+
+    /// Closes what was opened for exchanges with `peer`, once nothing is under way.
+    pub(super) fn release_all(&mut self, peer: PeerId) {
+        let connections: Vec<_> = self.connections.of(&peer).collect();
+        for connection in connections {
+            self.release(peer, connection);
+        }
+    }
+
+    /// Whether other connections are relayed by `peer`, or it may just be asked for that: siblings use what
+    /// is there for it, and would lose it.
+    fn is_in_use(&self, peer: &PeerId) -> bool {
+        self.listening || self.is_dialled_through(peer) || self.connections.is_through(peer)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -238,15 +337,16 @@ impl Links {
         }
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
-        let connections: Vec<_> = self.connections.of(&peer).collect();
-        for connection in connections {
-            self.release(peer, connection);
-        }
+        self.release_all(peer);
         self.neighbours_changed = true;
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        for connection in self.connections.of(&peer) {
+        let wanted: Vec<_> = match keep_alive {
+            true => self.connections.direct(&peer).collect(),
+            false => self.connections.of(&peer).collect(),
+        };
+        for connection in wanted {
             let command = Command::KeepAlive(keep_alive);
             self.actions.command(peer, connection, command);
         }
