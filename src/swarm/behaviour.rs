@@ -11,6 +11,7 @@ mod exchanges;
 mod links;
 mod local;
 mod neighbours;
+mod relays;
 mod seeds;
 #[cfg(test)]
 mod world;
@@ -45,6 +46,7 @@ use crate::{
         },
         config::{Config, ConfigError},
         counters::Counters,
+        fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
@@ -142,7 +144,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
             config.addresses().clone(),
             config.advertises_listen_addresses(),
         );
-        let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        driver.links.fellow = Fellow::of(local.peer_id());
         #[expect(
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"

@@ -16,6 +16,7 @@ use crate::{
         address::Scope,
         limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
         policy::AddressPolicy,
+        pruning::Pruning,
     },
 };
 
@@ -33,6 +34,7 @@ pub struct Config {
     seed_backoff: (Duration, Duration),
     neighbours: usize,
     neighbour_rotation: Option<u32>,
+    pruning: Option<Pruning>,
     limits: Limits,
     overlay: OverlayKind,
     rng_seed: Option<u64>,
@@ -86,6 +88,7 @@ impl Config {
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
             neighbour_rotation: Some(30),
+            pruning: None,
             limits: Limits::default(),
             rng_seed: None,
         }
@@ -242,6 +245,13 @@ impl Config {
         self
     }
 
+    /// When this node closes connections that siblings or other nodes have opened. Default: `None`, never: what this
+    /// behaviour opens itself it closes itself.
+    pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
+        self.pruning = pruning;
+        self
+    }
+
     /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
     /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
     pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
@@ -361,6 +371,11 @@ impl Config {
         self.neighbour_rotation
     }
 
+    /// When this node closes connections that siblings or other nodes have opened.
+    pub fn pruning(&self) -> Option<Pruning> {
+        self.pruning
+    }
+
     /// The peers to start from.
     pub fn seeds(&self) -> &[Multiaddr] {
         &self.seeds
@@ -421,8 +436,16 @@ impl Config {
         if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
             return Err(ConfigError::NeighbourRotation(rotation));
         }
-        let (first, longest) = self.seed_backoff;
         let (shortest, limit) = gossip::config::Config::PERIOD;
+        if let Some(pruning) = self.pruning
+            && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
+        {
+            return Err(ConfigError::Pruning {
+                pruning,
+                neighbours: self.neighbours,
+            });
+        }
+        let (first, longest) = self.seed_backoff;
         if first < shortest || first > longest || longest > limit {
             return Err(ConfigError::SeedBackoff { first, longest });
         }
@@ -452,6 +475,17 @@ pub enum ConfigError {
         max = Config::MAX_NEIGHBOUR_ROTATION
     )]
     NeighbourRotation(u32),
+    /// Connections would be pruned that are kept on purpose, or only after ages.
+    #[error(
+        "pruning beyond {} connections after {:?}, must be at least the {} neighbours, and 1, and at most 24h",
+        .pruning.max_connections, .pruning.grace, .neighbours
+    )]
+    Pruning {
+        /// What was set.
+        pruning: Pruning,
+        /// How many neighbours are to be kept.
+        neighbours: usize,
+    },
     /// The network's name will not do.
     #[error(
         "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
@@ -520,6 +554,14 @@ mod tests {
             (
                 Config::local().with_neighbour_rotation(Some(1_000_001)),
                 "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_pruning(Some(Pruning {
+                    max_connections: 7,
+                    grace: Duration::from_secs(60),
+                })),
+                "pruning beyond 7 connections after 60s, must be at least the 8 neighbours, and 1, and \
+                 at most 24h",
             ),
             (
                 Config::local().with_network(""),

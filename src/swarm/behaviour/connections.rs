@@ -18,8 +18,8 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
-    /// neighbour.
+    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
+    /// peer has become a neighbour.
     Exchange,
     /// Another behaviour of this swarm, or the application.
     Sibling,
@@ -59,6 +59,8 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
 }
 
 /// Where a new connection leads.
@@ -109,6 +111,7 @@ impl Connections {
             support: Support::Unknown,
             used: false,
             since: now,
+            pruned: false,
         });
     }
 
@@ -142,22 +145,25 @@ impl Connections {
         self.direct(peer).next().is_some()
     }
 
-    /// The connection to make an exchange with `peer` on, if there is any that might do: a direct one
-    /// where there is one.
-    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let connections = self.peers.get(peer)?.iter();
-        let speaking = connections.filter(|connection| connection.support != Support::No);
-        speaking.min_by_key(|c| c.relayed).map(|c| c.id)
+    /// The connections to make an exchange with `peer` on, if there are any that might do; direct ones
+    /// first.
+    pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        let which = |relayed| {
+            let usable = connections.iter().filter(|c| c.support != Support::No);
+            usable.filter(move |c| c.relayed == relayed)
+        };
+        which(false)
+            .chain(which(true))
+            .map(|connection| connection.id)
     }
 
     /// Whether `relay` is connected, and as far as is known at this host.
     pub(super) fn is_relay_at(&self, relay: &PeerId, host: Host) -> bool {
         let connections = self.peers.get(relay).into_iter().flatten();
-        let hosts = connections.filter(|c| !c.relayed).map(|c| c.host);
+        let mut hosts = connections.filter(|c| !c.relayed).map(|c| c.host);
         let ip = matches!(host, Host::Ip(_));
-        hosts
-            .into_iter()
-            .any(|at| !ip || at.is_none_or(|at| at == host))
+        hosts.any(|at| !ip || at.is_none_or(|at| at == host))
     }
 
     /// Whether a connection runs through `relay`.
@@ -215,7 +221,7 @@ impl Connections {
         })
     }
 
-    /// Whether this behaviour opened the connection, and so has to close it.
+    /// Whether an instance of this behaviour opened the connection, and so they have to close it.
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
@@ -242,6 +248,21 @@ impl Connections {
         connections
             .min_by_key(|connection| connection.relayed)?
             .network
+    }
+
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
     }
 
     /// Notes that an exchange is made or tried on the connection.
@@ -390,10 +411,10 @@ mod tests {
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false);
-        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
         assert!(!connections.is_connected(&peer));
-        assert_eq!(connections.usable(&peer), None);
+        assert_eq!(connections.usable(&peer).count(), 0);
     }
 }

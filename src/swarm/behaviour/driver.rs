@@ -84,10 +84,10 @@ impl<O: Overlay<Record>> Driver<O> {
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
-            links: Links::new(Neighbours::new(
-                config.neighbours(),
-                config.neighbour_rotation(),
-            )),
+            links: Links::new(
+                Neighbours::new(config.neighbours(), config.neighbour_rotation()),
+                config.pruning(),
+            ),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
@@ -125,7 +125,11 @@ impl<O: Overlay<Record>> Driver<O> {
         for id in self.links.exchanges.all() {
             // Blames nobody.
             let _ = self.gossip.handle_failure(id, Failure::Refused, now);
-            self.links.exchanges.finish(id);
+            let running = self.links.exchanges.finish(id);
+            let on = running.and_then(|running| Some((running.partner, running.connection?)));
+            if let Some((partner, connection)) = on {
+                self.links.release(partner, connection);
+            }
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
@@ -145,6 +149,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Does what the time asks for.
     pub(super) fn advance(&mut self, now: Duration) {
+        self.links.answer_fellows();
         match self.leaving {
             Some(Leaving::Left) => return,
             Some(Leaving::Until(end)) => {
@@ -187,6 +192,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.connections.forget_used();
             self.contact_more(now);
         }
+        self.links.prune(now);
         if self.links.is_in_a_hurry(round) {
             self.gossip.hasten(now);
         }
@@ -204,6 +210,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
                     self.links.connections.next_upgrade(),
+                    self.links.next_pruning(),
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -245,7 +252,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
         let (_, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
+        let connected = peer.filter(|peer| self.links.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => self.carry_out(exchange, Some(address), now),
@@ -262,6 +269,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let visitor = self.links.connections.has_come_by_itself(&peer);
         let exchange = match self.gossip.view().contains(&peer) {
             true => None, // Its turn will come.
+            false if self.links.usable(&peer).is_none() => None,
             false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
             false => self.gossip.exchange_with(peer, now),
         };
@@ -307,8 +315,9 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Brings the request of exchange `id` to its partner, or has it dialled.
     fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
-        match self.links.connections.usable(&partner) {
+        match self.links.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
+            None if self.links.is_closing(&partner) => {} // Then it is dialled.
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
@@ -525,10 +534,14 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
+        let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
             // An answer would keep this node in the other's view.
             let refuse = Command::Refuse(id);
             self.links.actions.command(peer, connection, refuse);
+            if was_let_go {
+                self.links.release(peer, connection);
+            }
             return;
         }
         let response = match request {
@@ -572,6 +585,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .actions
             .command(peer, connection, Command::Respond(id, response));
+        if was_let_go {
+            self.links.release(peer, connection);
+        }
     }
 }
 

@@ -1,10 +1,7 @@
 //! Connections and what they are kept for: the exchanges under way on them, the neighbours, and other
 //! connections, for which they are relayed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -20,8 +17,11 @@ use crate::{
             event::{Event, NeighbourDownReason},
             exchanges::{Dial, Exchanges, Purpose},
             neighbours::{Answer, GaveWay, Neighbours, Settled},
+            relays::Relays,
         },
+        fellows::Fellow,
         handler::Command,
+        pruning::Pruning,
         wire::{Proposal, Request},
     },
 };
@@ -35,31 +35,32 @@ pub(super) struct Links {
     pub(super) actions: Actions,
     pub(super) connections: Connections,
     pub(super) exchanges: Exchanges,
+    /// The other instances of this behaviour in the same swarm.
+    pub(super) fellow: Fellow,
     neighbours: Neighbours,
     /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
     attempts: u32,
-    /// The relays that this node can be reached through, and those that its dials under way lead
-    /// through: what was opened to them for an exchange carries more now.
-    own_relays: BTreeSet<PeerId>,
-    dialled_through: BTreeMap<ConnectionId, Vec<PeerId>>,
-    /// Whether a listener is being set up: perhaps at a relay.
-    listening: bool,
+    pub(super) relays: Relays,
+    pruning: Option<Pruning>,
+    /// When to look whether there is something to prune.
+    prune_at: Option<Duration>,
 }
 
 impl Links {
-    pub(super) fn new(neighbours: Neighbours) -> Self {
+    pub(super) fn new(neighbours: Neighbours, pruning: Option<Pruning>) -> Self {
         Self {
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
+            fellow: Fellow::alone(),
             neighbours,
             neighbours_changed: false,
             attempts: 0,
-            own_relays: BTreeSet::new(),
-            dialled_through: BTreeMap::new(),
-            listening: false,
+            relays: Relays::default(),
+            pruning,
+            prune_at: None,
         }
     }
 
@@ -89,6 +90,7 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Exchange(id));
         connection
     }
@@ -96,6 +98,7 @@ impl Links {
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Seed(address));
     }
 
@@ -109,6 +112,7 @@ impl Links {
         let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
             return;
         };
+        self.fellow.uses(connection);
         let neighbour = match self.connections.is_direct(&partner) {
             true => self.neighbours.propose(partner),
             false => Proposal::None,
@@ -119,9 +123,21 @@ impl Links {
             .command(partner, connection, Command::Request(outbound, request));
     }
 
+    /// The connection to make an exchange with `peer` on, if there is any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let mut usable = self.connections.usable(peer);
+        usable.find(|connection| !self.fellow.is_closing(*connection))
+    }
+
+    /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
+    pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
+        let mut connections = self.connections.of(peer);
+        connections.any(|connection| self.fellow.is_closing(connection))
+    }
+
     /// Tells `peer` that it is no neighbour, if it is connected.
     pub(super) fn dissolve(&mut self, peer: PeerId) {
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::None);
             self.notify(peer, connection, request, Purpose::Notice);
         }
@@ -134,7 +150,7 @@ impl Links {
         let Some(peer) = self.neighbours.members().choose(rng).copied() else {
             return;
         };
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
             self.notify(peer, connection, request, Purpose::Confirm);
         }
@@ -213,8 +229,8 @@ impl Links {
         }
     }
 
-    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour, or may become one when there is a direct connection.
+    /// Lets go of a connection that this behaviour, or a fellow, has opened for an exchange, once nothing
+    /// is under way on it; unless the peer is a neighbour, or may become one over a direct connection.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let upgrading = self.connections.is_upgrading(&peer, connection);
@@ -235,22 +251,67 @@ impl Links {
         }
     }
 
-    /// Nothing is under way on a connection that was released.
+    /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
+    pub(super) fn consider_pruning(&mut self) {
+        self.prune_at = self.pruning.map(|_| Duration::ZERO);
+    }
+
+    /// When [`Self::prune`] has something to do.
+    pub(super) fn next_pruning(&self) -> Option<Duration> {
+        self.prune_at
+    }
+
+    /// Closes the oldest of the connections that are too many, whoever has opened them.
+    pub(super) fn prune(&mut self, now: Duration) {
+        let due = self.prune_at.take_if(|at| *at <= now);
+        let Some(pruning) = self.pruning.filter(|_| due.is_some()) else {
+            return;
+        };
+        let all: Vec<_> = self.connections.all().collect();
+        let excess = all.len().saturating_sub(pruning.max_connections);
+        let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
+            excess > 0
+                && !self.fellow.is_neighbour(peer)
+                && !self.exchanges.is_busy(*id)
+                && !self.is_relay(peer)
+        };
+        let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
+        spare.sort_by_key(|(since, ..)| *since);
+        for (since, peer, connection) in spare.into_iter().take(excess) {
+            let old_enough = since.saturating_add(pruning.grace);
+            if now < old_enough {
+                self.prune_at = Some(old_enough);
+                return;
+            }
+            tracing::debug!(%peer, "Too many connections");
+            self.connections.mark_pruned(&peer, connection);
+            self.actions.close(peer, connection);
+        }
+    }
+
+    /// Nothing is under way on a connection that was released. The last to let go closes it.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.
         let ours = self.connections.is_for_exchange(&peer, connection);
-        let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
-        if ours && !kept && !self.is_in_use(&peer) {
+        if ours && !self.keeps(&peer, connection) && self.fellow.lets_go(connection) {
             self.actions.close(peer, connection);
+        }
+    }
+
+    /// Tells the fellows which of the connections that they let go of are used here.
+    pub(super) fn answer_fellows(&mut self) {
+        for (peer, connection) in self.fellow.asked() {
+            match self.keeps(&peer, connection) {
+                true => _ = self.fellow.uses(connection),
+                false => self.release(peer, connection),
+            }
         }
     }
 
     /// There is a direct connection to a peer whom exchanges were made with through a relay: what that
     /// was good for is over, and the peer may be a neighbour.
     pub(super) fn upgraded(&mut self, peer: PeerId, connection: ConnectionId) {
-        for relayed in self.connections.end_upgrades(&peer) {
-            self.release(peer, relayed);
-        }
+        self.end_upgrade(peer);
         let proposal = self.neighbours.propose(peer);
         if proposal != Proposal::None {
             let request = Request::notice(proposal);
@@ -258,50 +319,36 @@ impl Links {
         }
     }
 
-    /// Closes the relayed connections of which nothing has come in time.
+    /// Lets go of the relayed connections of which nothing has come in time.
     pub(super) fn end_upgrades(&mut self, now: Duration) {
         while let Some(peer) = self.connections.upgrade_overdue(now) {
-            for connection in self.connections.end_upgrades(&peer) {
-                self.release(peer, connection);
-            }
+            self.end_upgrade(peer);
         }
     }
 
-    /// A dial leads through these relays, until it has ended.
-    pub(super) fn dialled_through(&mut self, dial: ConnectionId, relays: Vec<PeerId>) {
-        if !relays.is_empty() {
-            self.dialled_through.insert(dial, relays);
+    fn end_upgrade(&mut self, peer: PeerId) {
+        for connection in self.connections.end_upgrades(&peer) {
+            self.release(peer, connection);
         }
     }
 
-    /// A dial has ended, well or badly.
+    /// A dial has ended: the relays that it led through may be needed no longer.
     pub(super) fn dial_through_ended(&mut self, dial: ConnectionId) {
-        for relay in self.dialled_through.remove(&dial).unwrap_or_default() {
+        for relay in self.relays.dial_ended(dial) {
             self.release_all(relay);
         }
     }
 
-    /// Whether a dial under way leads through `peer`.
-    pub(super) fn is_dialled_through(&self, peer: &PeerId) -> bool {
-        let mut relays = self.dialled_through.values().flatten();
-        relays.any(|relay| relay == peer)
-    }
-
     /// The relays that this node can be reached through, and whether a listener is being set up.
-    pub(super) fn set_listening(&mut self, own_relays: BTreeSet<PeerId>, listening: bool) {
-        for relay in own_relays.difference(&self.own_relays) {
-            // Whoever has reserved a place there needs the connection from now on.
-            self.connections.share(relay);
-        }
-        self.own_relays = own_relays;
-        if std::mem::replace(&mut self.listening, listening) && !listening {
+    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool) {
+        if self.relays.set_listening(own, setting_up) {
             for (peer, connection) in self.connections.all_for_exchange() {
                 self.release(peer, connection);
             }
         }
     }
 
-    /// Closes what was opened for exchanges with `peer`, once nothing is under way.
+    /// Lets go of all that was opened for exchanges with `peer`.
     pub(super) fn release_all(&mut self, peer: PeerId) {
         let connections: Vec<_> = self.connections.of(&peer).collect();
         for connection in connections {
@@ -309,10 +356,16 @@ impl Links {
         }
     }
 
-    /// Whether other connections are relayed by `peer`, or it may just be asked for that: siblings use what
-    /// is there for it, and would lose it.
-    fn is_in_use(&self, peer: &PeerId) -> bool {
-        self.listening || self.is_dialled_through(peer) || self.connections.is_through(peer)
+    /// Whether the peer relays something, or is about to: siblings use for that what is there, and would lose it.
+    fn is_relay(&self, peer: &PeerId) -> bool {
+        self.relays.contains(peer) || self.connections.is_through(peer)
+    }
+
+    fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        self.neighbours.contains(peer)
+            || self.exchanges.is_busy(connection)
+            || self.relays.is_setting_up()
+            || self.is_relay(peer)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -325,6 +378,7 @@ impl Links {
         if let Some(GaveWay { peer, reason }) = gave_way {
             self.dismissed(peer, reason);
         }
+        self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
@@ -335,10 +389,12 @@ impl Links {
         if matches!(reason, ConnectionClosed | Goodbye) {
             self.attempts = ATTEMPTS;
         }
+        self.fellow.has_neighbour(peer, false);
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         self.release_all(peer);
         self.neighbours_changed = true;
+        self.consider_pruning();
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
@@ -359,6 +415,7 @@ impl Links {
         request: Request,
         purpose: Purpose,
     ) {
+        self.fellow.uses(connection);
         let outbound = self.exchanges.send_other(connection, purpose);
         self.actions
             .command(peer, connection, Command::Request(outbound, request));

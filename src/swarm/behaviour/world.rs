@@ -33,6 +33,7 @@ use crate::{
         },
         config::Config,
         handler::{Command, InboundId, OutboundError, OutboundId},
+        pruning::Pruning,
         record::Record,
         wire::{MessageError, Request, Response},
     },
@@ -53,6 +54,8 @@ struct Faults {
     connection: f64,
     /// In a second, another behaviour dials somebody, and keeps the connection for up to a minute.
     sibling: f64,
+    /// It keeps it for ever.
+    sibling_clings: bool,
 }
 
 /// One end of a connection.
@@ -370,7 +373,9 @@ impl World {
         }
         self.connect(from, to, connection);
         let minute = Duration::from_millis(self.rng.random_range(0..60_000));
-        self.plan(minute, Happening::SiblingCloses((from, connection)));
+        if !self.faults.sibling_clings {
+            self.plan(minute, Happening::SiblingCloses((from, connection)));
+        }
     }
 
     fn connect(&mut self, from: usize, to: usize, connection: ConnectionId) {
@@ -381,11 +386,8 @@ impl World {
             .insert((self.next_connection, self.next_connection + 1), ends);
         self.ids.insert(connection, self.next_connection);
         self.ids.insert(accepted, self.next_connection + 1);
-        for node in [from, to] {
-            let ends = self.connections.values().flat_map(|(a, b)| [a.0, b.0]);
-            let count = ends.filter(|end| *end == node).count();
-            self.most_connections = self.most_connections.max(count);
-        }
+        let most = [from, to].map(|node| self.connections_of(node));
+        self.most_connections = most.into_iter().fold(self.most_connections, usize::max);
         self.established(to, self.peers[from], accepted, false);
         self.established(from, self.peers[to], connection, true);
     }
@@ -576,6 +578,11 @@ impl World {
         drivers.filter_map(|(node, driver)| Some((node, driver.as_ref()?)))
     }
 
+    fn connections_of(&self, node: usize) -> usize {
+        let ends = self.connections.values().flat_map(|(a, b)| [a.0, b.0]);
+        ends.filter(|end| *end == node).count()
+    }
+
     /// Into how many parts the network of neighbours falls.
     fn components(&self) -> usize {
         let mut parts = Vec::new();
@@ -701,6 +708,7 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         response: 0.05,
         connection: 0.05,
         sibling: 0.5,
+        sibling_clings: false,
     };
     let mut happened = (0, 0, 0);
     for seed in 0..seeds(40) {
@@ -794,6 +802,47 @@ fn neighbours_rotate_and_their_network_stays_whole() {
         world.run_until(world.now + 40 * period);
         world.come_to_rest(&what);
         world.check(&what, 8);
+    }
+}
+
+/// As where gossipsub holds open what Kademlia has dialled.
+#[test]
+fn what_siblings_never_close_is_pruned() {
+    let faults = Faults {
+        sibling: 1.0,
+        sibling_clings: true,
+        ..Faults::default()
+    };
+    let pruning = Pruning {
+        max_connections: 9,
+        grace: 30 * SECOND,
+    };
+    for seed in 0..seeds(10) {
+        let what = format!("seed {seed}");
+        for pruning in [None, Some(pruning)] {
+            let config = config().with_pruning(pruning);
+            let mut world = World::new(seed, 20, &config, faults);
+            world.run_until(600 * SECOND);
+            world.faults = Faults::default();
+            world.run_until(700 * SECOND);
+            world.come_to_rest(&what);
+            world.check(&what, 4);
+            let open = (0..20).map(|node| world.connections_of(node));
+            match pruning {
+                Some(pruning) => {
+                    assert!(open.max() <= Some(pruning.max_connections), "{what}");
+                    // In 30 s a node gets 3 from siblings, as a rule.
+                    let most = world.most_connections;
+                    assert!(most <= pruning.max_connections + 10, "{what}: {most}");
+                }
+                None => assert!(open.min() > Some(14), "{what}: siblings let go"),
+            }
+            let mut drivers = world.live();
+            assert!(
+                drivers.all(|(_, d)| d.links.neighbours().len() >= 2),
+                "{what}"
+            );
+        }
     }
 }
 

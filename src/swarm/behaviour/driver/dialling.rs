@@ -50,7 +50,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.dials.hand_over(connection, choice, now);
         let handed = self.dials.handed(connection).unwrap_or_default();
         let relays = handed.iter().filter_map(relay_of).collect();
-        self.links.dialled_through(connection, relays);
+        self.links.relays.dialled_through(connection, relays);
     }
 
     /// What is known of where a peer is: its record, and the one of its addresses where it was found.
@@ -73,8 +73,9 @@ impl<O: Overlay<Record>> Driver<O> {
         if let Some(handed) = self.dials.handed(connection) {
             return handed;
         }
-        let for_seed = self.links.exchanges.is_dial(connection);
-        let Some(peer) = peer.filter(|_| !for_seed) else {
+        // Whoever dials for an exchange has chosen where, or there would be a budget for each instance.
+        let is_chosen = self.links.fellow.is_ours(connection);
+        let Some(peer) = peer.filter(|_| !is_chosen) else {
             return Vec::new();
         };
         let (Some(record), verified) = self.whereabouts(&peer) else {
@@ -99,13 +100,16 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let dial = self.links.exchanges.dial_ended(connection);
-        let for_circuit = || self.links.is_dialled_through(&peer);
-        let origin = match (&dial, event.endpoint.is_dialer()) {
-            (Some(_), _) => Origin::Exchange,
+        let is_dialler = event.endpoint.is_dialer();
+        if is_dialler && dial.is_none() && self.links.relays.is_dialled_through(&peer) {
             // A sibling has dialled it, for the sake of a dial of ours.
-            (None, true) if for_circuit() => Origin::Exchange,
-            (None, true) => Origin::Sibling,
-            (None, false) => Origin::Inbound,
+            self.links.fellow.dials(connection);
+        }
+        let is_ours = self.links.fellow.established(peer, connection);
+        let origin = match (is_ours, is_dialler) {
+            (true, _) => Origin::Exchange,
+            (false, true) => Origin::Sibling,
+            (false, false) => Origin::Inbound,
         };
         let (mut dialled, remote, relay) = match event.endpoint {
             ConnectedPoint::Dialer { address, .. } => {
@@ -140,6 +144,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -184,6 +189,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
+        self.links.fellow.closed(connection);
         if self.links.exchanges.connection_closed(connection) {
             self.links.settle(peer, None, &mut self.rng);
         }
@@ -197,6 +203,12 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links
                 .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
         }
+        // They have waited for the end of the connection.
+        for id in self.links.exchanges.waiting_for(peer) {
+            if !self.links.exchanges.is_dialling(id) {
+                self.bring(id, peer, now);
+            }
+        }
     }
 
     pub(in crate::swarm::behaviour) fn on_dial_failure(
@@ -205,6 +217,8 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let is_ours = self.links.fellow.is_ours(event.connection_id);
+        self.links.fellow.dial_failed(event.connection_id);
         let denied = matches!(
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
@@ -247,7 +261,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     .emit(Event::SeedFailed { address, error });
             }
             // A sibling wants the peer, and is told that it is connected already.
-            None if refused => {
+            None if refused && !is_ours => {
                 if let Some(peer) = event.peer_id {
                     self.links.share(peer);
                 }
@@ -333,8 +347,8 @@ impl<O: Overlay<Record>> Driver<O> {
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
                 let partner = self.links.exchanges.partner(id);
-                let connection = partner
-                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
+                let connection =
+                    partner.and_then(|partner| Some((partner, self.links.usable(&partner)?)));
                 if let Some((partner, connection)) = connection {
                     self.links.send_exchange(id, partner, connection);
                 }
