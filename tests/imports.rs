@@ -86,6 +86,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/exchanges", 8),
     ("swarm/behaviour/neighbours", 8),
     ("swarm/behaviour/actions", 9),
+    ("swarm/behaviour/candidates", 9),
     ("swarm/behaviour/dials", 9),
     ("swarm/behaviour/local", 9),
     ("swarm/behaviour/seeds", 9),
