@@ -1353,6 +1353,63 @@ mod tests {
         );
     }
 
+    /// Others are told first, so that the application can have them dial it as soon as it knows.
+    #[test]
+    fn who_has_dialled_us_is_announced_on_its_own_host_unless_it_came_by_a_relay() {
+        let relay = format!("/ip4/1.2.3.4/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        for (local, announced) in [("/ip4/10.0.0.1/tcp/1", true), (&relay, false)] {
+            let mut driver = driver(Config::local());
+            let keypair = Keypair::generate_ed25519();
+            let (peer, connection) = (
+                keypair.public().to_peer_id(),
+                ConnectionId::new_unchecked(1),
+            );
+            let home: Multiaddr = "/ip4/1.2.3.4/tcp/4001".parse().expect("a multiaddr");
+            let victim = "/ip4/5.6.7.8/tcp/4001".parse().expect("a multiaddr");
+            let endpoint = ConnectedPoint::Listener {
+                local_addr: local.parse().expect("a multiaddr"),
+                send_back_addr: "/ip4/1.2.3.4/tcp/50000".parse().expect("a multiaddr"),
+            };
+            driver.on_connection_established(
+                ConnectionEstablished {
+                    peer_id: peer,
+                    connection_id: connection,
+                    endpoint: &endpoint,
+                    failed_addresses: &[],
+                    other_established: 0,
+                },
+                SECOND,
+            );
+            let record = Record::sign(&keypair, 1, &[victim, home.clone()]);
+            let mut request = Request::notice(Proposal::None);
+            let Request::Exchange { gossip, .. } = &mut request else {
+                panic!("a notice is an exchange of nothing");
+            };
+            gossip.descriptors = vec![Descriptor::fresh(record.expect("signing works"))];
+            driver.on_request(peer, connection, InboundId(1), request, SECOND);
+            let mut told = drain(&mut driver)
+                .into_iter()
+                .filter_map(|action| match action {
+                    ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
+                        Some(("siblings", peer_id, vec![address]))
+                    }
+                    ToSwarm::GenerateEvent(Event::Contacted { peer, addresses }) => {
+                        Some(("contacted", peer, addresses))
+                    }
+                    ToSwarm::GenerateEvent(Event::Exchanged { peer, .. }) => {
+                        Some(("exchanged", peer, Vec::new()))
+                    }
+                    _ => None,
+                });
+            if announced {
+                let full = vec![home.with(Protocol::P2p(peer))];
+                assert_eq!(told.next(), Some(("siblings", peer, full.clone())));
+                assert_eq!(told.next(), Some(("contacted", peer, full)));
+            }
+            assert_eq!(told.next(), Some(("exchanged", peer, Vec::new())));
+        }
+    }
+
     /// Siblings dial by what gossip says, too, and are held to the same.
     #[test]
     fn siblings_get_addresses_within_the_budget() {
