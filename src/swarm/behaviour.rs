@@ -44,6 +44,7 @@ use crate::{
         },
         config::{Config, ConfigError},
         counters::Counters,
+        fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
@@ -137,7 +138,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
             None => rand::make_rng(),
         };
         let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
-        let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        driver.links.fellow = Fellow::of(local.peer_id());
         #[expect(
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"

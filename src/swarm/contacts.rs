@@ -1,15 +1,48 @@
 //! Contact, as against hearsay: peers that this node has made an exchange with.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 
-use crate::swarm::record::Record;
+use crate::swarm::{
+    address::{Host, Target},
+    record::Record,
+};
 
 /// How many contacts are remembered whose address was verified, and how many others. A guess: twice
 /// the largest view.
 const MAX_CONTACTS: usize = 256;
+/// Who has found fewer peers itself than this saves some of those, too, that came by. A guess: enough to find
+/// the way back, and too few to make up a view.
+const FEW: usize = 16;
+
+/// Where the other end of a connection is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place<'a> {
+    /// Where this node has dialled the peer, without its id; `None`: the peer has dialled.
+    pub(crate) dialled: Option<&'a Multiaddr>,
+    /// The host at the other end, when the connection is direct.
+    pub(crate) host: Option<Host>,
+    /// Where the same dial has not found the peer, without its id.
+    pub(crate) missed: &'a [Multiaddr],
+}
+
+impl Place<'_> {
+    /// Whether somebody who is here is found at `address`, one of its own record: it was dialled there, or
+    /// it is on that host. At worst it names a door of its host's that is not its own.
+    fn is_at(&self, address: &Multiaddr) -> bool {
+        let missed = self.missed.contains(address);
+        self.dialled == Some(address) || (!missed && is_on(self.host, address))
+    }
+}
+
+/// Whether `address` leads to `host` itself.
+fn is_on(host: Option<Host>, address: &Multiaddr) -> bool {
+    let relayed = address.iter().any(|p| p == Protocol::P2pCircuit);
+    let target = Target::of(address).filter(|_| !relayed);
+    host.is_some() && target.map(|target| target.host()) == host
+}
 
 /// The peers that this node has made an exchange with, over a connection whose other end libp2p has
 /// authenticated. Bounded: those longest ago give way. Those whose address was verified and the
@@ -17,12 +50,16 @@ const MAX_CONTACTS: usize = 256;
 #[derive(Debug, Default)]
 pub(crate) struct Contacts(BTreeMap<PeerId, Contact>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Contact {
     /// `None`: it does not advertise itself.
     record: Option<Record>,
     /// The one of the record's addresses where this node has found it. `None`: it came by itself.
     verified: Option<Multiaddr>,
+    /// The host that it was last seen at.
+    host: Option<Host>,
+    /// Those of the record's addresses where it was found, and which the application was told.
+    told: Vec<Multiaddr>,
     /// Whether it has failed since: then it is no contact, and only remembered for the case that it
     /// was this node that failed.
     failed: bool,
@@ -30,29 +67,37 @@ struct Contact {
 }
 
 impl Contacts {
-    /// An exchange with `peer` has succeeded, on a connection that this node has dialled at
-    /// `dialled`, or that the peer has opened. `kept` are never displaced.
+    /// An exchange with `peer` has succeeded, on a connection to `place`. Returns those of its record's
+    /// addresses where it was found and that were not told before; who has failed, or was forgotten, is
+    /// told of anew. `kept` are never displaced.
     pub(crate) fn met(
         &mut self,
         peer: PeerId,
         record: Option<&Record>,
-        dialled: Option<&Multiaddr>,
+        place: Place<'_>,
         now: Duration,
         kept: impl Fn(&PeerId) -> bool,
-    ) {
-        let before = self.0.remove(&peer);
-        let (known, verified) = before.map_or((None, None), |c| (c.record, c.verified));
-        let record = newer(known.as_ref(), record).cloned();
+    ) -> Vec<Multiaddr> {
+        let before = self.0.remove(&peer).unwrap_or_default();
+        let record = newer(before.record.as_ref(), record).cloned();
         let listed = |address: &&Multiaddr| {
             let record = record.as_ref();
             record.is_some_and(|record| record.addresses().contains(address))
         };
-        let dialled = dialled.filter(listed).cloned();
-        let verified = dialled.or(verified.filter(|address| listed(&address)));
+        let dialled = place.dialled.filter(listed).cloned();
+        let verified = dialled.or(before.verified.filter(|address| listed(&address)));
+        let mut told = before.told;
+        told.retain(|address| !before.failed && listed(&address));
+        let addresses = record.as_ref().map_or(&[][..], Record::addresses);
+        let found = addresses.iter().filter(|address| place.is_at(address));
+        let news: Vec<_> = found.filter(|a| !told.contains(a)).cloned().collect();
+        told.extend_from_slice(&news);
         let class = verified.is_some();
         let contact = Contact {
             record,
             verified,
+            host: place.host.or(before.host),
+            told,
             failed: false,
             last: now,
         };
@@ -68,6 +113,7 @@ impl Contacts {
                 self.0.remove(&oldest);
             }
         }
+        news
     }
 
     /// Forgets a peer: it said goodbye, or is not wanted.
@@ -86,6 +132,7 @@ impl Contacts {
     pub(crate) fn not_found_at(&mut self, peer: &PeerId, address: &Multiaddr) {
         if let Some(contact) = self.0.get_mut(peer) {
             contact.failed |= contact.verified.as_ref() == Some(address);
+            contact.told.retain(|told| told != address);
         }
     }
 
@@ -111,16 +158,20 @@ impl Contacts {
         (record.cloned(), verified.filter(listed).cloned())
     }
 
-    /// The records of those that were found at one of their addresses, the latest first. When all of
+    /// The records of those that were dialled and found at one of their addresses, the latest first; and,
+    /// when these are few, of some that came by from the host that their record names. When all of
     /// those have failed, all the same: with nobody left who answers, it may be this node that has no
     /// network.
-    pub(crate) fn verified(&self) -> Vec<Record> {
-        let mut verified: Vec<_> = self.0.values().filter(|c| c.verified.is_some()).collect();
-        if verified.iter().any(|contact| !contact.failed) {
-            verified.retain(|contact| !contact.failed);
+    pub(crate) fn found(&self) -> Vec<Record> {
+        let is_found = |c: &&Contact| c.verified.is_some() || c.is_where_it_says();
+        let mut found: Vec<_> = self.0.values().filter(is_found).collect();
+        if found.iter().any(|contact| !contact.failed) {
+            found.retain(|contact| !contact.failed);
         }
-        verified.sort_by_key(|contact| std::cmp::Reverse(contact.last));
-        let records = verified.into_iter();
+        found.sort_by_key(|c| (c.verified.is_none(), Reverse(c.last)));
+        let verified = found.iter().filter(|c| c.verified.is_some()).count();
+        found.truncate(verified.max(FEW));
+        let records = found.into_iter();
         records
             .filter_map(|contact| contact.record.clone())
             .collect()
@@ -128,6 +179,14 @@ impl Contacts {
 
     fn get(&self, peer: &PeerId) -> Option<&Contact> {
         self.0.get(peer).filter(|contact| !contact.failed)
+    }
+}
+
+impl Contact {
+    /// Whether it was last seen on the host of one of its addresses.
+    fn is_where_it_says(&self) -> bool {
+        let addresses = self.record.as_ref().map_or(&[][..], Record::addresses);
+        addresses.iter().any(|address| is_on(self.host, address))
     }
 }
 
@@ -158,7 +217,23 @@ mod tests {
     }
 
     fn meet(contacts: &mut Contacts, record: &Record, dialled: Option<&Multiaddr>, now: Duration) {
-        contacts.met(record.peer_id(), Some(record), dialled, now, |_| false);
+        meet_at(contacts, record, at(dialled), now);
+    }
+
+    fn meet_at(
+        contacts: &mut Contacts,
+        record: &Record,
+        place: Place<'_>,
+        now: Duration,
+    ) -> Vec<Multiaddr> {
+        contacts.met(record.peer_id(), Some(record), place, now, |_| false)
+    }
+
+    fn at(dialled: Option<&Multiaddr>) -> Place<'_> {
+        Place {
+            dialled,
+            ..Place::default()
+        }
     }
 
     #[test]
@@ -170,23 +245,19 @@ mod tests {
         meet(&mut contacts, &b, None, SECOND);
         meet(&mut contacts, &c, Some(&home(99)), SECOND);
         let hidden = PeerId::random();
-        contacts.met(hidden, None, Some(&home(4)), SECOND, |_| false);
+        contacts.met(hidden, None, at(Some(&home(4))), SECOND, |_| false);
         for peer in [a.peer_id(), b.peer_id(), c.peer_id(), hidden] {
             assert!(contacts.contains(&peer));
         }
-        assert_eq!(contacts.verified(), slice::from_ref(&a));
+        assert_eq!(contacts.found(), slice::from_ref(&a));
         meet(&mut contacts, &b, Some(&home(2)), 2 * SECOND);
-        assert_eq!(
-            contacts.verified(),
-            [b.clone(), a.clone()],
-            "the latest first"
-        );
+        assert_eq!(contacts.found(), [b.clone(), a.clone()], "the latest first");
         // It came by itself since, and is where it was.
         meet(&mut contacts, &a, None, 3 * SECOND);
-        assert_eq!(contacts.verified(), [a.clone(), b.clone()]);
+        assert_eq!(contacts.found(), [a.clone(), b.clone()]);
         contacts.not_found_at(&a.peer_id(), &home(9));
         contacts.not_found_at(&b.peer_id(), &home(2));
-        assert_eq!(contacts.verified(), slice::from_ref(&a));
+        assert_eq!(contacts.found(), slice::from_ref(&a));
         assert!(contacts.contains(&a.peer_id()) && !contacts.contains(&b.peer_id()));
         assert_eq!(contacts.whereabouts(&b.peer_id(), None), (None, None));
         contacts.forget(&a.peer_id());
@@ -202,11 +273,11 @@ mod tests {
         meet(&mut contacts, &a, Some(&home(1)), SECOND);
         meet(&mut contacts, &b, Some(&home(2)), 2 * SECOND);
         contacts.failed(&b.peer_id());
-        assert_eq!(contacts.verified(), slice::from_ref(&a));
+        assert_eq!(contacts.found(), slice::from_ref(&a));
         contacts.failed(&a.peer_id());
-        assert_eq!(contacts.verified(), [b.clone(), a.clone()]);
+        assert_eq!(contacts.found(), [b.clone(), a.clone()]);
         meet(&mut contacts, &a, None, 3 * SECOND);
-        assert_eq!(contacts.verified(), [a]);
+        assert_eq!(contacts.found(), [a]);
     }
 
     #[test]
@@ -227,12 +298,9 @@ mod tests {
             (Some(new.clone()), None)
         );
         meet(&mut contacts, &old, Some(&home(1)), SECOND);
-        assert!(
-            contacts.verified().is_empty(),
-            "not where it says it is now"
-        );
+        assert!(contacts.found().is_empty(), "not where it says it is now");
         meet(&mut contacts, &new, Some(&home(2)), SECOND);
-        assert_eq!(contacts.verified(), [new]);
+        assert_eq!(contacts.found(), [new]);
         assert_eq!(contacts.whereabouts(&PeerId::random(), None), (None, None));
     }
 
@@ -243,13 +311,146 @@ mod tests {
         let found = record(&keypair, 1, 1);
         meet(&mut contacts, &found, Some(&home(1)), Duration::ZERO);
         let kept = PeerId::random();
-        contacts.met(kept, None, None, Duration::ZERO, |_| true);
+        contacts.met(kept, None, at(None), Duration::ZERO, |_| true);
         for second in 1..3 * MAX_CONTACTS as u32 {
             let peer = PeerId::random();
-            contacts.met(peer, None, None, second * SECOND, |peer| *peer == kept);
+            contacts.met(peer, None, at(None), second * SECOND, |peer| *peer == kept);
             assert!(contacts.contains(&peer), "the latest stays");
         }
         assert_eq!(contacts.0.len(), MAX_CONTACTS + 1);
         assert!(contacts.contains(&found.peer_id()) && contacts.contains(&kept));
+    }
+
+    fn text(text: &str) -> Multiaddr {
+        text.parse().expect("a multiaddr")
+    }
+
+    fn record_of(keypair: &Keypair, seq: u64, addresses: &[Multiaddr]) -> Record {
+        Record::sign(keypair, seq, addresses).expect("signing works")
+    }
+
+    /// The other end of a connection that the peer has opened.
+    fn from(host: &str) -> Place<'_> {
+        let target = Target::of(&text(&format!("/ip4/{host}/tcp/50000")));
+        Place {
+            host: target.map(|target| target.host()),
+            ..Place::default()
+        }
+    }
+
+    #[test]
+    fn who_comes_by_is_believed_about_its_own_host_only() {
+        let mut contacts = Contacts::default();
+        let keypair = Keypair::generate_ed25519();
+        let [home, quic, victim, relayed] = [
+            text("/ip4/1.2.3.4/tcp/4001"),
+            text("/ip6/::ffff:1.2.3.4/udp/4001/quic-v1"),
+            text("/ip4/5.6.7.8/tcp/4001"),
+            text(&format!(
+                "/ip4/1.2.3.4/tcp/1/p2p/{}/p2p-circuit",
+                PeerId::random()
+            )),
+        ];
+        let said = [home.clone(), quic.clone(), victim.clone(), relayed.clone()];
+        let record = record_of(&keypair, 1, &said);
+        let told = meet_at(&mut contacts, &record, at(None), SECOND);
+        assert!(told.is_empty(), "a relayed connection shows nothing");
+        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), SECOND);
+        assert_eq!(told, [home.clone(), quic.clone()]);
+        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), SECOND);
+        assert!(told.is_empty(), "told before");
+        let told = meet_at(&mut contacts, &record, at(Some(&relayed)), SECOND);
+        assert_eq!(told, [relayed], "dialled exactly there");
+        let (_, verified) = contacts.whereabouts(&record.peer_id(), None);
+        assert_ne!(
+            verified,
+            Some(home),
+            "it came by, and was not dialled there"
+        );
+    }
+
+    #[test]
+    fn where_the_same_dial_did_not_find_it_it_is_not() {
+        let mut contacts = Contacts::default();
+        let (tcp, quic) = (
+            text("/ip4/1.2.3.4/tcp/1"),
+            text("/ip4/1.2.3.4/udp/1/quic-v1"),
+        );
+        let keypair = Keypair::generate_ed25519();
+        let record = record_of(&keypair, 1, &[quic.clone(), tcp.clone()]);
+        let missed = [quic.clone()];
+        let place = Place {
+            dialled: Some(&tcp),
+            missed: &missed,
+            ..from("1.2.3.4")
+        };
+        let told = meet_at(&mut contacts, &record, place, SECOND);
+        assert_eq!(told, slice::from_ref(&tcp));
+        // Later it is found there, too.
+        let place = Place {
+            dialled: Some(&quic),
+            ..from("1.2.3.4")
+        };
+        assert_eq!(meet_at(&mut contacts, &record, place, SECOND), missed);
+    }
+
+    #[test]
+    fn each_address_is_told_once_until_it_fails() {
+        let mut contacts = Contacts::default();
+        let keypair = Keypair::generate_ed25519();
+        let (one, two) = (text("/ip4/1.2.3.4/tcp/1"), text("/ip4/1.2.3.4/tcp/2"));
+        let old = record_of(&keypair, 1, slice::from_ref(&one));
+        let new = record_of(&keypair, 2, &[one.clone(), two.clone()]);
+        let peer = old.peer_id();
+        let meet =
+            |contacts: &mut Contacts, record| meet_at(contacts, record, from("1.2.3.4"), SECOND);
+        assert_eq!(meet(&mut contacts, &old), slice::from_ref(&one));
+        assert_eq!(meet(&mut contacts, &new), slice::from_ref(&two));
+        assert!(meet(&mut contacts, &old).is_empty());
+        contacts.not_found_at(&peer, &two);
+        assert_eq!(meet(&mut contacts, &new), [two.clone()]);
+        contacts.failed(&peer);
+        assert_eq!(meet(&mut contacts, &new), [one.clone(), two.clone()]);
+        contacts.forget(&peer);
+        assert_eq!(meet(&mut contacts, &new), [one, two]);
+        assert!(meet(&mut contacts, &new).is_empty());
+    }
+
+    /// The seed of a tiny network has dialled nobody.
+    #[test]
+    fn who_has_found_few_saves_some_of_those_that_came_by() {
+        let mut contacts = Contacts::default();
+        let came_by = |contacts: &mut Contacts, n: u32| {
+            let home = text(&format!("/ip4/1.2.3.4/tcp/{}", n + 1));
+            let record = record_of(&Keypair::generate_ed25519(), 1, &[home]);
+            meet_at(contacts, &record, from("1.2.3.4"), n * SECOND);
+            record
+        };
+        let elsewhere = record(&Keypair::generate_ed25519(), 1, 1);
+        meet_at(&mut contacts, &elsewhere, from("1.2.3.4"), SECOND);
+        assert!(contacts.found().is_empty());
+        let first = came_by(&mut contacts, 1);
+        assert_eq!(contacts.found(), slice::from_ref(&first));
+        contacts.failed(&first.peer_id());
+        assert_eq!(contacts.found(), [first], "nobody else is left");
+        let found = record(&Keypair::generate_ed25519(), 1, 7);
+        meet(&mut contacts, &found, Some(&home(7)), SECOND);
+        for n in 2..100 {
+            came_by(&mut contacts, n);
+        }
+        let saved = contacts.found();
+        assert_eq!(saved.len(), FEW);
+        assert_eq!(saved[0], found, "before all others");
+        for port in 10..10 + FEW as u64 {
+            let found = record(&Keypair::generate_ed25519(), 1, port);
+            meet(&mut contacts, &found, Some(&home(port)), SECOND);
+        }
+        let saved = contacts.found();
+        assert_eq!(saved.len(), FEW + 1);
+        let own = |record: &Record| Target::of(&record.addresses()[0]).and_then(|t| t.prefixes());
+        assert!(
+            saved.iter().all(|record| own(record).is_none()),
+            "only those"
+        );
     }
 }

@@ -82,10 +82,13 @@ impl Handle {
     /// of their records, and that have not failed since; those met most recently first, at most 256. A
     /// view, in contrast, may hold peers that never were.
     ///
+    /// A node that has found fewer than 16 adds some, up to 16 in all, of those that have dialled it, without a relay, from the host that
+    /// their record names: a seed that everybody else dials would save nobody.
+    ///
     /// When all of them have failed they are returned all the same: it may be this node that has no
     /// network, and what was saved should not be wiped for that.
     pub fn contacted(&self) -> Vec<Record> {
-        self.lock().contacts.verified()
+        self.lock().contacts.found()
     }
 
     /// Hands out one peer; `None` only when the view is empty. See [`Selection`].

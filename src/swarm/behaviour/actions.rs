@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
     CloseConnection, ConnectionId, NotifyHandler, ToSwarm,
@@ -26,6 +26,20 @@ impl Actions {
 
     pub(super) fn emit(&mut self, event: Event) {
         self.0.push_back(ToSwarm::GenerateEvent(event));
+    }
+
+    /// Tells the other behaviours, and then the application, where `peer` was found: at `addresses`, which
+    /// do not name it.
+    pub(super) fn tell_contacted(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let full = |address: Multiaddr| address.with(Protocol::P2p(peer));
+        let addresses: Vec<_> = addresses.into_iter().map(full).collect();
+        for address in &addresses {
+            self.0.push_back(ToSwarm::NewExternalAddrOfPeer {
+                peer_id: peer,
+                address: address.clone(),
+            });
+        }
+        self.emit(Event::Contacted { peer, addresses });
     }
 
     pub(super) fn command(&mut self, peer_id: PeerId, connection: ConnectionId, event: Command) {

@@ -6,13 +6,16 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
-use crate::swarm::address::Target;
+use crate::swarm::{
+    address::{Host, Target},
+    contacts::Place,
+};
 
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
-    /// neighbour.
+    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
+    /// peer has become a neighbour.
     Exchange,
     /// Another behaviour of this swarm, or the application.
     Sibling,
@@ -34,6 +37,10 @@ struct Connection {
     origin: Origin,
     /// Where the peer was dialled, without its id; `None` when it has dialled.
     dialled: Option<Multiaddr>,
+    /// Where the same dial has not found it.
+    missed: Vec<Multiaddr>,
+    /// The host at the other end, when it is known and there is no relay in between.
+    host: Option<Host>,
     /// The wide network at the other end, if it is known.
     network: Option<u64>,
     support: Support,
@@ -41,6 +48,21 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
+}
+
+/// Where a new connection leads.
+#[derive(Debug, Default)]
+pub(super) struct Whither {
+    /// Where the peer was dialled, without its id; `None` when it has dialled.
+    pub(super) dialled: Option<Multiaddr>,
+    /// Where the same dial has not found it, without its id.
+    pub(super) missed: Vec<Multiaddr>,
+    /// The other end, if it is known.
+    pub(super) remote: Option<Target>,
+    /// Whether there is a relay in between.
+    pub(super) relayed: bool,
 }
 
 /// All established connections.
@@ -51,23 +73,28 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// `dialled`: where, without the peer's id at the end. `remote`: where the other end is.
     pub(super) fn add(
         &mut self,
         peer: PeerId,
         id: ConnectionId,
-        (origin, dialled, remote): (Origin, Option<Multiaddr>, &Multiaddr),
+        (origin, whither): (Origin, Whither),
         now: Duration,
     ) {
-        let prefixes = Target::of(remote).and_then(|target| target.prefixes());
+        let prefixes = whither.remote.and_then(|target| target.prefixes());
+        let host = whither.remote.map(|target| target.host());
+        // A name may lead elsewhere the next time.
+        let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
-            dialled,
+            dialled: whither.dialled,
+            missed: whither.missed,
+            host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
             used: false,
             since: now,
+            pruned: false,
         });
     }
 
@@ -90,12 +117,11 @@ impl Connections {
         connections.iter().map(|connection| connection.id)
     }
 
-    /// The connection to make an exchange with `peer` on, if there is any that might do.
-    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let mut connections = self.peers.get(peer)?.iter();
-        connections
-            .find(|connection| connection.support != Support::No)
-            .map(|connection| connection.id)
+    /// The connections to make an exchange with `peer` on, if there are any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        let usable = connections.iter().filter(|c| c.support != Support::No);
+        usable.map(|connection| connection.id)
     }
 
     /// All peers with a connection on which an exchange was made or that is known to do.
@@ -106,7 +132,7 @@ impl Connections {
         })
     }
 
-    /// Whether this behaviour opened the connection, and so has to close it.
+    /// Whether an instance of this behaviour opened the connection, and so they have to close it.
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
@@ -117,9 +143,34 @@ impl Connections {
         self.find(peer, id)?.dialled.as_ref()
     }
 
+    /// Where the other end of a connection is.
+    pub(super) fn place(&self, peer: &PeerId, id: ConnectionId) -> Place<'_> {
+        let connection = self.find(peer, id);
+        connection.map_or_else(Place::default, |connection| Place {
+            dialled: connection.dialled.as_ref(),
+            host: connection.host,
+            missed: &connection.missed,
+        })
+    }
+
     /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
     pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
         self.peers.get(peer)?.first()?.network
+    }
+
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
     }
 
     /// Notes that an exchange is made or tried on the connection.
@@ -220,13 +271,13 @@ mod tests {
         connections.add(
             sibling,
             connection(1),
-            (Origin::Sibling, None, &Multiaddr::empty()),
+            (Origin::Sibling, Whither::default()),
             Duration::ZERO,
         );
         connections.add(
             inbound,
             connection(2),
-            (Origin::Inbound, None, &Multiaddr::empty()),
+            (Origin::Inbound, Whither::default()),
             Duration::ZERO,
         );
         assert_eq!(
@@ -255,23 +306,23 @@ mod tests {
         connections.add(
             peer,
             connection(1),
-            (Origin::Exchange, None, &Multiaddr::empty()),
+            (Origin::Exchange, Whither::default()),
             Duration::ZERO,
         );
         connections.add(
             peer,
             connection(2),
-            (Origin::Inbound, None, &Multiaddr::empty()),
+            (Origin::Inbound, Whither::default()),
             Duration::ZERO,
         );
         assert_eq!(connections.of(&peer).count(), 2);
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false);
-        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
         assert!(!connections.is_connected(&peer));
-        assert_eq!(connections.usable(&peer), None);
+        assert_eq!(connections.usable(&peer).count(), 0);
     }
 }

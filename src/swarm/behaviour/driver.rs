@@ -23,6 +23,7 @@ use crate::{
             event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
             exchanges::Purpose,
             links::Links,
+            neighbours::Neighbours,
             seeds::Seeds,
         },
         config::{Config, ConfigError},
@@ -83,7 +84,10 @@ impl<O: Overlay<Record>> Driver<O> {
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
-            links: Links::new(config.neighbours()),
+            links: Links::new(
+                Neighbours::new(config.neighbours(), config.neighbour_rotation()),
+                config.pruning(),
+            ),
             seeds: Seeds::new(config.seed_backoff()),
             dials: Dials::new(config.limits(), config.gossip().quarantine()),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
@@ -105,7 +109,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Removes a peer from the view and from the neighbours; returns whether it was in the view.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         self.links
-            .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
+            .dismiss_neighbour(*peer, NeighbourDownReason::Removed);
         self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
         self.publisher.withdraw(peer);
@@ -121,7 +125,11 @@ impl<O: Overlay<Record>> Driver<O> {
         for id in self.links.exchanges.all() {
             // Blames nobody.
             let _ = self.gossip.handle_failure(id, Failure::Refused, now);
-            self.links.exchanges.finish(id);
+            let running = self.links.exchanges.finish(id);
+            let on = running.and_then(|running| Some((running.partner, running.connection?)));
+            if let Some((partner, connection)) = on {
+                self.links.release(partner, connection);
+            }
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
@@ -141,6 +149,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Does what the time asks for.
     pub(super) fn advance(&mut self, now: Duration) {
+        self.links.answer_fellows();
         match self.leaving {
             Some(Leaving::Left) => return,
             Some(Leaving::Until(end)) => {
@@ -167,7 +176,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.publisher.give(&sample);
         }
         if round {
-            self.links.confirm_a_neighbour(&mut self.rng);
+            self.links.begin_round(&mut self.rng);
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -182,7 +191,8 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.connections.forget_used();
             self.contact_more(now);
         }
-        if self.links.is_newly_short() {
+        self.links.prune(now);
+        if self.links.is_in_a_hurry(round) {
             self.gossip.hasten(now);
         }
     }
@@ -198,6 +208,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
+                    self.links.next_pruning(),
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -239,7 +250,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
         let (_, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
+        let connected = peer.filter(|peer| self.links.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => self.carry_out(exchange, Some(address), now),
@@ -256,6 +267,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let visitor = self.links.connections.has_come_by_itself(&peer);
         let exchange = match self.gossip.view().contains(&peer) {
             true => None, // Its turn will come.
+            false if self.links.usable(&peer).is_none() => None,
             false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
             false => self.gossip.exchange_with(peer, now),
         };
@@ -301,8 +313,9 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Brings the request of exchange `id` to its partner, or has it dialled.
     fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
-        match self.links.connections.usable(&partner) {
+        match self.links.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
+            None if self.links.is_closing(&partner) => {} // Then it is dialled.
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
@@ -341,7 +354,8 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             (Some(Purpose::Confirm), result) => {
                 if let Ok(response) = result {
-                    self.links.settle(peer, Some(response.neighbour));
+                    let answer = Some(response.neighbour);
+                    self.links.settle(peer, answer, &mut self.rng);
                 }
                 self.links.release(peer, connection);
             }
@@ -390,7 +404,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 view_len: self.gossip.view().len(),
             });
         }
-        self.links.settle(peer, Some(neighbour));
+        self.links.settle(peer, Some(neighbour), &mut self.rng);
         self.links.release(peer, connection);
         self.publish();
     }
@@ -418,7 +432,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
-    /// it advertises itself.
+    /// it advertises itself. Whoever cares is told where it was found.
     fn note_contact(
         &mut self,
         peer: PeerId,
@@ -430,10 +444,14 @@ impl<O: Overlay<Record>> Driver<O> {
         let own = own.filter(|record| record.peer_id() == peer);
         let own = own.max_by_key(|record| record.seq());
         let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
-        let dialled = self.links.connections.dialled(&peer, connection);
+        let place = self.links.connections.place(&peer, connection);
         let kept = |peer: &PeerId| self.links.is_neighbour(peer);
-        self.publisher
-            .contacts(|contacts| contacts.met(peer, record, dialled, now, kept));
+        let found = self
+            .publisher
+            .contacts(|contacts| contacts.met(peer, record, place, now, kept));
+        if !found.is_empty() {
+            self.links.actions.tell_contacted(peer, found);
+        }
     }
 
     fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
@@ -495,7 +513,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }),
         }
         if let Some(connection) = running.and_then(|running| running.connection) {
-            self.links.settle(peer, None);
+            self.links.settle(peer, None, &mut self.rng);
             self.links.release(peer, connection);
         }
         self.publish();
@@ -513,10 +531,14 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
+        let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
             // An answer would keep this node in the other's view.
             let refuse = Command::Refuse(id);
             self.links.actions.command(peer, connection, refuse);
+            if was_let_go {
+                self.links.release(peer, connection);
+            }
             return;
         }
         let response = match request {
@@ -560,6 +582,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .actions
             .command(peer, connection, Command::Respond(id, response));
+        if was_let_go {
+            self.links.release(peer, connection);
+        }
     }
 }
 

@@ -33,6 +33,20 @@ pub enum Event {
         /// How many peers the view holds now.
         view_len: usize,
     },
+    /// An exchange with the peer has succeeded, and it was *found* at these addresses of its own signed
+    /// record: this node has dialled it there, or it came, without a relay, from the host that they
+    /// name. Comes before the [`Exchanged`](Self::Exchanged), and after each address was told to the other
+    /// behaviours of the swarm (`FromSwarm::NewExternalAddrOfPeer`), once.
+    ///
+    /// Only what was not told before; all again when the peer has failed, said goodbye, was
+    /// [removed](crate::Behaviour::remove) or displaced by some 500 later ones, and is met again. A peer that does not
+    /// advertise itself, or whose address nobody has seen it at, is in no such event.
+    Contacted {
+        /// The peer.
+        peer: PeerId,
+        /// Where it was found, at least one address; each ends in `/p2p/<peer>`.
+        addresses: Vec<Multiaddr>,
+    },
     /// An exchange that this node started came to nothing.
     ExchangeFailed {
         /// The peer.
@@ -305,10 +319,15 @@ fn innermost(mut error: &(dyn StdError + 'static)) -> String {
 pub enum NeighbourDownReason {
     /// The last connection to it closed.
     ConnectionClosed,
-    /// It keeps the connection no longer.
+    /// The peer keeps the connection no longer: this node gave way to another there.
     Dissolved,
     /// It gave way to a peer that was short of neighbours.
     Replaced,
+    /// It was a neighbour for longest, and gave way to a fresh one: see
+    /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
+    Rotated,
+    /// The application has removed it: see [`Behaviour::remove`](crate::Behaviour::remove).
+    Removed,
     /// It said goodbye.
     Goodbye,
     /// This node said goodbye.

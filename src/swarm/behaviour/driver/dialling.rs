@@ -13,14 +13,15 @@ use crate::{
     gossip::message::ExchangeId,
     overlay::Overlay,
     swarm::{
-        address::split_peer,
+        address::{Target, split_peer},
         behaviour::{
-            connections::Origin,
+            connections::{Origin, Whither},
             dials::Addresses,
             driver::Driver,
             event::{Event, ExchangeError, NeighbourDownReason, SeedError, never_left, one_line},
             exchanges::Dial,
         },
+        limits::MAX_ADDRESSES,
         record::Record,
     },
 };
@@ -59,8 +60,9 @@ impl<O: Overlay<Record>> Driver<O> {
         if let Some(handed) = self.dials.handed(connection) {
             return handed;
         }
-        let for_seed = self.links.exchanges.is_dial(connection);
-        let Some(peer) = peer.filter(|_| !for_seed) else {
+        // Whoever dials for an exchange has chosen where, or there would be a budget for each instance.
+        let is_chosen = self.links.fellow.is_ours(connection);
+        let Some(peer) = peer.filter(|_| !is_chosen) else {
             return Vec::new();
         };
         let (Some(record), verified) = self.whereabouts(&peer) else {
@@ -85,10 +87,11 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let dial = self.links.exchanges.dial_ended(connection);
-        let origin = match (&dial, event.endpoint.is_dialer()) {
-            (Some(_), _) => Origin::Exchange,
-            (None, true) => Origin::Sibling,
-            (None, false) => Origin::Inbound,
+        let is_ours = self.links.fellow.established(peer, connection);
+        let origin = match (is_ours, event.endpoint.is_dialer()) {
+            (true, _) => Origin::Exchange,
+            (false, true) => Origin::Sibling,
+            (false, false) => Origin::Inbound,
         };
         let (dialled, remote) = match event.endpoint {
             ConnectedPoint::Dialer { address, .. } => (Some(split_peer(address).0), address),
@@ -98,9 +101,17 @@ impl<O: Overlay<Record>> Driver<O> {
             self.dials.answered(connection, address);
         }
         self.not_found_at(&peer, event.failed_addresses);
+        let missed = event.failed_addresses.iter().take(MAX_ADDRESSES);
+        let whither = Whither {
+            dialled,
+            missed: missed.map(|address| split_peer(address).0).collect(),
+            remote: Target::of(remote),
+            relayed: event.endpoint.is_relayed(),
+        };
         self.links
             .connections
-            .add(peer, connection, (origin, dialled, remote), now);
+            .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -137,6 +148,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         self.links.connections.remove(&peer, connection);
+        self.links.fellow.closed(connection);
         self.links.exchanges.connection_closed(connection);
         for id in self.links.exchanges.running_on(connection) {
             self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
@@ -144,6 +156,12 @@ impl<O: Overlay<Record>> Driver<O> {
         if !self.links.connections.is_connected(&peer) {
             self.links
                 .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
+        }
+        // They have waited for the end of the connection.
+        for id in self.links.exchanges.waiting_for(peer) {
+            if !self.links.exchanges.is_dialling(id) {
+                self.bring(id, peer, now);
+            }
         }
     }
 
@@ -153,6 +171,8 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let is_ours = self.links.fellow.is_ours(event.connection_id);
+        self.links.fellow.dial_failed(event.connection_id);
         let denied = matches!(
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
@@ -183,7 +203,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     .emit(Event::SeedFailed { address, error });
             }
             // A sibling wants the peer, and is told that it is connected already.
-            None if refused => {
+            None if refused && !is_ours => {
                 if let Some(peer) = event.peer_id {
                     self.links.share(peer);
                 }
@@ -227,8 +247,8 @@ impl<O: Overlay<Record>> Driver<O> {
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
                 let partner = self.links.exchanges.partner(id);
-                let connection = partner
-                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
+                let connection =
+                    partner.and_then(|partner| Some((partner, self.links.usable(&partner)?)));
                 if let Some((partner, connection)) = connection {
                     self.links.send_exchange(id, partner, connection);
                 }
