@@ -44,6 +44,10 @@ struct Arguments {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=64))]
     neighbours: Option<u16>,
 
+    /// In how many rounds a fresh neighbour is due [default: 30; with --quick 10]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rotation: Option<u32>,
+
     /// The view size: how many peers each node knows [default: 30; with --quick 10]
     #[arg(long, value_name = "C", value_parser = clap::value_parser!(u16).range(2..=128))]
     view: Option<u16>,
@@ -92,6 +96,7 @@ impl Arguments {
         Plan {
             nodes: or(self.nodes, 60, 20),
             keeps: Keeps::Neighbours(or(self.neighbours, 8, 4)),
+            rotation: self.rotation.unwrap_or(if self.quick { 10 } else { 30 }),
             view_size: or(self.view, 30, 10),
             rounds: self.rounds.unwrap_or(if self.quick { 40 } else { 300 }),
             period,

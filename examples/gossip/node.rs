@@ -55,6 +55,8 @@ pub struct Options {
     pub period: Duration,
     pub heartbeat: Duration,
     pub seeds: Vec<Multiaddr>,
+    /// In how many rounds a fresh neighbour is due.
+    pub rotation: u32,
     /// Gossipsub's own peer exchange.
     pub peer_exchange: bool,
 }
@@ -65,6 +67,7 @@ impl Options {
             .with_network("gossip")
             .with_view_size(self.view_size)
             .with_period(self.period)
+            .with_neighbour_rotation(Some(self.rotation))
             .with_neighbours(match self.keeps {
                 Keeps::Neighbours(count) => count,
                 Keeps::Everybody => 0,

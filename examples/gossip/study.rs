@@ -28,6 +28,8 @@ const LOOKS: u32 = 5;
 pub struct Plan {
     pub nodes: usize,
     pub keeps: Keeps,
+    /// In how many rounds a fresh neighbour is due.
+    pub rotation: u32,
     pub view_size: usize,
     /// From when all have joined.
     pub rounds: u32,
@@ -49,6 +51,7 @@ impl Plan {
     fn options(&self, seed: Option<&Node>) -> Options {
         Options {
             keeps: self.keeps,
+            rotation: self.rotation,
             view_size: self.view_size,
             period: self.period,
             heartbeat: self.heartbeat,

@@ -25,6 +25,7 @@ pub fn head(plan: &Plan) -> String {
     let Plan {
         nodes,
         keeps,
+        rotation,
         view_size,
         rounds,
         period,
@@ -43,8 +44,8 @@ pub fn head(plan: &Plan) -> String {
         false => "",
     };
     format!(
-        "{nodes} nodes join through one seed, one every {interval:?}; {neighbours} neighbours, view {view_size}, \
-         {rounds} rounds of {period:?};\ngossipsub with a heartbeat every {heartbeat:?}{exchange}; {messages} \
+        "{nodes} nodes join through one seed, one every {interval:?}; {neighbours} neighbours, a fresh one in some \
+         {rotation} rounds, view {view_size}, {rounds} rounds of {period:?};\ngossipsub with a heartbeat every {heartbeat:?}{exchange}; {messages} \
          messages per round, by all nodes in turn\n"
     )
 }
