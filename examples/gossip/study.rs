@@ -23,6 +23,32 @@ const AFTERWARDS: u32 = 10;
 /// How often per round the nodes are looked at after a crash.
 const LOOKS: u32 = 5;
 
+/// How many connections a node may have at any moment, as long as an exchange takes less than a period.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    pub neighbours: usize,
+    /// Exchanges that others have started.
+    pub inbound: usize,
+    /// One each for an exchange of the node's own; the one before, whose connection is being closed; a
+    /// neighbour that has given way to another; and a peer that has dialled at the same time as it was dialled.
+    pub slack: usize,
+}
+
+impl Bound {
+    /// As many inbound exchanges as neighbours: those come one per period on average, at random.
+    pub fn of(neighbours: usize) -> Self {
+        Self {
+            neighbours,
+            inbound: neighbours,
+            slack: 4,
+        }
+    }
+
+    pub fn total(self) -> usize {
+        self.neighbours + self.inbound + self.slack
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone)]
 pub struct Plan {

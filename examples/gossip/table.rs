@@ -6,19 +6,9 @@ use crate::gossip::{
     gauge::{Count, Most},
     ledger::Delivery,
     node::Keeps,
-    study::{Crashed, HEALED_WITHIN, Measured, Plan},
+    study::{Bound, Crashed, HEALED_WITHIN, Measured, Plan},
     topology::Topology,
 };
-
-/// What may be open beside the neighbours and as many inbound exchanges:
-/// an exchange of the node's own, the connection of the one before, which is being closed, that of a
-/// neighbour that was rotated out or replaced, and a second one to a peer that has dialled at the same time.
-pub const SLACK: usize = 4;
-
-/// How many connections a node may have at any moment.
-pub fn bound(neighbours: usize) -> usize {
-    2 * neighbours + SLACK
-}
 
 /// What all runs have in common.
 pub fn head(plan: &Plan) -> String {
@@ -229,11 +219,14 @@ fn bounds(runs: &[Measured]) -> String {
             [Some(&run.joining), Some(&run.running), crashed]
         });
         let most = phases.flatten().map(Most::total).max().unwrap_or_default();
-        let bound = bound(count);
+        let bound = Bound::of(count);
         text = format!(
-            "\nAsked with neighbours, at every moment: at most {count} + {count} inbound + {SLACK} = {bound}; \
-             most {most}: {}\n",
-            hit(most <= bound)
+            "\nAsked with neighbours, at every moment: at most {} + {} inbound + {} = {}; most {most}: {}\n",
+            bound.neighbours,
+            bound.inbound,
+            bound.slack,
+            bound.total(),
+            hit(most <= bound.total())
         );
     }
     text
