@@ -22,9 +22,8 @@ use std::{
 use common::swarms::{Node, PATIENCE, eventually, eventually_async, swarm};
 use futures::StreamExt;
 use gossip::{
-    gauge::Most,
     node::Keeps,
-    study::{self, Bound, HEALED_WITHIN, Plan},
+    study::{self, Bound, HEALED_WITHIN, Measured, Plan},
 };
 use libp2p::{
     Multiaddr, PeerId, Swarm,
@@ -38,20 +37,21 @@ use libp2p::{
     },
 };
 use libp2p_peer_sampling::{Behaviour, Config, Handle};
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 const NEIGHBOURS: usize = 4;
+/// How often a machine may be too busy to measure anything but itself.
+const ATTEMPTS: usize = 3;
 
-fn plan(keeps: Keeps) -> Plan {
-    let period = Duration::from_millis(250);
+fn plan(keeps: Keeps, period: Duration) -> Plan {
     Plan {
-        nodes: 18,
+        nodes: 16,
         keeps,
-        rotation: 10,
+        rotation: 8,
         view_size: 10,
-        rounds: 30,
+        rounds: 24,
         period,
-        heartbeat: period * 2 / 5,
+        heartbeat: period / 3,
         interval: Duration::from_millis(50),
         messages: 2,
         peer_exchange: false,
@@ -60,14 +60,33 @@ fn plan(keeps: Keeps) -> Plan {
     }
 }
 
+/// One network at a time; and once more when timers were too late for the periods to mean anything.
+async fn measured(plan: Plan) -> Measured {
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let _alone = ALONE.lock().await;
+    let mut attempt = 1;
+    loop {
+        let measured = study::run(&plan).await.expect("the nodes run");
+        let late = measured.latest_timer > plan.period / 5;
+        if !late || attempt == ATTEMPTS {
+            return measured;
+        }
+        attempt += 1;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_bounded_and_every_message_arrives_before_and_after_a_crash() {
-    let measured = study::run(&plan(Keeps::Neighbours(NEIGHBOURS))).await;
-    let measured = measured.expect("the nodes run");
+    let plan = plan(Keeps::Neighbours(NEIGHBOURS), Duration::from_millis(300));
+    let measured = measured(plan).await;
     let crashed = measured.crashed.as_ref().expect("half of them have");
     let bound = Bound::of(NEIGHBOURS).total();
     for most in [&measured.joining, &measured.running, &crashed.most] {
-        assert!(most.total() <= bound, "{most:?}");
+        let late = measured.latest_timer;
+        assert!(
+            most.total() <= bound,
+            "{most:?}; a timer was late by {late:?}"
+        );
     }
     assert!(measured.tally.down["Rotated"] > 0, "{:?}", measured.tally);
     assert!(measured.delivery.wanted > 0);
@@ -81,13 +100,12 @@ async fn connections_are_bounded_and_every_message_arrives_before_and_after_a_cr
 /// What the bound is measured against.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_every_exchange_is_kept_nodes_end_up_connected_to_nearly_everybody() {
-    let plan = plan(Keeps::Everybody);
-    let measured = study::run(&plan).await.expect("the nodes run");
-    let last = measured.bins.last().expect("30 rounds");
+    let plan = plan(Keeps::Everybody, Duration::from_millis(200));
+    let measured = measured(plan.clone()).await;
+    let last = measured.bins.last().expect("24 rounds");
     let bound = Bound::of(NEIGHBOURS).total();
     assert!(last.mean > bound as f64, "{last:?}");
-    let Most { peak, .. } = measured.running;
-    let peak = peak.expect("30 rounds");
+    let peak = measured.running.peak.expect("24 rounds");
     assert!(peak.count.total() >= plan.nodes - 1, "{peak:?}");
     assert!(measured.delivery.is_complete(), "{:?}", measured.missed);
 }

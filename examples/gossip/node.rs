@@ -130,6 +130,9 @@ pub struct Tally {
     /// into its mesh; counted at both ends.
     pub brief: usize,
     pub brief_in_mesh: usize,
+    /// How long they were open, all together and the one that was open for longest.
+    pub brief_sum: Duration,
+    pub brief_longest: Duration,
 }
 
 impl Records {
@@ -322,6 +325,7 @@ struct Watch {
 #[derive(Debug)]
 struct Link {
     peer: PeerId,
+    since: Duration,
     dialled: bool,
     /// Whether the peer ever was a neighbour, or in the mesh, while this connection was there.
     neighbour: bool,
@@ -339,6 +343,7 @@ impl Watch {
             } => {
                 let link = Link {
                     peer: peer_id,
+                    since: self.records.elapsed(),
                     dialled: endpoint.is_dialer(),
                     neighbour: false,
                     in_mesh: false,
@@ -350,9 +355,12 @@ impl Watch {
                 if let Some(link) = self.links.remove(&connection_id)
                     && !link.neighbour
                 {
+                    let open = self.records.elapsed().saturating_sub(link.since);
                     let tally = &mut self.records.all().tally;
                     tally.brief += 1;
                     tally.brief_in_mesh += usize::from(link.in_mesh);
+                    tally.brief_sum += open;
+                    tally.brief_longest = tally.brief_longest.max(open);
                 }
                 self.count(swarm);
             }

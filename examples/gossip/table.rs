@@ -98,6 +98,8 @@ pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
             "down",
             "brief connections",
             "in the mesh",
+            "open for",
+            "at most",
             "joined after",
             "timers late by",
         ],
@@ -283,6 +285,8 @@ fn tally(measured: &Measured) -> Row {
     row.extend([tally.exchanges, sum(&tally.failed), tally.up].map(|n| n.to_string()));
     row.push(sum(&tally.down).to_string());
     row.extend([tally.brief, tally.brief_in_mesh].map(|n| n.to_string()));
+    row.push(millis(tally.brief_sum / tally.brief.max(1) as u32));
+    row.push(millis(tally.brief_longest));
     row.push(format!("{:.1} s", measured.joined.as_secs_f64()));
     row.push(millis(measured.latest_timer));
     row
