@@ -4,6 +4,7 @@
 pub(crate) mod event;
 
 mod actions;
+mod candidates;
 mod connections;
 mod dials;
 mod driver;
@@ -11,6 +12,7 @@ mod exchanges;
 mod links;
 mod local;
 mod neighbours;
+mod relays;
 mod seeds;
 #[cfg(test)]
 mod world;
@@ -27,8 +29,8 @@ use futures_timer::Delay;
 use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrOfPeer,
+    StreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
@@ -37,6 +39,7 @@ use crate::{
     overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
+        address::{is_relayed, relay_of},
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
@@ -44,6 +47,7 @@ use crate::{
         },
         config::{Config, ConfigError},
         counters::Counters,
+        fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
@@ -62,8 +66,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// # Contract
 ///
 /// Compose it into a swarm and poll the swarm; there is nothing else that must be called. The
-/// behaviour joins through its [seeds](Config::with_seeds) or through any peer that somebody else
-/// connects and that speaks the protocol, keeps a view of random peers from then on, and keeps a
+/// behaviour joins through its [seeds](Config::with_seeds), or through any peer that speaks the
+/// protocol and that somebody else connects, or knows the address of; it keeps a view of random peers from then on, and keeps a
 /// few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
@@ -71,7 +75,11 @@ const LATE: Duration = Duration::from_secs(1);
 ///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
-///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses.
+///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses. They are told where contacts
+///   were found (`FromSwarm::NewExternalAddrOfPeer`, see [`Event::Contacted`]). And where they say by the
+///   same event that a peer is (mDNS, rendezvous, identify and Kademlia do, `Swarm::add_peer_address` does it for
+///   the application), this one looks for somebody to make an exchange with, while the view has room: within
+///   the same budget, one attempt for each address, and more while the view is empty.
 ///
 /// Connections that it dials for an exchange are closed by it afterwards, unless the peer has become
 /// a neighbour; connections that existed before stay. A behaviour that wants such a connection for
@@ -136,8 +144,13 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
-        let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        let local = LocalRecord::new(
+            keypair.clone(),
+            config.addresses().clone(),
+            config.advertises_listen_addresses(),
+        );
+        let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        driver.links.fellow = Fellow::of(local.peer_id());
         #[expect(
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"
@@ -265,13 +278,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.start.elapsed()
     }
 
-    fn new_handler(&self, peer: &PeerId, for_exchange: bool) -> Handler {
+    /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
+    fn new_handler(&self, peer: &PeerId, wanted: bool, relayed: bool) -> Handler {
         Handler::new(
             self.protocol.clone(),
             self.shared.clone(),
             *peer,
             self.config.gossip().exchange_timeout(),
-            for_exchange || self.driver.links.is_neighbour(peer),
+            wanted || (!relayed && self.driver.links.is_neighbour(peer)),
         )
     }
 }
@@ -284,10 +298,10 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler(&peer, false))
+        Ok(self.new_handler(&peer, false, is_relayed(local)))
     }
 
     fn handle_pending_outbound_connection(
@@ -307,12 +321,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let for_exchange = self.driver.links.exchanges.is_dial(connection);
-        Ok(self.new_handler(&peer, for_exchange))
+        Ok(self.new_handler(&peer, for_exchange, is_relayed(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
@@ -323,12 +337,24 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 self.driver.gossip.set_local(record);
             }
         }
+        if self.local.take_changed() {
+            let relays = self.local.addresses().filter_map(relay_of).collect();
+            let listening = self.local.is_setting_up();
+            self.driver.links.set_listening(relays, listening);
+        }
         match event {
             FromSwarm::ConnectionEstablished(event) => {
                 self.driver.on_connection_established(event, now);
             }
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
+            FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
+            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
+                // Who tells is told as well.
+                if !self.driver.links.fellow.is_telling(&peer_id, addr) {
+                    self.driver.on_address_told(peer_id, addr, now);
+                }
+            }
             _ => {}
         }
     }
@@ -368,8 +394,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
             if let Some(action) = self.driver.links.actions.pop() {
-                if matches!(action, ToSwarm::Dial { .. }) {
-                    self.shared.tally.dials.add(1);
+                match &action {
+                    ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
+                    ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
+                        self.driver.links.fellow.tells(*peer_id, address.clone());
+                    }
+                    _ => {}
                 }
                 return Poll::Ready(action);
             }
@@ -427,5 +457,41 @@ impl<O> fmt::Debug for Behaviour<O> {
             .field("protocol", &self.protocol)
             .field("links", &self.driver.links)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::task::noop_waker;
+
+    use super::*;
+
+    /// The swarm tells what one behaviour says to all of them, to that one too.
+    #[test]
+    fn our_own_announcements_are_no_candidates() {
+        let keypair = Keypair::generate_ed25519();
+        let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+        let [found, told] = [1, 2].map(|_| PeerId::random());
+        let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
+        let actions = &mut behaviour.driver.links.actions;
+        actions.tell_contacted(found, vec![address.clone()]);
+        let waker = noop_waker();
+        let action = behaviour.poll(&mut Context::from_waker(&waker));
+        let Poll::Ready(ToSwarm::NewExternalAddrOfPeer {
+            peer_id,
+            address: addr,
+        }) = action
+        else {
+            panic!("not announced: {action:?}");
+        };
+        let tell = |behaviour: &mut Behaviour, peer_id, addr: &Multiaddr| {
+            let event = NewExternalAddrOfPeer { peer_id, addr };
+            behaviour.on_swarm_event(FromSwarm::NewExternalAddrOfPeer(event));
+            behaviour.driver.candidates.is_waiting(behaviour.now())
+        };
+        assert!(!tell(&mut behaviour, peer_id, &addr));
+        // mDNS, or whoever it is, says the same.
+        assert!(tell(&mut behaviour, peer_id, &addr));
+        assert!(tell(&mut behaviour, told, &address));
     }
 }

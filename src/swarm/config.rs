@@ -16,6 +16,7 @@ use crate::{
         address::Scope,
         limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
         policy::AddressPolicy,
+        pruning::Pruning,
     },
 };
 
@@ -28,9 +29,12 @@ pub struct Config {
     gossip: gossip::config::Config,
     network: Option<String>,
     addresses: AddressPolicy,
+    listen_addresses: Option<bool>,
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
+    neighbour_rotation: Option<u32>,
+    pruning: Option<Pruning>,
     limits: Limits,
     overlay: OverlayKind,
     rng_seed: Option<u64>,
@@ -48,6 +52,8 @@ impl Config {
     pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
     /// The largest number of neighbours, in peers.
     pub const MAX_NEIGHBOURS: usize = 128;
+    /// The longest time between rotations of neighbours, in rounds.
+    pub const MAX_NEIGHBOUR_ROTATION: u32 = 1_000_000;
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
 
@@ -77,9 +83,12 @@ impl Config {
             overlay: OverlayKind::Basalt(Ranking::default()),
             network: None,
             addresses: AddressPolicy::new(Scope::Global),
+            listen_addresses: None,
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
+            neighbour_rotation: Some(30),
+            pruning: None,
             limits: Limits::default(),
             rng_seed: None,
         }
@@ -149,8 +158,42 @@ impl Config {
         self
     }
 
+    /// Whether this node advertises the addresses that it listens on although nobody has confirmed that it
+    /// can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
+    ///
+    /// `false` is for a private network with address translators inside, and for tests of AutoNAT on one machine:
+    /// then only *external* addresses are advertised, those that AutoNAT, UPnP, a relay or
+    /// `Swarm::add_external_address` have confirmed, and for as long as they are. `true` is for machines that are known to
+    /// have public addresses of their own. Either way an address must be in scope.
+    pub fn with_listen_addresses(mut self, advertised: bool) -> Self {
+        self.listen_addresses = Some(advertised);
+        self
+    }
+
     /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
     /// address must be admitted too. Default: no.
+    ///
+    /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a view, and may have
+    /// neighbours, whom it has dialled. Without a relayed address nobody *else* hears of it, neither other nodes nor
+    /// other behaviours there: whoever it dialled knows it as a contact, reaches it for as long as that connection lasts,
+    /// and cannot pass it on. Set it on those that are behind a translator and on those that shall hear of them.
+    ///
+    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per circuit, 4 circuits per peer and
+    /// 16 in all, and 30 new ones an hour for each peer that asks, so:
+    ///
+    /// - A relayed connection is good for an exchange (some 12 kB, at most 128 KiB both ways with the
+    ///   largest views), and not for a neighbour: those are only agreed on, and kept, over direct
+    ///   connections. Exchanges prefer these, too.
+    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s after an
+    ///   exchange (a guess): dcutr may make a direct one of it, and then the two agree at once. Otherwise it is closed at
+    ///   once.
+    /// - A relay that carries all it will says so ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the
+    ///   peer leaves the view, without blame. Where many nodes are behind few relays, raise the relays' limits.
+    /// - Peers behind one relay are in that relay's network: caps and rankings by network
+    ///   count them as one crowd, for identities behind a relay cost nothing.
+    /// - Dials in vain count against a relay that does not answer as for any address. One that answers, and does not
+    ///   reach the peer, may be asked four times as often within an hour
+    ///   ([`Limits::dials_per_address`]), and whoever is reached through it clears that count.
     pub fn with_relayed(mut self, relayed: bool) -> Self {
         self.addresses = self.addresses.with_relayed(relayed);
         self
@@ -190,6 +233,22 @@ impl Config {
     /// some to spare (a guess).
     pub fn with_neighbours(mut self, neighbours: usize) -> Self {
         self.neighbours = neighbours;
+        self
+    }
+
+    /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
+    /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
+    /// half; `None`: neighbours stay until one of them fails. Default: 30, with the default period a fresh
+    /// neighbour every 5 minutes.
+    pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
+        self.neighbour_rotation = rounds;
+        self
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened. Default: `None`, never: what this
+    /// behaviour opens itself it closes itself.
+    pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
+        self.pruning = pruning;
         self
     }
 
@@ -295,9 +354,26 @@ impl Config {
         &self.addresses
     }
 
+    /// Whether listen addresses are advertised without confirmation; see
+    /// [`with_listen_addresses`](Self::with_listen_addresses).
+    pub fn advertises_listen_addresses(&self) -> bool {
+        let narrow = self.addresses.scope() != Scope::Global;
+        self.listen_addresses.unwrap_or(narrow)
+    }
+
     /// How many exchange partners stay connected on purpose.
     pub fn neighbours(&self) -> usize {
         self.neighbours
+    }
+
+    /// After how many rounds without a fresh neighbour one gives way.
+    pub fn neighbour_rotation(&self) -> Option<u32> {
+        self.neighbour_rotation
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened.
+    pub fn pruning(&self) -> Option<Pruning> {
+        self.pruning
     }
 
     /// The peers to start from.
@@ -356,8 +432,20 @@ impl Config {
         if self.neighbours > Self::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
-        let (first, longest) = self.seed_backoff;
+        let rotation = self.neighbour_rotation.unwrap_or(1);
+        if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
+            return Err(ConfigError::NeighbourRotation(rotation));
+        }
         let (shortest, limit) = gossip::config::Config::PERIOD;
+        if let Some(pruning) = self.pruning
+            && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
+        {
+            return Err(ConfigError::Pruning {
+                pruning,
+                neighbours: self.neighbours,
+            });
+        }
+        let (first, longest) = self.seed_backoff;
         if first < shortest || first > longest || longest > limit {
             return Err(ConfigError::SeedBackoff { first, longest });
         }
@@ -381,6 +469,23 @@ pub enum ConfigError {
     /// Too many neighbours.
     #[error("neighbours is {0}, must be 0 to {max}", max = Config::MAX_NEIGHBOURS)]
     Neighbours(usize),
+    /// Neighbours are rotated too often or too seldom.
+    #[error(
+        "neighbour rotation is {0} rounds, must be 1 to {max}",
+        max = Config::MAX_NEIGHBOUR_ROTATION
+    )]
+    NeighbourRotation(u32),
+    /// Connections would be pruned that are kept on purpose, or only after ages.
+    #[error(
+        "pruning beyond {} connections after {:?}, must be at least the {} neighbours, and 1, and at most 24h",
+        .pruning.max_connections, .pruning.grace, .neighbours
+    )]
+    Pruning {
+        /// What was set.
+        pruning: Pruning,
+        /// How many neighbours are to be kept.
+        neighbours: usize,
+    },
     /// The network's name will not do.
     #[error(
         "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
@@ -441,6 +546,22 @@ mod tests {
             (
                 Config::local().with_neighbours(129),
                 "neighbours is 129, must be 0 to 128",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(0)),
+                "neighbour rotation is 0 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(1_000_001)),
+                "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_pruning(Some(Pruning {
+                    max_connections: 7,
+                    grace: Duration::from_secs(60),
+                })),
+                "pruning beyond 7 connections after 60s, must be at least the 8 neighbours, and 1, and \
+                 at most 24h",
             ),
             (
                 Config::local().with_network(""),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -11,11 +12,15 @@ use crate::swarm::{
     contacts::Place,
 };
 
+/// How long a relayed connection is left open after an exchange when there is room for one more neighbour: dcutr takes
+/// two round trips through the relay, and a dial. A guess.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
-    /// neighbour.
+    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
+    /// peer has become a neighbour.
     Exchange,
     /// Another behaviour of this swarm, or the application.
     Sibling,
@@ -41,13 +46,22 @@ struct Connection {
     missed: Vec<Multiaddr>,
     /// The host at the other end, when it is known and there is no relay in between.
     host: Option<Host>,
-    /// The wide network at the other end, if it is known.
+    /// The wide network at the other end, if it is known; behind a relay, the relay's.
     network: Option<u64>,
+    /// Whether there is a relay in between. Relays close what lasts for long, two minutes mostly, so it is good for an
+    /// exchange, and not for a neighbour.
+    relayed: bool,
+    /// That relay, if it is known.
+    relay: Option<PeerId>,
+    /// Until when it is left open after an exchange, for the two ends may connect directly with its help.
+    upgrades_until: Option<Duration>,
     support: Support,
     /// Whether an exchange was made or tried on it.
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
 }
 
 /// Where a new connection leads.
@@ -61,13 +75,30 @@ pub(super) struct Whither {
     pub(super) remote: Option<Target>,
     /// Whether there is a relay in between.
     pub(super) relayed: bool,
+    /// That relay, if it is known.
+    pub(super) relay: Option<PeerId>,
 }
 
+/// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
+const MUTE: usize = 1_024;
+
 /// All established connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
+    /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
+    /// another instance of this behaviour may do so in every round.
+    mute: LruCache<PeerId, ()>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            mute: LruCache::new(MUTE),
+        }
+    }
 }
 
 impl Connections {
@@ -82,16 +113,21 @@ impl Connections {
         let host = whither.remote.map(|target| target.host());
         // A name may lead elsewhere the next time.
         let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
+        let upgrades = whither.relayed && origin == Origin::Exchange;
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
+            relayed: whither.relayed,
+            relay: whither.relay,
+            upgrades_until: upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT)),
             dialled: whither.dialled,
             missed: whither.missed,
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: false,
+            used: self.mute.contains_key(&peer),
             since: now,
+            pruned: false,
         });
     }
 
@@ -114,12 +150,84 @@ impl Connections {
         connections.iter().map(|connection| connection.id)
     }
 
-    /// The connection to make an exchange with `peer` on, if there is any that might do.
-    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let mut connections = self.peers.get(peer)?.iter();
-        connections
-            .find(|connection| connection.support != Support::No)
+    /// The connections to `peer` without a relay in between.
+    pub(super) fn direct(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).into_iter().flatten();
+        connections.filter(|c| !c.relayed).map(|c| c.id)
+    }
+
+    /// Whether there is a connection to `peer` without a relay in between.
+    pub(super) fn is_direct(&self, peer: &PeerId) -> bool {
+        self.direct(peer).next().is_some()
+    }
+
+    /// The connections to make an exchange with `peer` on, if there are any that might do; direct ones
+    /// first.
+    pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        let which = |relayed| {
+            let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
+            let usable = connections.iter().filter(usable);
+            usable.filter(move |c| c.relayed == relayed)
+        };
+        which(false)
+            .chain(which(true))
             .map(|connection| connection.id)
+    }
+
+    /// Whether `relay` is connected, and as far as is known at this host.
+    pub(super) fn is_relay_at(&self, relay: &PeerId, host: Host) -> bool {
+        let connections = self.peers.get(relay).into_iter().flatten();
+        let mut hosts = connections.filter(|c| !c.relayed).map(|c| c.host);
+        let ip = matches!(host, Host::Ip(_));
+        hosts.any(|at| !ip || at.is_none_or(|at| at == host))
+    }
+
+    /// Whether a connection runs through `relay`.
+    pub(super) fn is_through(&self, relay: &PeerId) -> bool {
+        let mut connections = self.peers.values().flatten();
+        connections.any(|connection| connection.relay.as_ref() == Some(relay))
+    }
+
+    /// The relay that a connection runs through, if it does and that is known.
+    pub(super) fn relay(&self, peer: &PeerId, id: ConnectionId) -> Option<PeerId> {
+        self.find(peer, id)?.relay
+    }
+
+    /// Whether a relayed connection is to be left open for a while, for a direct one may come of it.
+    pub(super) fn is_upgrading(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|connection| connection.upgrades_until.is_some())
+    }
+
+    /// Ends the while that the relayed connections of `peer` are left open for; returns these.
+    pub(super) fn end_upgrades(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
+        let connections = self.peers.get_mut(peer).into_iter().flatten();
+        let upgrading = connections.filter_map(|c| c.upgrades_until.take().map(|_| c.id));
+        upgrading.collect()
+    }
+
+    /// The next peer whose relayed connections have been left open for long enough.
+    pub(super) fn upgrade_overdue(&self, now: Duration) -> Option<PeerId> {
+        let overdue = |c: &Connection| c.upgrades_until.is_some_and(|until| until <= now);
+        let mut peers = self.peers.iter();
+        let found = peers.find(|(_, connections)| connections.iter().any(overdue));
+        found.map(|(peer, _)| *peer)
+    }
+
+    /// When [`Self::upgrade_overdue`] has somebody next.
+    pub(super) fn next_upgrade(&self) -> Option<Duration> {
+        let connections = self.peers.values().flatten();
+        connections.filter_map(|c| c.upgrades_until).min()
+    }
+
+    /// All connections that this behaviour has opened.
+    pub(super) fn all_for_exchange(&self) -> Vec<(PeerId, ConnectionId)> {
+        let all = self.peers.iter().flat_map(|(peer, connections)| {
+            connections.iter().map(|connection| (*peer, connection))
+        });
+        let ours = all.filter(|(_, c)| c.origin == Origin::Exchange);
+        ours.map(|(peer, c)| (peer, c.id)).collect()
     }
 
     /// All peers with a connection on which an exchange was made or that is known to do.
@@ -130,10 +238,17 @@ impl Connections {
         })
     }
 
-    /// Whether this behaviour opened the connection, and so has to close it.
+    /// Whether an instance of this behaviour opened the connection, and so they have to close it.
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
+    }
+
+    /// Whether the peer has made itself heard on the connection: an exchange was made there, or the peer has
+    /// dialled.
+    pub(super) fn has_served(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|c| c.origin == Origin::Inbound || c.support == Support::Yes)
     }
 
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
@@ -151,9 +266,33 @@ impl Connections {
         })
     }
 
-    /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
+    /// The wide network, /16 or /32, that a connected peer is in, as its oldest direct connection shows.
     pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
-        self.peers.get(peer)?.first()?.network
+        let connections = self.peers.get(peer)?.iter();
+        connections
+            .min_by_key(|connection| connection.relayed)?
+            .network
+    }
+
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Whether a connection to `peer` is about to close because it was pruned.
+    pub(super) fn is_pruned(&self, peer: &PeerId) -> bool {
+        let mut connections = self.peers.get(peer).into_iter().flatten();
+        connections.any(|connection| connection.pruned)
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
     }
 
     /// Notes that an exchange is made or tried on the connection.
@@ -165,6 +304,7 @@ impl Connections {
 
     /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
     pub(super) fn forget_used(&mut self) {
+        self.mute.clear();
         for connection in self.peers.values_mut().flatten() {
             connection.used = false;
         }
@@ -181,6 +321,10 @@ impl Connections {
 
     /// Notes whether the peer speaks the protocol.
     pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+        match speaks {
+            true => _ = self.mute.remove(peer),
+            false => _ = self.mute.insert(*peer, ()),
+        }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
                 true => Support::Yes,
@@ -282,6 +426,27 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        let mut is_untried = |id, speaks: Option<bool>| {
+            let sibling = (Origin::Sibling, Whither::default());
+            connections.add(peer, connection(id), sibling, Duration::ZERO);
+            if let Some(speaks) = speaks {
+                connections.mark_support(&peer, connection(id), speaks);
+            }
+            let untried = connections.untried(Duration::ZERO, None).is_some();
+            connections.remove(&peer, connection(id));
+            untried
+        };
+        assert!(is_untried(1, None));
+        assert!(!is_untried(2, Some(false)));
+        assert!(!is_untried(3, None));
+        is_untried(4, Some(true));
+        assert!(is_untried(5, None), "it has learnt to");
+    }
+
+    #[test]
     fn connections_come_and_go() {
         let mut connections = Connections::default();
         let peer = PeerId::random();
@@ -302,10 +467,10 @@ mod tests {
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false);
-        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
         assert!(!connections.is_connected(&peer));
-        assert_eq!(connections.usable(&peer), None);
+        assert_eq!(connections.usable(&peer).count(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What is under way: which exchange waits for which dial, and which answer belongs to which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -19,10 +19,11 @@ pub(super) struct Running {
     pub(super) seed: Option<Multiaddr>,
     /// The connection it runs on, once it does.
     pub(super) connection: Option<ConnectionId>,
-    /// What to send, until it is sent.
-    request: Option<Request<Record>>,
-    /// Whether it has waited for a dial of somebody else's in vain.
+    request: Request<Record>,
+    /// Whether it has waited for a dial of somebody else's in vain, or lost its connection.
     redialled: bool,
+    /// The relay that has to be connected before the partner is dialled again.
+    relay: Option<PeerId>,
 }
 
 /// What a dial of ours is for.
@@ -62,8 +63,9 @@ impl Exchanges {
             partner: exchange.partner,
             seed,
             connection: None,
-            request: Some(exchange.request),
+            request: exchange.request,
             redialled: false,
+            relay: None,
         };
         self.running.insert(exchange.id, running);
     }
@@ -94,10 +96,44 @@ impl Exchanges {
         running.is_some_and(|running| running.connection.is_none())
     }
 
-    /// Whether to dial for an exchange that has waited for somebody else's dial in vain: once.
+    /// Whether to dial for an exchange that has waited for somebody else's dial in vain, or whose
+    /// connection is gone: once. Then it waits for a connection again.
     pub(super) fn redial(&mut self, id: ExchangeId) -> bool {
         let running = self.running.get_mut(&id);
-        running.is_some_and(|running| !std::mem::replace(&mut running.redialled, true))
+        running.is_some_and(|running| {
+            let first = !std::mem::replace(&mut running.redialled, true);
+            if first {
+                running.connection = None;
+            }
+            first
+        })
+    }
+
+    /// With whom exchanges are under way.
+    pub(super) fn partners(&self) -> BTreeSet<PeerId> {
+        let running = self.running.values();
+        running.map(|running| running.partner).collect()
+    }
+
+    /// Leaves an exchange waiting until somebody else's dial of a relay has ended.
+    pub(super) fn wait_for_relay(&mut self, id: ExchangeId, relay: PeerId) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.relay = Some(relay);
+        }
+    }
+
+    /// The exchanges that have waited for a dial of `relay`, which has ended, and their partners.
+    pub(super) fn relay_ready(&mut self, relay: &PeerId) -> Vec<(ExchangeId, PeerId)> {
+        let running = self.running.iter_mut();
+        let waiting = running.filter(|(_, r)| r.relay.as_ref() == Some(relay));
+        let mut ready = Vec::new();
+        for (id, running) in waiting {
+            running.relay = None;
+            if running.connection.is_none() {
+                ready.push((*id, running.partner));
+            }
+        }
+        ready
     }
 
     /// Whether nothing at all is under way.
@@ -136,8 +172,9 @@ impl Exchanges {
         id: ExchangeId,
         connection: ConnectionId,
     ) -> Option<(OutboundId, Request<Record>)> {
-        let running = self.running.get_mut(&id)?;
-        let request = running.request.take()?;
+        let running = self.running.get_mut(&id);
+        let running = running.filter(|running| running.connection.is_none())?;
+        let request = running.request.clone();
         running.connection = Some(connection);
         Some((self.note(connection, Purpose::Exchange(id)), request))
     }
@@ -153,9 +190,12 @@ impl Exchanges {
     }
 
     /// Forgets what was sent on a connection that is gone. Exchanges on it have to be finished by
-    /// the caller.
-    pub(super) fn connection_closed(&mut self, connection: ConnectionId) {
-        self.sent.retain(|_, sent| sent.connection != connection);
+    /// the caller; returns whether a question about neighbours is among what is left unanswered.
+    pub(super) fn connection_closed(&mut self, connection: ConnectionId) -> bool {
+        let gone = |_: &OutboundId, sent: &mut Sent| sent.connection == connection;
+        let gone: Vec<_> = self.sent.extract_if(.., gone).collect();
+        gone.iter()
+            .any(|(_, sent)| sent.purpose == Purpose::Confirm)
     }
 
     /// Whether any notice is unanswered.

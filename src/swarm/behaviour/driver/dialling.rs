@@ -1,24 +1,29 @@
 //! Whom the driver dials, and what the swarm says of connections.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
-    ConnectionId, DialError,
-    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
+    ConnectionId, DialError, ListenError,
+    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
 };
+use rand::seq::IteratorRandom;
 
 use crate::{
     gossip::message::ExchangeId,
     overlay::Overlay,
     swarm::{
-        address::{Target, split_peer},
+        address::{Target, relay_of, split_peer},
         behaviour::{
+            candidates::Outcome,
             connections::{Origin, Whither},
-            dials::Addresses,
-            driver::Driver,
-            event::{Event, ExchangeError, NeighbourDownReason, SeedError, never_left, one_line},
+            dials::{Addresses, Choice, Fate},
+            driver::{Driver, MOST_BESIDE},
+            event::{
+                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, is_relay_full,
+                never_left, one_line,
+            },
             exchanges::Dial,
         },
         limits::MAX_ADDRESSES,
@@ -30,17 +35,89 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Dials the partner of exchange `id`, within the budget.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
         let (record, verified) = self.whereabouts(&partner);
+        let unsigned = match &record {
+            Some(_) => Vec::new(),
+            None => self.candidates.addresses(&partner),
+        };
         let addresses = Addresses {
-            known: record.as_ref().map_or(&[], Record::addresses),
+            known: record.as_ref().map_or(&unsigned, |r| r.addresses()),
             verified: verified.as_ref(),
         };
         match self.dials.choose(addresses, now, &mut self.rng) {
+            // Not by its id alone: whoever has a peer dialled that nobody has signed for would have the
+            // other behaviours add what the budget has not counted, and the policy not seen.
+            Ok(choice) if !unsigned.is_empty() => {
+                let chosen = choice.addresses().to_vec();
+                self.candidates.dialled(&partner, &chosen);
+                let connection = self.links.dial_partner_at(id, partner, chosen);
+                self.hand_over(connection, choice, now);
+            }
             Ok(choice) => {
                 let connection = self.links.dial_partner(id, partner);
-                self.dials.hand_over(connection, choice, now);
+                self.hand_over(connection, choice, now);
             }
-            Err(why) => self.exchange_failed(id, why.into(), now),
+            Err(why) => {
+                self.candidates.not_dialled(&partner);
+                self.exchange_failed(id, why.into(), now);
+            }
         }
+    }
+
+    /// Another behaviour, or the application, says that `peer` is at `address`.
+    pub(in crate::swarm::behaviour) fn on_address_told(
+        &mut self,
+        peer: PeerId,
+        address: &Multiaddr,
+        now: Duration,
+    ) {
+        let wanted = peer != self.local && self.policy.check(&peer, address).is_ok();
+        if wanted && self.leaving.is_none() {
+            self.candidates.tell(peer, split_peer(address).0, now);
+        }
+    }
+
+    /// Contacts peers of whom only siblings know where they are, as long as more than half of the minute's dials are
+    /// left: the rest is for rounds. Only when the view has room.
+    pub(super) fn contact_candidates(&mut self, now: Duration) {
+        self.candidates_at = None;
+        while self.wants_more_peers() && self.gossip.in_flight() < MOST_BESIDE {
+            if !self.candidates.is_waiting(now) {
+                return;
+            }
+            let spare = self.dials.next_spare();
+            if spare.is_none_or(|at| at > now) {
+                self.candidates_at = spare;
+                return;
+            }
+            let (view, connections) = (self.gossip.view(), &self.links.connections);
+            let next = self.publisher.contacts(|contacts| {
+                // Whoever is alone asks those again, too, who are in no view.
+                let met = |peer: &PeerId| !view.is_empty() && contacts.contains(peer);
+                self.candidates.next(
+                    (now, &mut self.rng),
+                    |peer| view.contains(peer) || met(peer),
+                    |peer| connections.is_connected(peer),
+                )
+            });
+            let Some(peer) = next else {
+                return;
+            };
+            match self.gossip.exchange_with(peer, now) {
+                Some(exchange) => self.carry_out(exchange, None, now),
+                // One with the same peer is under way: as good.
+                None => {
+                    self.candidates.not_dialled(&peer);
+                    self.candidates.ended(&peer, Outcome::Failed, now);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Duration) {
+        self.dials.hand_over(connection, choice, now);
+        let handed = self.dials.handed(connection).unwrap_or_default();
+        let relays = handed.iter().filter_map(relay_of).collect();
+        self.links.relays.dialled_through(connection, relays);
     }
 
     /// What is known of where a peer is: its record, and the one of its addresses where it was found.
@@ -57,11 +134,15 @@ impl<O: Overlay<Record>> Driver<O> {
         peer: Option<PeerId>,
         now: Duration,
     ) -> Vec<Multiaddr> {
+        if let Some(peer) = peer {
+            self.dials.begun(connection, peer);
+        }
         if let Some(handed) = self.dials.handed(connection) {
             return handed;
         }
-        let for_seed = self.links.exchanges.is_dial(connection);
-        let Some(peer) = peer.filter(|_| !for_seed) else {
+        // Whoever dials for an exchange has chosen where, or there would be a budget for each instance.
+        let is_chosen = self.links.fellow.is_ours(connection);
+        let Some(peer) = peer.filter(|_| !is_chosen) else {
             return Vec::new();
         };
         let (Some(record), verified) = self.whereabouts(&peer) else {
@@ -73,7 +154,7 @@ impl<O: Overlay<Record>> Driver<O> {
         };
         let choice = self.dials.choose_for_sibling(addresses, now, &mut self.rng);
         match choice {
-            Ok(choice) => self.dials.hand_over(connection, choice, now),
+            Ok(choice) => self.hand_over(connection, choice, now),
             Err(why) => tracing::debug!(%peer, %why, "No address for a sibling"),
         }
         self.dials.handed(connection).unwrap_or_default()
@@ -85,19 +166,37 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        self.blocked.remove(&peer);
         let dial = self.links.exchanges.dial_ended(connection);
-        let origin = match (&dial, event.endpoint.is_dialer()) {
-            (Some(_), _) => Origin::Exchange,
-            (None, true) => Origin::Sibling,
-            (None, false) => Origin::Inbound,
+        let is_dialler = event.endpoint.is_dialer();
+        if is_dialler && dial.is_none() && self.links.relays.is_dialled_through(&peer) {
+            // A sibling has dialled it, for the sake of a dial of ours.
+            self.links.fellow.dials(connection);
+        }
+        let is_ours = self.links.fellow.established(peer, connection);
+        let origin = match (is_ours, is_dialler) {
+            (true, _) => Origin::Exchange,
+            (false, true) => Origin::Sibling,
+            (false, false) => Origin::Inbound,
         };
-        let (dialled, remote) = match event.endpoint {
-            ConnectedPoint::Dialer { address, .. } => (Some(split_peer(address).0), address),
-            ConnectedPoint::Listener { send_back_addr, .. } => (None, send_back_addr),
+        let (mut dialled, remote, relay) = match event.endpoint {
+            ConnectedPoint::Dialer { address, .. } => {
+                (Some(split_peer(address).0), address, relay_of(address))
+            }
+            ConnectedPoint::Listener {
+                local_addr,
+                send_back_addr,
+            } => (None, send_back_addr, relay_of(local_addr)),
         };
+        self.dials.dial_ended(connection);
+        if let Some(address) = dialled.take_if(|a| !self.is_relay_there(a)) {
+            tracing::debug!(%peer, %address, "Relayed, and not by who is at that address");
+            self.dials.failed(connection, |_| Fate::InVain);
+        }
         if let Some(address) = &dialled {
             self.dials.answered(connection, address);
         }
+        self.links.dial_through_ended(connection);
         self.not_found_at(&peer, event.failed_addresses);
         let missed = event.failed_addresses.iter().take(MAX_ADDRESSES);
         let whither = Whither {
@@ -105,16 +204,28 @@ impl<O: Overlay<Record>> Driver<O> {
             missed: missed.map(|address| split_peer(address).0).collect(),
             remote: Target::of(remote),
             relayed: event.endpoint.is_relayed(),
+            relay,
         };
+        let upgraded = !whither.relayed
+            && self.links.connections.is_connected(&peer)
+            && !self.links.connections.is_direct(&peer);
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
         }
         for id in self.links.exchanges.waiting_for(peer) {
             self.links.send_exchange(id, peer, connection);
+        }
+        for (id, partner) in self.links.exchanges.relay_ready(&peer) {
+            self.dial_partner(id, partner, now);
+        }
+        // Both ends have met through the relay: they need not wait for their next exchange.
+        if upgraded && self.publisher.contacts(|contacts| contacts.contains(&peer)) {
+            self.links.upgraded(peer, connection);
         }
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
@@ -144,14 +255,28 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        let has_served = self.links.connections.has_served(&peer, connection);
+        let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
-        self.links.exchanges.connection_closed(connection);
-        for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        self.links.fellow.closed(connection);
+        if self.links.exchanges.connection_closed(connection) {
+            self.links.settle(peer, None, &mut self.rng);
         }
-        if !self.links.connections.is_connected(&peer) {
+        if let Some(relay) = relay {
+            self.links.release_all(relay);
+        }
+        for id in self.links.exchanges.running_on(connection) {
+            self.lost_its_connection(id, peer, has_served, now);
+        }
+        if !self.links.connections.is_direct(&peer) {
             self.links
                 .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
+        }
+        // They have waited for the end of the connection.
+        for id in self.links.exchanges.waiting_for(peer) {
+            if !self.links.exchanges.is_dialling(id) {
+                self.bring(id, peer, now);
+            }
         }
     }
 
@@ -161,15 +286,30 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let is_ours = self.links.fellow.is_ours(event.connection_id);
+        self.links.fellow.dial_failed(event.connection_id);
         let denied = matches!(
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
         );
-        self.dials.failed(event.connection_id, |address| {
-            refused || denied || never_left(event.error, address)
-        });
+        self.dials.dial_ended(event.connection_id);
+        let nothing = refused || denied;
+        let fates: BTreeMap<_, _> = self
+            .dials
+            .handed(event.connection_id)
+            .into_iter()
+            .flatten()
+            .map(|address| (address.clone(), self.fate(event.error, &address)))
+            .collect();
+        self.dials
+            .failed(event.connection_id, |address| match nothing {
+                true => Fate::Unmade,
+                false => fates.get(address).copied().unwrap_or(Fate::InVain),
+            });
+        self.links.dial_through_ended(event.connection_id);
         if let Some(peer) = &event.peer_id {
             match event.error {
+                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -191,7 +331,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     .emit(Event::SeedFailed { address, error });
             }
             // A sibling wants the peer, and is told that it is connected already.
-            None if refused => {
+            None if refused && !is_ours => {
                 if let Some(peer) = event.peer_id {
                     self.links.share(peer);
                 }
@@ -199,8 +339,65 @@ impl<O: Overlay<Record>> Driver<O> {
             None => {}
         }
         let waiting = event.peer_id.filter(|_| !refused);
+        for (id, partner) in
+            waiting.map_or_else(Vec::new, |peer| self.links.exchanges.relay_ready(&peer))
+        {
+            self.dial_partner(id, partner, now);
+        }
         for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
             self.waited_in_vain(id, event.error, now);
+        }
+    }
+
+    /// A guard of this swarm has denied the dial for exchange `id`: the exchange is made with somebody who is
+    /// connected already, so that a node at its limits takes part all the same. Gives `error` back when
+    /// there is nobody.
+    fn ask_somebody_connected(
+        &mut self,
+        id: ExchangeId,
+        error: ExchangeError,
+        now: Duration,
+    ) -> Option<ExchangeError> {
+        let busy = self.links.exchanges.partners();
+        let is_free = |peer: &PeerId| !busy.contains(peer) && self.links.usable(peer).is_some();
+        let neighbours = self.links.neighbours().iter().copied().filter(is_free);
+        let partner = neighbours.choose(&mut self.rng).or_else(|| {
+            let speaking = self.links.connections.speaking().map(|(peer, _)| peer);
+            speaking.filter(is_free).choose(&mut self.rng)
+        });
+        let Some(exchange) =
+            partner.and_then(|partner| self.gossip.exchange_instead(id, partner, now))
+        else {
+            return Some(error);
+        };
+        if let Some(refused) = self.links.exchanges.finish(id) {
+            self.links.actions.emit(Event::ExchangeFailed {
+                peer: refused.partner,
+                error,
+                removed: false,
+            });
+        }
+        self.carry_out(exchange, None, now);
+        None
+    }
+
+    /// A guard of this swarm does not want the peer at all. Whoever tells of it brings it back no sooner than
+    /// it is given another chance.
+    fn block(&mut self, peer: PeerId, now: Duration) {
+        self.remove(&peer);
+        self.blocked
+            .insert(peer, now.saturating_add(self.blocked_for));
+    }
+
+    pub(in crate::swarm::behaviour) fn on_listen_failure(
+        &mut self,
+        event: ListenFailure,
+        now: Duration,
+    ) {
+        if let (Some(peer), ListenError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
         }
     }
 
@@ -211,6 +408,55 @@ impl<O: Overlay<Record>> Driver<O> {
                 contacts.not_found_at(peer, &split_peer(address).0);
             }
         });
+    }
+
+    /// The connection closed before the answer came.
+    fn lost_its_connection(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        has_served: bool,
+        now: Duration,
+    ) {
+        let elsewhere = || self.links.usable(&partner).is_some();
+        let known = elsewhere() || self.whereabouts(&partner).0.is_some();
+        if !has_served {
+            // Its guards have denied the connection: it is there, and that is all there is to be said.
+            self.exchange_failed(id, ExchangeError::TurnedAway, now);
+        } else if known && self.links.exchanges.redial(id) {
+            // Whoever had dialled was done with it when the request came.
+            self.bring(id, partner, now);
+        } else {
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        }
+    }
+
+    /// Whether the relay that an address leads through is the one that is connected, and at that host: it need not
+    /// have been dialled there. True also where there is no relay.
+    fn is_relay_there(&self, address: &Multiaddr) -> bool {
+        let relay = relay_of(address).zip(Target::of(address));
+        relay.is_none_or(|(relay, target)| {
+            let connections = &self.links.connections;
+            connections.is_relay_at(&relay, target.host())
+        })
+    }
+
+    /// What became of a failed dial at `address`.
+    fn fate(&self, error: &DialError, address: &Multiaddr) -> Fate {
+        match relay_of(address) {
+            _ if never_left(error, address) => Fate::Unmade,
+            Some(_) if self.busy_relay(address).is_some() => Fate::Unmade,
+            Some(_) if self.is_relay_there(address) => Fate::RelayAnswered,
+            _ => Fate::InVain,
+        }
+    }
+
+    /// The relay of a relayed address, when it is only just being dialled by somebody else. libp2p's relay
+    /// client does not wait for that dial, but gives up.
+    fn busy_relay(&self, address: &Multiaddr) -> Option<PeerId> {
+        let connections = &self.links.connections;
+        relay_of(address)
+            .filter(|relay| self.dials.is_dialling(relay) && !connections.is_direct(relay))
     }
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
@@ -231,17 +477,37 @@ impl<O: Overlay<Record>> Driver<O> {
         if !self.links.exchanges.is_waiting(id) {
             return; // It found another connection.
         }
+        if let DialError::Transport(attempts) = error
+            && let Some(relay) = attempts.iter().find_map(|(a, _)| self.busy_relay(a))
+        {
+            self.links.exchanges.wait_for_relay(id, relay);
+            return;
+        }
         match error {
+            DialError::Transport(attempts) if is_relay_full(attempts) => {
+                self.exchange_failed(id, ExchangeError::RelayFull(one_line(error)), now);
+            }
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
                 let partner = self.links.exchanges.partner(id);
-                let connection = partner
-                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
+                let connection =
+                    partner.and_then(|partner| Some((partner, self.links.usable(&partner)?)));
                 if let Some((partner, connection)) = connection {
                     self.links.send_exchange(id, partner, connection);
                 }
             }
-            DialError::Denied { .. } | DialError::Aborted => {
+            DialError::Denied { cause } if is_blocked(cause) => {
+                self.dials.give_back();
+                self.exchange_failed(id, ExchangeError::Blocked, now);
+            }
+            DialError::Denied { .. } => {
+                self.dials.give_back();
+                let error = ExchangeError::Refused(one_line(error));
+                if let Some(error) = self.ask_somebody_connected(id, error, now) {
+                    self.exchange_failed(id, error, now);
+                }
+            }
+            DialError::Aborted => {
                 self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
             }
             DialError::LocalPeerId { .. }
