@@ -20,7 +20,7 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 use kademlia::{
-    node::{Discovery, Failure},
+    node::{Discovery, Failure, Timing},
     study::Study,
     table,
 };
@@ -39,21 +39,18 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     records: Option<u64>,
 
-    /// The period T of peer sampling, in milliseconds. The default of the library is 10000
-    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=600_000))]
-    period: u64,
+    /// How many times faster than by the defaults everything goes: the period T of peer sampling, 10 s, libp2p's time-out
+    /// for idle connections, 10 s, kad's refreshes, 5 min, and joins
+    #[arg(long, value_name = "TIMES", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100))]
+    faster: u32,
 
     /// How many rounds are measured after the last join [default: 100; with --quick 20]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
 
-    /// The time between one node's join and the next one's, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=600_000))]
-    every: u64,
-
-    /// After how many milliseconds an idle connection closes. The default is libp2p's
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
-    idle: u64,
+    /// How many seconds there would be between one node's join and the next one's if nothing were faster
+    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=60))]
+    every: u32,
 
     /// Leave identify out
     #[arg(long)]
@@ -83,10 +80,9 @@ impl Arguments {
         Study {
             nodes: count(self.nodes, unless_quick(50, 24)),
             records: count(self.records, unless_quick(50, 10)),
-            every: Duration::from_millis(self.every),
-            period: Duration::from_millis(self.period),
+            every: Duration::from_secs(self.every.into()) / self.faster,
+            timing: Timing::faster(self.faster),
             rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 100 }),
-            idle: Duration::from_millis(self.idle),
             identify: !self.without_identify,
             seed: self.seed,
         }

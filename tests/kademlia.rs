@@ -18,7 +18,7 @@ use std::{
 use common::{example::built, swarms::eventually_async};
 use kademlia::{
     member::Member,
-    node::{Discovery, Options},
+    node::{Discovery, Options, Timing},
 };
 use libp2p::{PeerId, identity::Keypair, kad};
 
@@ -30,8 +30,10 @@ fn options(identify: bool, seed: Option<&Member>) -> Options {
         identify,
         listen: true,
         seed: seed.and_then(|seed| seed.address.clone()),
-        period: Duration::from_millis(200),
-        idle: Duration::from_secs(10),
+        timing: Timing {
+            period: Duration::from_millis(200),
+            ..Timing::faster(1)
+        },
     }
 }
 
@@ -232,7 +234,7 @@ fn study(args: &str) -> Output {
 
 #[test]
 fn the_study_prints_both_networks_beside_each_other() {
-    let output = study("--nodes 6 --records 2 --period 100 --rounds 10 --only bootstrap,quiet");
+    let output = study("--nodes 6 --records 2 --faster 100 --rounds 10 --only bootstrap,quiet");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     let text = String::from_utf8(output.stdout).expect("text");

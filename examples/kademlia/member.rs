@@ -11,7 +11,7 @@ use libp2p_peer_sampling::Event;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::Instant,
+    time::{Instant, interval_at},
 };
 
 use super::node::{self, Failure, Node, NodeEvent, Options, Wiring};
@@ -97,7 +97,7 @@ impl Member {
             running.on_event(event);
         }
         let (questions, questions_rx) = mpsc::unbounded_channel();
-        let task = tokio::spawn(running.run(questions_rx));
+        let task = tokio::spawn(running.run(options.timing.refresh, questions_rx));
         Ok(Self {
             address,
             questions,
@@ -171,9 +171,11 @@ impl Running {
         self.tally
     }
 
-    async fn run(mut self, mut questions: mpsc::UnboundedReceiver<Question>) {
+    async fn run(mut self, refresh: Duration, mut questions: mpsc::UnboundedReceiver<Question>) {
+        let mut refresh = interval_at(Instant::now() + refresh, refresh);
         loop {
             tokio::select! {
+                _ = refresh.tick() => self.wiring.look_up(&mut self.swarm),
                 event = self.swarm.select_next_some() => self.on_event(event),
                 question = questions.recv() => match question {
                     Some(question) => question(&mut self),

@@ -32,7 +32,7 @@ pub enum Discovery {
     Contacts,
     /// The same, and kad's own bootstraps are put off
     Quiet,
-    /// The same, and a node looks itself up once, when it knows 20 others
+    /// The same, and a node looks itself up: when it knows 20 others, and every 5 minutes
     Lookup,
 }
 
@@ -56,10 +56,29 @@ pub struct Options {
     pub listen: bool,
     /// With `/p2p`; none for the seed itself.
     pub seed: Option<Multiaddr>,
-    /// Of peer sampling.
+    pub timing: Timing,
+}
+
+/// What is told by the clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// The period T of peer sampling.
     pub period: Duration,
-    /// For how long an idle connection stays open.
+    /// After how long an idle connection closes.
     pub idle: Duration,
+    /// How often kad bootstraps, or the node looks itself up.
+    pub refresh: Duration,
+}
+
+impl Timing {
+    /// The defaults of this library and of libp2p, so many times faster.
+    pub fn faster(times: u32) -> Self {
+        Self {
+            period: Duration::from_secs(10) / times,
+            idle: Duration::from_secs(10) / times,
+            refresh: Duration::from_secs(5 * 60) / times,
+        }
+    }
 }
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -74,7 +93,7 @@ pub fn start(options: &Options) -> Result<Swarm<Node>, Failure> {
             yamux::Config::default,
         )?
         .with_behaviour(|keypair| behaviour(keypair, options))?
-        .with_swarm_config(|config| config.with_idle_connection_timeout(options.idle))
+        .with_swarm_config(|config| config.with_idle_connection_timeout(options.timing.idle))
         .build();
     if options.listen {
         swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
@@ -85,9 +104,8 @@ pub fn start(options: &Options) -> Result<Swarm<Node>, Failure> {
 fn behaviour(keypair: &Keypair, options: &Options) -> Result<Node, Failure> {
     let peer_id = keypair.public().to_peer_id();
     let mut config = kad::Config::new(KAD);
-    if options.discovery.puts_off() {
-        config.set_periodic_bootstrap_interval(None);
-    }
+    let refresh = (!options.discovery.puts_off()).then_some(options.timing.refresh);
+    config.set_periodic_bootstrap_interval(refresh);
     let mut kad = kad::Behaviour::with_config(peer_id, MemoryStore::new(peer_id), config);
     // By itself it is a server when it has a confirmed external address, which nobody has on loopback.
     kad.set_mode(Some(options.mode));
@@ -97,7 +115,7 @@ fn behaviour(keypair: &Keypair, options: &Options) -> Result<Node, Failure> {
         let config = Config::local()
             .with_network("kademlia-study")
             .with_seeds(options.seed.clone())
-            .with_period(options.period)
+            .with_period(options.timing.period)
             // Kad keeps the connections that it needs.
             .with_neighbours(0);
         sampling = Some(Behaviour::new(keypair, config)?);
@@ -148,8 +166,19 @@ impl Wiring {
         }
     }
 
-    pub fn on_event(&mut self, swarm: &mut Swarm<Node>, event: &NodeEvent) {
+    /// Looks for whom samples hardly ever find in a large network, and nobody else needs to know: the
+    /// nodes nearest to this one. To be called from time to time. Who knows less than 20 knows them all, or will
+    /// soon have more to ask.
+    pub fn look_up(&mut self, swarm: &mut Swarm<Node>) {
         let me = *swarm.local_peer_id();
+        let node = swarm.behaviour_mut();
+        if self.discovery == Discovery::Lookup && node.known() >= kad::K_VALUE.get() {
+            self.has_looked_up = true;
+            node.kad.get_closest_peers(me);
+        }
+    }
+
+    pub fn on_event(&mut self, swarm: &mut Swarm<Node>, event: &NodeEvent) {
         let node = swarm.behaviour_mut();
         match event {
             // The one line. What an exchange has found goes into the routing table.
@@ -172,12 +201,8 @@ impl Wiring {
                 is_new_peer: true, ..
             }) if self.discovery.puts_off() => {
                 put_off_bootstrap(&mut node.kad);
-                if self.discovery == Discovery::Lookup
-                    && !self.has_looked_up
-                    && node.known() >= kad::K_VALUE.get()
-                {
-                    self.has_looked_up = true;
-                    node.kad.get_closest_peers(me);
+                if !self.has_looked_up {
+                    self.look_up(swarm);
                 }
             }
             NodeEvent::Kad(kad::Event::OutboundQueryProgressed {

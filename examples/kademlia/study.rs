@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     member::{Member, Tally},
-    node::{Discovery, Failure, Options},
+    node::{Discovery, Failure, Options, Timing},
 };
 
 /// The parts of the measured time, in per cent, after which the routing tables are looked at.
@@ -23,10 +23,9 @@ pub struct Study {
     pub records: usize,
     /// Between one node's join and the next one's.
     pub every: Duration,
-    pub period: Duration,
+    pub timing: Timing,
     /// How long it is measured after the last join, in rounds.
     pub rounds: u32,
-    pub idle: Duration,
     pub identify: bool,
     /// From which all identities come, and who puts the records.
     pub seed: u64,
@@ -71,8 +70,7 @@ impl Study {
                 identify: self.identify,
                 listen: true,
                 seed: members.first().and_then(|seed| seed.address.clone()),
-                period: self.period,
-                idle: self.idle,
+                timing: self.timing,
             };
             sleep_until(start + self.every * u32::try_from(number)?).await;
             members.push(Member::start(&options).await?);
@@ -80,7 +78,7 @@ impl Study {
         let joined = Instant::now();
         let mut tables = Vec::new();
         for part in LOOKS {
-            sleep_until(joined + self.period * self.rounds * part / 100).await;
+            sleep_until(joined + self.timing.period * self.rounds * part / 100).await;
             tables.push(try_join_all(members.iter().map(Member::known)).await?);
         }
         let nearest = nearest(&members).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     member::Tally,
-    node::Discovery,
+    node::{Discovery, Timing},
     study::{Found, LOOKS, Measured, Study},
 };
 
@@ -12,19 +12,18 @@ const FIRST: usize = 46;
 const COLUMN: usize = 14;
 
 pub fn head(study: &Study) -> String {
-    let Study {
-        nodes,
-        rounds,
-        every,
+    let Study { nodes, rounds, .. } = study;
+    let Timing {
         period,
         idle,
-        ..
-    } = study;
+        refresh,
+    } = study.timing;
     let identify = if study.identify { "with" } else { "without" };
     format!(
-        "{nodes} nodes on loopback join through one seed, one every {every:?}; {rounds} rounds of {period:?} \
-         after the last.\n{identify} identify; idle connections close after {idle:?}; seed {}.\n",
-        study.seed
+        "{nodes} nodes on loopback join through one seed, one every {:?}; {rounds} rounds of {period:?} after \
+         the last.\nIdle connections close after {idle:?}, kad refreshes itself every {refresh:?}; {identify} \
+         identify.\n",
+        study.every
     )
 }
 
