@@ -41,10 +41,10 @@ struct Arguments {
 
     /// How many times faster than by the defaults everything goes: the period T of peer sampling, 10 s, libp2p's time-out
     /// for idle connections, 10 s, kad's refreshes, 5 min, and joins
-    #[arg(long, value_name = "TIMES", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     faster: u32,
 
-    /// How many rounds are measured after the last join [default: 100; with --quick 20]
+    /// How many rounds are measured after the last join [default: 60; with --quick 20]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
 
@@ -82,7 +82,7 @@ impl Arguments {
             records: count(self.records, unless_quick(50, 10)),
             every: Duration::from_secs(self.every.into()) / self.faster,
             timing: Timing::faster(self.faster),
-            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 100 }),
+            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 60 }),
             identify: !self.without_identify,
             seed: self.seed,
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range, time::Duration};
 
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
 use libp2p::{PeerId, identity::Keypair, kad};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, sleep_until};
@@ -14,6 +14,9 @@ use super::{
 
 /// The parts of the measured time, in per cent, after which the routing tables are looked at.
 pub const LOOKS: [u32; 3] = [10, 30, 100];
+
+/// How many records a node looks for at the same time.
+const AT_A_TIME: usize = 5;
 
 /// What all networks of a study have in common.
 #[derive(Debug, Clone, Copy)]
@@ -148,15 +151,15 @@ async fn nearest(members: &[Member]) -> Result<f64, Failure> {
     Ok(share / members.len() as f64)
 }
 
-/// Every node looks for every record, one after another.
+/// Every node looks for every record, for a few at a time.
 async fn found(members: &[Member], records: &[kad::Record]) -> Result<Found, Failure> {
-    let by_each = members.iter().map(async |member| {
-        let mut found = 0;
-        for record in records {
+    let by_each = members.iter().map(|member| {
+        let each = stream::iter(records).map(async |record| {
             let value = member.get(record.key.clone()).await?;
-            found += usize::from(value.as_ref() == Some(&record.value));
-        }
-        Ok::<usize, Failure>(found)
+            Ok::<_, Failure>(usize::from(value.as_ref() == Some(&record.value)))
+        });
+        each.buffer_unordered(AT_A_TIME)
+            .try_fold(0, async |all, found| Ok(all + found))
     });
     let by_each = try_join_all(by_each).await?;
     Ok(Found {
