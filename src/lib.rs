@@ -128,6 +128,7 @@ pub use swarm::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
     policy::{AddressPolicy, NotAdmitted},
+    pruning::Pruning,
     record::{Record, RecordError},
     wire::MessageError,
 };

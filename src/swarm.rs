@@ -5,6 +5,7 @@ pub(crate) mod behaviour;
 pub(crate) mod config;
 pub(crate) mod contacts;
 pub(crate) mod counters;
+pub(crate) mod fellows;
 pub(crate) mod gate;
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, clippy::all)]
@@ -14,6 +15,7 @@ pub(crate) mod handler;
 pub(crate) mod limits;
 pub(crate) mod metered;
 pub(crate) mod policy;
+pub(crate) mod pruning;
 pub(crate) mod rate;
 pub(crate) mod record;
 pub(crate) mod shared;

@@ -45,6 +45,7 @@ use crate::{
         },
         config::{Config, ConfigError},
         counters::Counters,
+        fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
@@ -93,8 +94,6 @@ pub struct Behaviour<O = AnyOverlay> {
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
-    /// What this behaviour is just telling the others, and is told itself for it.
-    telling: Option<(PeerId, Multiaddr)>,
 }
 
 impl Behaviour {
@@ -144,7 +143,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
             None => rand::make_rng(),
         };
         let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
-        let driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
+        driver.links.fellow = Fellow::of(local.peer_id());
         #[expect(
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"
@@ -160,7 +160,6 @@ impl<O: Overlay<Record>> Behaviour<O> {
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
-            telling: None,
             config,
         };
         for address in behaviour.config.seeds().to_vec() {
@@ -338,11 +337,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
             FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
-                let own = self.telling.take();
-                if !own.is_some_and(|(peer, address)| peer == peer_id && address == *addr) {
+                let fellow = &self.driver.links.fellow;
+                if !fellow.is_told_by_one_of_us(&peer_id, addr) {
                     self.driver.on_address_told(peer_id, addr, now);
                 }
             }
+            FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
             _ => {}
         }
     }
@@ -385,7 +385,8 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 match &action {
                     ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
                     ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
-                        self.telling = Some((*peer_id, address.clone()));
+                        let fellow = &self.driver.links.fellow;
+                        fellow.tells(*peer_id, address.clone());
                     }
                     _ => {}
                 }

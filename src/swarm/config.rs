@@ -16,6 +16,7 @@ use crate::{
         address::Scope,
         limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
         policy::AddressPolicy,
+        pruning::Pruning,
     },
 };
 
@@ -31,6 +32,8 @@ pub struct Config {
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
+    neighbour_rotation: Option<u32>,
+    pruning: Option<Pruning>,
     limits: Limits,
     overlay: OverlayKind,
     rng_seed: Option<u64>,
@@ -48,6 +51,8 @@ impl Config {
     pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
     /// The largest number of neighbours, in peers.
     pub const MAX_NEIGHBOURS: usize = 128;
+    /// The longest time between rotations of neighbours, in rounds.
+    pub const MAX_NEIGHBOUR_ROTATION: u32 = 1_000_000;
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
 
@@ -80,6 +85,8 @@ impl Config {
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
+            neighbour_rotation: Some(30),
+            pruning: None,
             limits: Limits::default(),
             rng_seed: None,
         }
@@ -193,6 +200,22 @@ impl Config {
         self
     }
 
+    /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
+    /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
+    /// half; `None`: neighbours stay until one of them fails. Default: 30, with the default period a fresh
+    /// neighbour every 5 minutes.
+    pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
+        self.neighbour_rotation = rounds;
+        self
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened. Default: `None`, never: what this
+    /// behaviour opens itself it closes itself.
+    pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
+        self.pruning = pruning;
+        self
+    }
+
     /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
     /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
     pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
@@ -300,6 +323,16 @@ impl Config {
         self.neighbours
     }
 
+    /// After how many rounds without a fresh neighbour one gives way.
+    pub fn neighbour_rotation(&self) -> Option<u32> {
+        self.neighbour_rotation
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened.
+    pub fn pruning(&self) -> Option<Pruning> {
+        self.pruning
+    }
+
     /// The peers to start from.
     pub fn seeds(&self) -> &[Multiaddr] {
         &self.seeds
@@ -356,8 +389,20 @@ impl Config {
         if self.neighbours > Self::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
-        let (first, longest) = self.seed_backoff;
+        let rotation = self.neighbour_rotation.unwrap_or(1);
+        if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
+            return Err(ConfigError::NeighbourRotation(rotation));
+        }
         let (shortest, limit) = gossip::config::Config::PERIOD;
+        if let Some(pruning) = self.pruning
+            && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
+        {
+            return Err(ConfigError::Pruning {
+                pruning,
+                neighbours: self.neighbours,
+            });
+        }
+        let (first, longest) = self.seed_backoff;
         if first < shortest || first > longest || longest > limit {
             return Err(ConfigError::SeedBackoff { first, longest });
         }
@@ -381,6 +426,23 @@ pub enum ConfigError {
     /// Too many neighbours.
     #[error("neighbours is {0}, must be 0 to {max}", max = Config::MAX_NEIGHBOURS)]
     Neighbours(usize),
+    /// Neighbours are rotated too often or too seldom.
+    #[error(
+        "neighbour rotation is {0} rounds, must be 1 to {max}",
+        max = Config::MAX_NEIGHBOUR_ROTATION
+    )]
+    NeighbourRotation(u32),
+    /// Connections would be pruned that are kept on purpose, or only after ages.
+    #[error(
+        "pruning beyond {} connections after {:?}, must be at least the {} neighbours, and 1, and at most 24h",
+        .pruning.max_connections, .pruning.grace, .neighbours
+    )]
+    Pruning {
+        /// What was set.
+        pruning: Pruning,
+        /// How many neighbours are to be kept.
+        neighbours: usize,
+    },
     /// The network's name will not do.
     #[error(
         "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
@@ -441,6 +503,22 @@ mod tests {
             (
                 Config::local().with_neighbours(129),
                 "neighbours is 129, must be 0 to 128",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(0)),
+                "neighbour rotation is 0 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(1_000_001)),
+                "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_pruning(Some(Pruning {
+                    max_connections: 7,
+                    grace: Duration::from_secs(60),
+                })),
+                "pruning beyond 7 connections after 60s, must be at least the 8 neighbours, and 1, and \
+                 at most 24h",
             ),
             (
                 Config::local().with_network(""),

@@ -48,6 +48,11 @@ impl Bucket {
         self.take_above(0, rate, now)
     }
 
+    /// Gives a token back.
+    pub(crate) fn give_back(&mut self, rate: Rate) {
+        self.full_at = self.full_at.saturating_sub(rate.interval);
+    }
+
     /// Takes a token, if there are more than `reserve`.
     pub(crate) fn take_above(&mut self, reserve: u32, rate: Rate, now: Duration) -> bool {
         let there_is = self.next_above(reserve, rate).is_some_and(|at| at <= now);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -14,8 +15,8 @@ use crate::swarm::{
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// This behaviour, for an exchange. It closes it afterwards, unless the peer has become a
-    /// neighbour.
+    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
+    /// peer has become a neighbour.
     Exchange,
     /// Another behaviour of this swarm, or the application.
     Sibling,
@@ -48,6 +49,8 @@ struct Connection {
     used: bool,
     /// When it was established.
     since: Duration,
+    /// Whether it was pruned, and is about to close.
+    pruned: bool,
 }
 
 /// Where a new connection leads.
@@ -63,11 +66,26 @@ pub(super) struct Whither {
     pub(super) relayed: bool,
 }
 
+/// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
+const MUTE: usize = 1_024;
+
 /// All established connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
+    /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
+    /// another instance of this behaviour may do so in every round.
+    mute: LruCache<PeerId, ()>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            mute: LruCache::new(MUTE),
+        }
+    }
 }
 
 impl Connections {
@@ -90,8 +108,9 @@ impl Connections {
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: false,
+            used: self.mute.contains_key(&peer),
             since: now,
+            pruned: false,
         });
     }
 
@@ -114,12 +133,12 @@ impl Connections {
         connections.iter().map(|connection| connection.id)
     }
 
-    /// The connection to make an exchange with `peer` on, if there is any that might do.
-    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
-        let mut connections = self.peers.get(peer)?.iter();
-        connections
-            .find(|connection| connection.support != Support::No)
-            .map(|connection| connection.id)
+    /// The connections to make an exchange with `peer` on, if there are any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).map_or(&[][..], |c| c);
+        let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
+        let usable = connections.iter().filter(usable);
+        usable.map(|connection| connection.id)
     }
 
     /// All peers with a connection on which an exchange was made or that is known to do.
@@ -130,10 +149,17 @@ impl Connections {
         })
     }
 
-    /// Whether this behaviour opened the connection, and so has to close it.
+    /// Whether an instance of this behaviour opened the connection, and so they have to close it.
     pub(super) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
             .is_some_and(|connection| connection.origin == Origin::Exchange)
+    }
+
+    /// Whether the peer has made itself heard on the connection: an exchange was made there, or the peer has
+    /// dialled.
+    pub(super) fn has_served(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|c| c.origin == Origin::Inbound || c.support == Support::Yes)
     }
 
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
@@ -156,6 +182,27 @@ impl Connections {
         self.peers.get(peer)?.first()?.network
     }
 
+    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+        self.peers.iter().flat_map(|(peer, connections)| {
+            let open = connections.iter().filter(|c| !c.pruned);
+            open.map(|c| (c.since, *peer, c.id))
+        })
+    }
+
+    /// Whether a connection to `peer` is about to close because it was pruned.
+    pub(super) fn is_pruned(&self, peer: &PeerId) -> bool {
+        let mut connections = self.peers.get(peer).into_iter().flatten();
+        connections.any(|connection| connection.pruned)
+    }
+
+    /// Notes that the connection is about to close because it was pruned.
+    pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(connection) = self.find_mut(peer, id) {
+            connection.pruned = true;
+        }
+    }
+
     /// Notes that an exchange is made or tried on the connection.
     pub(super) fn mark_used(&mut self, peer: &PeerId, id: ConnectionId) {
         if let Some(connection) = self.find_mut(peer, id) {
@@ -165,6 +212,7 @@ impl Connections {
 
     /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
     pub(super) fn forget_used(&mut self) {
+        self.mute.clear();
         for connection in self.peers.values_mut().flatten() {
             connection.used = false;
         }
@@ -181,6 +229,10 @@ impl Connections {
 
     /// Notes whether the peer speaks the protocol.
     pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+        match speaks {
+            true => _ = self.mute.remove(peer),
+            false => _ = self.mute.insert(*peer, ()),
+        }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
                 true => Support::Yes,
@@ -282,6 +334,27 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        let mut is_untried = |id, speaks: Option<bool>| {
+            let sibling = (Origin::Sibling, Whither::default());
+            connections.add(peer, connection(id), sibling, Duration::ZERO);
+            if let Some(speaks) = speaks {
+                connections.mark_support(&peer, connection(id), speaks);
+            }
+            let untried = connections.untried(Duration::ZERO, None).is_some();
+            connections.remove(&peer, connection(id));
+            untried
+        };
+        assert!(is_untried(1, None));
+        assert!(!is_untried(2, Some(false)));
+        assert!(!is_untried(3, None));
+        is_untried(4, Some(true));
+        assert!(is_untried(5, None), "it has learnt to");
+    }
+
+    #[test]
     fn connections_come_and_go() {
         let mut connections = Connections::default();
         let peer = PeerId::random();
@@ -302,10 +375,10 @@ mod tests {
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false);
-        assert_eq!(connections.usable(&peer), Some(connection(2)));
+        assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
         assert!(!connections.is_connected(&peer));
-        assert_eq!(connections.usable(&peer), None);
+        assert_eq!(connections.usable(&peer).count(), 0);
     }
 }

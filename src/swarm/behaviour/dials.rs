@@ -149,6 +149,11 @@ impl Dials {
         }
     }
 
+    /// What was chosen for an exchange was not dialled after all.
+    pub(super) fn give_back(&mut self) {
+        self.minute.give_back(self.per_minute);
+    }
+
     /// Counts what is dialled from now on: as in vain, until it turns out not to be.
     pub(super) fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Duration) {
         for target in &choice.counted {

@@ -5,6 +5,7 @@ mod dialling;
 
 use std::time::Duration;
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -24,6 +25,7 @@ use crate::{
             event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
             exchanges::Purpose,
             links::Links,
+            neighbours::Neighbours,
             seeds::Seeds,
         },
         config::{Config, ConfigError},
@@ -44,6 +46,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many exchanges may be in flight before no more are started with peers that have connected to us. A
 /// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
 const MOST_BESIDE: usize = 32;
+/// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
+/// denied.
+const RECONSIDER: u32 = 4;
+/// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is about its
+/// place in the view. A guess.
+const BLOCKED: Duration = Duration::from_secs(60);
+/// How many blocked peers are remembered. A guess, some 100 kB.
+const MOST_BLOCKED: usize = 1_024;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -61,6 +71,11 @@ pub(super) struct Driver<O> {
     local: PeerId,
     policy: AddressPolicy,
     exchange_timeout: Duration,
+    /// Peers that another behaviour of this swarm does not want, and until when they are not taken in.
+    blocked: LruCache<PeerId, Duration>,
+    blocked_for: Duration,
+    /// Rounds since somebody who was refused had another chance.
+    unreconsidered: u32,
     /// How often an exchange is started with a peer that has connected to us: as often as dials may be
     /// made. Who connects again and again would be sent more than it sends.
     visitors_rate: Rate,
@@ -87,13 +102,17 @@ impl<O: Overlay<Record>> Driver<O> {
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
+        let quarantine = config.gossip().quarantine();
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
-            links: Links::new(config.neighbours()),
+            links: Links::new(
+                Neighbours::new(config.neighbours(), config.neighbour_rotation()),
+                config.pruning(),
+            ),
             seeds: Seeds::new(config.seed_backoff()),
-            dials: Dials::new(config.limits(), config.gossip().quarantine()),
-            candidates: Candidates::new(config.gossip().quarantine()),
+            dials: Dials::new(config.limits(), quarantine),
+            candidates: Candidates::new(quarantine),
             candidates_at: None,
             local,
             policy: config.addresses().clone(),
@@ -101,6 +120,9 @@ impl<O: Overlay<Record>> Driver<O> {
             visitors: Bucket::default(),
             overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
+            blocked: LruCache::new(MOST_BLOCKED),
+            blocked_for: quarantine.map_or(BLOCKED, |(first, _)| first.max(BLOCKED)),
+            unreconsidered: 0,
             leaving: None,
             rng,
         })
@@ -116,7 +138,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Removes a peer from the view and from the neighbours; returns whether it was in the view.
     pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
         self.links
-            .dismiss_neighbour(*peer, NeighbourDownReason::Dissolved);
+            .dismiss_neighbour(*peer, NeighbourDownReason::Removed);
         self.publisher.contacts(|contacts| contacts.forget(peer));
         let removed = self.gossip.remove(peer).is_some();
         self.publisher.withdraw(peer);
@@ -132,7 +154,11 @@ impl<O: Overlay<Record>> Driver<O> {
         for id in self.links.exchanges.all() {
             // Blames nobody.
             let _ = self.gossip.handle_failure(id, Failure::Refused, now);
-            self.links.exchanges.finish(id);
+            let running = self.links.exchanges.finish(id);
+            let on = running.and_then(|running| Some((running.partner, running.connection?)));
+            if let Some((partner, connection)) = on {
+                self.links.release(partner, connection);
+            }
         }
         self.links.say_goodbye();
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
@@ -152,6 +178,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Does what the time asks for.
     pub(super) fn advance(&mut self, now: Duration) {
+        self.links.answer_fellows();
         match self.leaving {
             Some(Leaving::Left) => return,
             Some(Leaving::Until(end)) => {
@@ -178,7 +205,12 @@ impl<O: Overlay<Record>> Driver<O> {
             self.publisher.give(&sample);
         }
         if round {
-            self.links.confirm_a_neighbour(&mut self.rng);
+            self.links.begin_round(&mut self.rng);
+            self.unreconsidered += 1;
+            if self.unreconsidered >= RECONSIDER {
+                self.unreconsidered = 0;
+                self.gossip.reconsider();
+            }
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -194,7 +226,8 @@ impl<O: Overlay<Record>> Driver<O> {
             self.candidates.start_over(now);
             self.contact_more(now);
         }
-        if self.links.is_newly_short() {
+        self.links.prune(now);
+        if self.links.is_in_a_hurry(round) {
             self.gossip.hasten(now);
         }
     }
@@ -211,6 +244,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
                     self.candidates_at,
+                    self.links.next_pruning(),
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -253,7 +287,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
         let (_, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.links.connections.usable(peer).is_some());
+        let connected = peer.filter(|peer| self.links.usable(peer).is_some());
         if let Some(peer) = connected {
             match self.gossip.exchange_with(peer, now) {
                 Some(exchange) => self.carry_out(exchange, Some(address), now),
@@ -270,6 +304,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let visitor = self.links.connections.has_come_by_itself(&peer);
         let exchange = match self.gossip.view().contains(&peer) {
             true => None, // Its turn will come.
+            false if self.links.usable(&peer).is_none() => None,
             false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
             false => self.gossip.exchange_with(peer, now),
         };
@@ -315,8 +350,9 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Brings the request of exchange `id` to its partner, or has it dialled.
     fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
-        match self.links.connections.usable(&partner) {
+        match self.links.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
+            None if self.links.is_closing(&partner) => {} // Then it is dialled.
             None if self.links.connections.is_connected(&partner) => {
                 self.exchange_failed(id, OutboundError::Unsupported.into(), now);
             }
@@ -355,7 +391,8 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             (Some(Purpose::Confirm), result) => {
                 if let Ok(response) = result {
-                    self.links.settle(peer, Some(response.neighbour));
+                    let answer = Some(response.neighbour);
+                    self.links.settle(peer, answer, &mut self.rng);
                 }
                 self.links.release(peer, connection);
             }
@@ -385,6 +422,7 @@ impl<O: Overlay<Record>> Driver<O> {
         } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.leave_out_the_blocked(&mut gossip.descriptors, now);
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         self.candidates.ended(&peer, Outcome::Met, now);
@@ -405,9 +443,19 @@ impl<O: Overlay<Record>> Driver<O> {
                 view_len: self.gossip.view().len(),
             });
         }
-        self.links.settle(peer, Some(neighbour));
+        self.links.settle(peer, Some(neighbour), &mut self.rng);
         self.links.release(peer, connection);
         self.publish();
+    }
+
+    fn leave_out_the_blocked(&mut self, descriptors: &mut Vec<Descriptor<Record>>, now: Duration) {
+        if self.blocked.is_empty() {
+            return;
+        }
+        descriptors.retain(|descriptor| {
+            let until = self.blocked.peek(&descriptor.peer.peer_id());
+            until.is_none_or(|until| *until <= now)
+        });
     }
 
     /// The networks of a peer are where it was found, whatever its record says first; and it does not help
@@ -481,6 +529,8 @@ impl<O: Overlay<Record>> Driver<O> {
             Ok(mut failed) => {
                 // Nothing is known about it, but to keep it would be to keep a view full of fakes.
                 let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                // It has left the view already.
+                failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
@@ -528,7 +578,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }),
         }
         if let Some(connection) = running.and_then(|running| running.connection) {
-            self.links.settle(peer, None);
+            self.links.settle(peer, None, &mut self.rng);
             self.links.release(peer, connection);
         }
         self.publish();
@@ -546,10 +596,14 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
+        let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
             // An answer would keep this node in the other's view.
             let refuse = Command::Refuse(id);
             self.links.actions.command(peer, connection, refuse);
+            if was_let_go {
+                self.links.release(peer, connection);
+            }
             return;
         }
         let response = match request {
@@ -562,8 +616,12 @@ impl<O: Overlay<Record>> Driver<O> {
                     .remove_neighbour(peer, NeighbourDownReason::Goodbye);
                 Response::empty()
             }
-            Request::Exchange { gossip, neighbour } => {
+            Request::Exchange {
+                mut gossip,
+                neighbour,
+            } => {
                 let received = gossip.descriptors.len();
+                self.leave_out_the_blocked(&mut gossip.descriptors, now);
                 // A notice is not an exchange, and ages nothing.
                 let notice = received == 0 && !gossip.pull;
                 let gossip = if notice {
@@ -593,6 +651,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .actions
             .command(peer, connection, Command::Respond(id, response));
+        if was_let_go {
+            self.links.release(peer, connection);
+        }
     }
 }
 
@@ -1289,6 +1350,34 @@ mod tests {
             driver.gossip.view().contains(&peer),
             "taken in when gossip brings it"
         );
+    }
+
+    /// By our own connection limits: nobody else is asked for each of many candidates.
+    #[test]
+    fn a_candidate_that_is_denied_has_another_chance_and_is_made_up_for_by_nobody() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let (friend, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, friend, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
+        driver
+            .links
+            .connections
+            .mark_support(&friend, connection, true);
+        driver.on_outcome(
+            friend,
+            connection,
+            id,
+            Ok(Response::empty()),
+            Duration::ZERO,
+        );
+        let peer = PeerId::random();
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        assert_eq!(fail_dials(&mut driver, denied, Duration::ZERO), [peer]);
+        assert_eq!(driver.gossip.in_flight(), 0, "somebody else is asked");
+        assert!(!driver.candidates.is_trying(&peer));
+        tell(&mut driver, peer, 1, 2 * SECOND);
+        assert_eq!(fail_dials(&mut driver, denied, 2 * SECOND), [peer]);
     }
 
     /// They are said to be wherever the teller likes.

@@ -1,5 +1,7 @@
 //! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
 
+use std::time::Duration;
+
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -13,31 +15,48 @@ use crate::{
             connections::Connections,
             event::{Event, NeighbourDownReason},
             exchanges::{Dial, Exchanges, Purpose},
-            neighbours::{Answer, Neighbours, Settled},
+            neighbours::{Answer, GaveWay, Neighbours, Settled},
         },
+        fellows::Fellow,
         handler::Command,
+        pruning::Pruning,
         wire::{Proposal, Request},
     },
 };
+
+/// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
+/// in five or so has a place to give.
+const ATTEMPTS: u32 = 8;
 
 #[derive(Debug)]
 pub(super) struct Links {
     pub(super) actions: Actions,
     pub(super) connections: Connections,
     pub(super) exchanges: Exchanges,
+    /// The other instances of this behaviour in the same swarm.
+    pub(super) fellow: Fellow,
     neighbours: Neighbours,
-    /// Whether neighbours came or went since [`Self::is_newly_short`] was last asked.
+    /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
+    /// In how many more rounds to hurry for a neighbour that was lost.
+    attempts: u32,
+    pruning: Option<Pruning>,
+    /// When to look whether there is something to prune.
+    prune_at: Option<Duration>,
 }
 
 impl Links {
-    pub(super) fn new(neighbours: usize) -> Self {
+    pub(super) fn new(neighbours: Neighbours, pruning: Option<Pruning>) -> Self {
         Self {
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
-            neighbours: Neighbours::new(neighbours),
+            fellow: Fellow::alone(),
+            neighbours,
             neighbours_changed: false,
+            attempts: 0,
+            pruning,
+            prune_at: None,
         }
     }
 
@@ -49,15 +68,25 @@ impl Links {
         self.neighbours.contains(peer)
     }
 
-    /// Whether neighbours came or went and there are too few of them: then the next chance should
-    /// not wait a whole period. Each change answers yes once, so haste comes to rest by itself.
-    pub(super) fn is_newly_short(&mut self) -> bool {
-        std::mem::take(&mut self.neighbours_changed) && self.neighbours.is_short()
+    /// Whether the next chance to find a neighbour should not wait a whole period, asked after a
+    /// round and after everything else. When there are too few: each change answers yes once. When one was
+    /// lost: a few times, until another has taken its place. So haste comes to rest by itself.
+    pub(super) fn is_in_a_hurry(&mut self, after_round: bool) -> bool {
+        let changed = std::mem::take(&mut self.neighbours_changed);
+        if !self.neighbours.has_room() {
+            self.attempts = 0;
+        }
+        let lost = self.attempts > 0 && (changed || after_round);
+        if lost && after_round {
+            self.attempts -= 1;
+        }
+        lost || (changed && self.neighbours.is_short())
     }
 
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Exchange(id));
         connection
     }
@@ -70,6 +99,7 @@ impl Links {
         addresses: Vec<Multiaddr>,
     ) -> ConnectionId {
         let connection = self.actions.dial_peer_at(partner, addresses);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Exchange(id));
         connection
     }
@@ -77,6 +107,7 @@ impl Links {
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.fellow.dials(connection);
         self.exchanges.dialled(connection, Dial::Seed(address));
     }
 
@@ -90,6 +121,7 @@ impl Links {
         let Some((outbound, gossip)) = self.exchanges.send(id, connection) else {
             return;
         };
+        self.fellow.uses(connection);
         let neighbour = self.neighbours.propose(partner);
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
@@ -97,21 +129,34 @@ impl Links {
             .command(partner, connection, Command::Request(outbound, request));
     }
 
+    /// The connection to make an exchange with `peer` on, if there is any that might do.
+    pub(super) fn usable(&self, peer: &PeerId) -> Option<ConnectionId> {
+        let mut usable = self.connections.usable(peer);
+        usable.find(|connection| !self.fellow.is_closing(*connection))
+    }
+
+    /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
+    pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
+        let mut connections = self.connections.of(peer);
+        self.connections.is_pruned(peer) || connections.any(|c| self.fellow.is_closing(c))
+    }
+
     /// Tells `peer` that it is no neighbour, if it is connected.
     pub(super) fn dissolve(&mut self, peer: PeerId) {
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::None);
             self.notify(peer, connection, request, Purpose::Notice);
         }
     }
 
-    /// Asks a random neighbour whether it sees it that way. Messages overtake each other and get
-    /// lost, so two ends may come to disagree; this ends it, whatever the reason was.
-    pub(super) fn confirm_a_neighbour<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+    /// A round has begun: asks a random neighbour whether it sees it that way. Messages overtake each other
+    /// and get lost, so two ends may come to disagree; this ends it, whatever the reason was.
+    pub(super) fn begin_round<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+        self.neighbours.begin_round();
         let Some(peer) = self.neighbours.members().choose(rng).copied() else {
             return;
         };
-        if let Some(connection) = self.connections.usable(&peer) {
+        if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
             self.notify(peer, connection, request, Purpose::Confirm);
         }
@@ -139,11 +184,8 @@ impl Links {
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
             Answer::Declined => false,
-            Answer::Accepted(replaced) => {
-                if let Some(replaced) = replaced {
-                    self.dismissed(replaced, NeighbourDownReason::Replaced);
-                }
-                self.neighbour_up(peer);
+            Answer::Accepted(gave_way) => {
+                self.take_turns(gave_way, peer);
                 true
             }
             Answer::Dissolved => {
@@ -154,10 +196,16 @@ impl Links {
     }
 
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
-    pub(super) fn settle(&mut self, peer: PeerId, answer: Option<bool>) {
-        match self.neighbours.settle(peer, answer) {
+    pub(super) fn settle<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        answer: Option<bool>,
+        rng: &mut R,
+    ) {
+        let network = |peer: &PeerId| self.connections.network(peer);
+        match self.neighbours.settle(peer, answer, network, rng) {
             Settled::Unchanged => {}
-            Settled::Up => self.neighbour_up(peer),
+            Settled::Up(gave_way) => self.take_turns(gave_way, peer),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
             Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
@@ -178,8 +226,8 @@ impl Links {
         }
     }
 
-    /// Closes a connection that this behaviour has opened for an exchange, once nothing is under
-    /// way on it; unless the peer is a neighbour.
+    /// Lets go of a connection that this behaviour, or a fellow, has opened for an exchange, once nothing
+    /// is under way on it; unless the peer is a neighbour.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         if ours && !self.neighbours.contains(&peer) {
@@ -198,14 +246,62 @@ impl Links {
         }
     }
 
-    /// Nothing is under way on a connection that was released.
+    /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
+    pub(super) fn consider_pruning(&mut self) {
+        self.prune_at = self.pruning.map(|_| Duration::ZERO);
+    }
+
+    /// When [`Self::prune`] has something to do.
+    pub(super) fn next_pruning(&self) -> Option<Duration> {
+        self.prune_at
+    }
+
+    /// Closes the oldest of the connections that are too many, whoever has opened them.
+    pub(super) fn prune(&mut self, now: Duration) {
+        let due = self.prune_at.take_if(|at| *at <= now);
+        let Some(pruning) = self.pruning.filter(|_| due.is_some()) else {
+            return;
+        };
+        let all: Vec<_> = self.connections.all().collect();
+        let excess = all.len().saturating_sub(pruning.max_connections);
+        let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
+            excess > 0 && !self.fellow.is_neighbour(peer) && !self.exchanges.is_busy(*id)
+        };
+        let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
+        spare.sort_by_key(|(since, ..)| *since);
+        for (since, peer, connection) in spare.into_iter().take(excess) {
+            let old_enough = since.saturating_add(pruning.grace);
+            if now < old_enough {
+                self.prune_at = Some(old_enough);
+                return;
+            }
+            tracing::debug!(%peer, "Too many connections");
+            self.connections.mark_pruned(&peer, connection);
+            self.actions.close(peer, connection);
+        }
+    }
+
+    /// Nothing is under way on a connection that was released. The last to let go closes it.
     pub(super) fn on_idle(&mut self, peer: PeerId, connection: ConnectionId) {
         // Much may have happened since.
         let ours = self.connections.is_for_exchange(&peer, connection);
-        let kept = self.neighbours.contains(&peer) || self.exchanges.is_busy(connection);
-        if ours && !kept {
+        if ours && !self.keeps(&peer, connection) && self.fellow.lets_go(connection) {
             self.actions.close(peer, connection);
         }
+    }
+
+    /// Tells the fellows which of the connections that they let go of are used here.
+    pub(super) fn answer_fellows(&mut self) {
+        for (peer, connection) in self.fellow.asked() {
+            match self.keeps(&peer, connection) {
+                true => _ = self.fellow.uses(connection),
+                false => self.release(peer, connection),
+            }
+        }
+    }
+
+    fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        self.neighbours.contains(peer) || self.exchanges.is_busy(connection)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -213,13 +309,23 @@ impl Links {
         self.neighbour_down(peer, reason);
     }
 
-    fn neighbour_up(&mut self, peer: PeerId) {
+    /// `peer` has become a neighbour, and another perhaps had to give way.
+    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId) {
+        if let Some(GaveWay { peer, reason }) = gave_way {
+            self.dismissed(peer, reason);
+        }
+        self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
 
     fn neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
+        use NeighbourDownReason::{ConnectionClosed, Goodbye};
+        if matches!(reason, ConnectionClosed | Goodbye) {
+            self.attempts = ATTEMPTS;
+        }
+        self.fellow.has_neighbour(peer, false);
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         let connections: Vec<_> = self.connections.of(&peer).collect();
@@ -227,6 +333,7 @@ impl Links {
             self.release(peer, connection);
         }
         self.neighbours_changed = true;
+        self.consider_pruning();
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
@@ -243,6 +350,7 @@ impl Links {
         request: Request,
         purpose: Purpose,
     ) {
+        self.fellow.uses(connection);
         let outbound = self.exchanges.send_other(connection, purpose);
         self.actions
             .command(peer, connection, Command::Request(outbound, request));

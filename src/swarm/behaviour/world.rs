@@ -27,9 +27,13 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     overlay::random::Random,
     swarm::{
-        behaviour::{driver::Driver, event::Event},
+        behaviour::{
+            driver::Driver,
+            event::{Event, NeighbourDownReason},
+        },
         config::Config,
         handler::{Command, InboundId, OutboundError, OutboundId},
+        pruning::Pruning,
         record::Record,
         wire::{MessageError, Request, Response},
     },
@@ -50,6 +54,8 @@ struct Faults {
     connection: f64,
     /// In a second, another behaviour dials somebody, and keeps the connection for up to a minute.
     sibling: f64,
+    /// It keeps it for ever.
+    sibling_clings: bool,
 }
 
 /// One end of a connection.
@@ -108,6 +114,10 @@ struct World {
     dials_failed: u32,
     messages_lost: u32,
     connections_lost: u32,
+    /// How often a neighbour gave way to a fresh one.
+    rotations: u32,
+    /// The most connections that a node has had at once.
+    most_connections: usize,
 }
 
 impl World {
@@ -149,6 +159,8 @@ impl World {
             dials_failed: 0,
             messages_lost: 0,
             connections_lost: 0,
+            rotations: 0,
+            most_connections: 0,
         };
         for node in 0..nodes {
             let mut secret = [0; 32];
@@ -274,6 +286,10 @@ impl World {
                     "a neighbour of whom there is only hearsay"
                 );
             }
+            ToSwarm::GenerateEvent(Event::NeighbourDown {
+                reason: NeighbourDownReason::Rotated,
+                ..
+            }) => self.rotations += 1,
             ToSwarm::NotifyHandler {
                 handler: libp2p_swarm::NotifyHandler::One(id),
                 event,
@@ -372,7 +388,9 @@ impl World {
         }
         self.connect(from, to, connection);
         let minute = Duration::from_millis(self.rng.random_range(0..60_000));
-        self.plan(minute, Happening::SiblingCloses((from, connection)));
+        if !self.faults.sibling_clings {
+            self.plan(minute, Happening::SiblingCloses((from, connection)));
+        }
     }
 
     fn connect(&mut self, from: usize, to: usize, connection: ConnectionId) {
@@ -383,6 +401,8 @@ impl World {
             .insert((self.next_connection, self.next_connection + 1), ends);
         self.ids.insert(connection, self.next_connection);
         self.ids.insert(accepted, self.next_connection + 1);
+        let most = [from, to].map(|node| self.connections_of(node));
+        self.most_connections = most.into_iter().fold(self.most_connections, usize::max);
         self.established(to, self.peers[from], accepted, false);
         self.established(from, self.peers[to], connection, true);
     }
@@ -573,6 +593,27 @@ impl World {
         drivers.filter_map(|(node, driver)| Some((node, driver.as_ref()?)))
     }
 
+    fn connections_of(&self, node: usize) -> usize {
+        let ends = self.connections.values().flat_map(|(a, b)| [a.0, b.0]);
+        ends.filter(|end| *end == node).count()
+    }
+
+    /// Into how many parts the network of neighbours falls.
+    fn components(&self) -> usize {
+        let mut parts = Vec::new();
+        for (node, driver) in self.live() {
+            let ids = driver.links.neighbours().iter();
+            let at = |id: &PeerId| self.peers.iter().position(|p| p == id).expect("known");
+            let mut part: BTreeSet<usize> = ids.map(at).collect();
+            part.insert(node);
+            let touches = |other: &mut BTreeSet<usize>| !part.is_disjoint(other);
+            let touching: Vec<_> = parts.extract_if(.., touches).collect();
+            part.extend(touching.into_iter().flatten());
+            parts.push(part);
+        }
+        parts.len()
+    }
+
     /// Whether nothing is under way anywhere.
     fn at_rest(&self) -> bool {
         let busy = |happening: &Happening| {
@@ -682,6 +723,7 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         response: 0.05,
         connection: 0.05,
         sibling: 0.5,
+        sibling_clings: false,
     };
     let mut happened = (0, 0, 0);
     for seed in 0..seeds(40) {
@@ -751,6 +793,97 @@ fn after_a_crash_of_half_the_dead_are_forgotten_and_their_places_taken() {
             let dead = view.iter().filter(|d| dead(&d.peer.peer_id())).count();
             assert_eq!(dead, 0, "{what}: {node}");
             assert!(!driver.links.neighbours().is_empty(), "{what}: {node}");
+        }
+    }
+}
+
+/// 60 nodes whose connections no idle time-out closes, as in a gossipsub swarm: 300 rounds, then half of the
+/// nodes crash.
+#[test]
+fn neighbours_rotate_and_their_network_stays_whole() {
+    for seed in 0..seeds(2) {
+        let what = format!("seed {seed}");
+        let settings = Config::local().with_neighbours(8);
+        let period = settings.gossip().period();
+        let mut world = World::new(seed, 60, &settings, Faults::default());
+        world.run_until(20 * period);
+        world.most_connections = 0;
+        let mut places = Vec::new();
+        for round in 20..300 {
+            world.run_until(round * period);
+            assert_eq!(world.components(), 1, "{what}: round {round}");
+            places.extend(world.live().map(|(_, d)| d.links.neighbours().len()));
+        }
+        let mean = places.iter().sum::<usize>() as f64 / places.len() as f64;
+        let least = places.iter().min().copied().unwrap_or_default();
+        println!(
+            "{what}: {mean:.2} neighbours, {least} at least, {} rotations, {} connections at most",
+            world.rotations, world.most_connections
+        );
+        assert!(mean > 7.5, "{what}: places stay empty");
+        // Each node has somebody fresh in every 45 rounds, by its own rotation or another's.
+        assert!(world.rotations > 200, "{what}: they do not rotate");
+        assert!(world.most_connections <= 16, "{what}: too many connections");
+        (0..30).for_each(|node| world.crash(node));
+        let mut rounds = 0;
+        while world.components() > 1 {
+            rounds += 1;
+            assert!(rounds <= 5, "{what}: still in parts after five rounds");
+            world.run_until(world.now + period);
+        }
+        let left: Vec<_> = world
+            .live()
+            .map(|(_, d)| d.links.neighbours().len())
+            .collect();
+        world.run_until(world.now + period);
+        let refilled: Vec<_> = world
+            .live()
+            .map(|(_, d)| d.links.neighbours().len())
+            .collect();
+        println!("{what}: whole after {rounds} rounds, with {left:?}, a round later {refilled:?}");
+        world.run_until(world.now + 40 * period);
+        world.come_to_rest(&what);
+        world.check(&what, 8);
+    }
+}
+
+/// As where gossipsub holds open what Kademlia has dialled.
+#[test]
+fn what_siblings_never_close_is_pruned() {
+    let faults = Faults {
+        sibling: 1.0,
+        sibling_clings: true,
+        ..Faults::default()
+    };
+    let pruning = Pruning {
+        max_connections: 9,
+        grace: 30 * SECOND,
+    };
+    for seed in 0..seeds(10) {
+        let what = format!("seed {seed}");
+        for pruning in [None, Some(pruning)] {
+            let config = config().with_pruning(pruning);
+            let mut world = World::new(seed, 20, &config, faults);
+            world.run_until(600 * SECOND);
+            world.faults = Faults::default();
+            world.run_until(700 * SECOND);
+            world.come_to_rest(&what);
+            world.check(&what, 4);
+            let open = (0..20).map(|node| world.connections_of(node));
+            match pruning {
+                Some(pruning) => {
+                    assert!(open.max() <= Some(pruning.max_connections), "{what}");
+                    // In 30 s a node gets 3 from siblings, as a rule.
+                    let most = world.most_connections;
+                    assert!(most <= pruning.max_connections + 10, "{what}: {most}");
+                }
+                None => assert!(open.min() > Some(14), "{what}: siblings let go"),
+            }
+            let mut drivers = world.live();
+            assert!(
+                drivers.all(|(_, d)| d.links.neighbours().len() >= 2),
+                "{what}"
+            );
         }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
-    ConnectionId, DialError,
-    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
+    ConnectionId, DialError, ListenError,
+    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
 };
+use rand::seq::IteratorRandom;
 
 use crate::{
     gossip::message::ExchangeId,
@@ -19,7 +20,10 @@ use crate::{
             connections::{Origin, Whither},
             dials::Addresses,
             driver::{Driver, MOST_BESIDE},
-            event::{Event, ExchangeError, NeighbourDownReason, SeedError, never_left, one_line},
+            event::{
+                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, never_left,
+                one_line,
+            },
             exchanges::Dial,
         },
         limits::MAX_ADDRESSES,
@@ -86,13 +90,17 @@ impl<O: Overlay<Record>> Driver<O> {
                 return;
             }
             let (view, connections) = (self.gossip.view(), &self.links.connections);
+            let is_blocked = |peer: &PeerId| {
+                let until = self.blocked.peek(peer);
+                until.is_some_and(|until| *until > now)
+            };
             let next = self.publisher.contacts(|contacts| {
                 // Whoever is alone asks those again, too, who are in no view.
                 let met = |peer: &PeerId| !view.is_empty() && contacts.contains(peer);
                 self.candidates.next(
                     (now, &mut self.rng),
                     |peer| view.contains(peer) || met(peer),
-                    |peer| connections.is_connected(peer),
+                    |peer| connections.is_connected(peer) || is_blocked(peer),
                 )
             });
             let Some(peer) = next else {
@@ -126,8 +134,9 @@ impl<O: Overlay<Record>> Driver<O> {
         if let Some(handed) = self.dials.handed(connection) {
             return handed;
         }
-        let for_seed = self.links.exchanges.is_dial(connection);
-        let Some(peer) = peer.filter(|_| !for_seed) else {
+        // Whoever dials for an exchange has chosen where, or there would be a budget for each instance.
+        let is_chosen = self.links.fellow.is_ours(connection);
+        let Some(peer) = peer.filter(|_| !is_chosen) else {
             return Vec::new();
         };
         let (Some(record), verified) = self.whereabouts(&peer) else {
@@ -151,11 +160,13 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        self.blocked.remove(&peer);
         let dial = self.links.exchanges.dial_ended(connection);
-        let origin = match (&dial, event.endpoint.is_dialer()) {
-            (Some(_), _) => Origin::Exchange,
-            (None, true) => Origin::Sibling,
-            (None, false) => Origin::Inbound,
+        let is_ours = self.links.fellow.established(peer, connection);
+        let origin = match (is_ours, event.endpoint.is_dialer()) {
+            (true, _) => Origin::Exchange,
+            (false, true) => Origin::Sibling,
+            (false, false) => Origin::Inbound,
         };
         let (dialled, remote) = match event.endpoint {
             ConnectedPoint::Dialer { address, .. } => (Some(split_peer(address).0), address),
@@ -175,6 +186,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        self.links.consider_pruning();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -210,14 +222,22 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        let has_served = self.links.connections.has_served(&peer, connection);
         self.links.connections.remove(&peer, connection);
+        self.links.fellow.closed(connection);
         self.links.exchanges.connection_closed(connection);
         for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+            self.lost_its_connection(id, peer, has_served, now);
         }
         if !self.links.connections.is_connected(&peer) {
             self.links
                 .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
+        }
+        // They have waited for the end of the connection.
+        for id in self.links.exchanges.waiting_for(peer) {
+            if !self.links.exchanges.is_dialling(id) {
+                self.bring(id, peer, now);
+            }
         }
     }
 
@@ -227,6 +247,8 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
+        let is_ours = self.links.fellow.is_ours(event.connection_id);
+        self.links.fellow.dial_failed(event.connection_id);
         let denied = matches!(
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
@@ -236,6 +258,7 @@ impl<O: Overlay<Record>> Driver<O> {
         });
         if let Some(peer) = &event.peer_id {
             match event.error {
+                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -257,7 +280,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     .emit(Event::SeedFailed { address, error });
             }
             // A sibling wants the peer, and is told that it is connected already.
-            None if refused => {
+            None if refused && !is_ours => {
                 if let Some(peer) = event.peer_id {
                     self.links.share(peer);
                 }
@@ -270,6 +293,60 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// A guard of this swarm has denied the dial for exchange `id`: the exchange is made with somebody who is
+    /// connected already, so that a node at its limits takes part all the same. Gives `error` back when
+    /// there is nobody.
+    fn ask_somebody_connected(
+        &mut self,
+        id: ExchangeId,
+        error: ExchangeError,
+        now: Duration,
+    ) -> Option<ExchangeError> {
+        let busy = self.links.exchanges.partners();
+        let is_free = |peer: &PeerId| !busy.contains(peer) && self.links.usable(peer).is_some();
+        let neighbours = self.links.neighbours().iter().copied().filter(is_free);
+        let partner = neighbours.choose(&mut self.rng).or_else(|| {
+            let speaking = self.links.connections.speaking().map(|(peer, _)| peer);
+            speaking.filter(is_free).choose(&mut self.rng)
+        });
+        let Some(exchange) =
+            partner.and_then(|partner| self.gossip.exchange_instead(id, partner, now))
+        else {
+            return Some(error);
+        };
+        if let Some(refused) = self.links.exchanges.finish(id) {
+            let failed = Outcome::Failed;
+            self.candidates.ended(&refused.partner, failed, now);
+            self.links.actions.emit(Event::ExchangeFailed {
+                peer: refused.partner,
+                error,
+                removed: false,
+            });
+        }
+        self.carry_out(exchange, None, now);
+        None
+    }
+
+    /// A guard of this swarm does not want the peer at all. Whoever tells of it brings it back no sooner than
+    /// it is given another chance.
+    fn block(&mut self, peer: PeerId, now: Duration) {
+        self.remove(&peer);
+        self.blocked
+            .insert(peer, now.saturating_add(self.blocked_for));
+    }
+
+    pub(in crate::swarm::behaviour) fn on_listen_failure(
+        &mut self,
+        event: ListenFailure,
+        now: Duration,
+    ) {
+        if let (Some(peer), ListenError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
+        }
+    }
+
     /// A dial at these addresses has not found `peer`.
     fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
         self.publisher.contacts(|contacts| {
@@ -277,6 +354,27 @@ impl<O: Overlay<Record>> Driver<O> {
                 contacts.not_found_at(peer, &split_peer(address).0);
             }
         });
+    }
+
+    /// The connection closed before the answer came.
+    fn lost_its_connection(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        has_served: bool,
+        now: Duration,
+    ) {
+        let elsewhere = || self.links.usable(&partner).is_some();
+        let known = elsewhere() || self.whereabouts(&partner).0.is_some();
+        if !has_served {
+            // Its guards have denied the connection: it is there, and that is all there is to be said.
+            self.exchange_failed(id, ExchangeError::TurnedAway, now);
+        } else if known && self.links.exchanges.redial(id) {
+            // Whoever had dialled was done with it when the request came.
+            self.bring(id, partner, now);
+        } else {
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        }
     }
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
@@ -301,13 +399,29 @@ impl<O: Overlay<Record>> Driver<O> {
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
                 let partner = self.links.exchanges.partner(id);
-                let connection = partner
-                    .and_then(|partner| Some((partner, self.links.connections.usable(&partner)?)));
+                let connection =
+                    partner.and_then(|partner| Some((partner, self.links.usable(&partner)?)));
                 if let Some((partner, connection)) = connection {
                     self.links.send_exchange(id, partner, connection);
                 }
             }
-            DialError::Denied { .. } | DialError::Aborted => {
+            DialError::Denied { cause } if is_blocked(cause) => {
+                self.dials.give_back();
+                self.exchange_failed(id, ExchangeError::Blocked, now);
+            }
+            DialError::Denied { .. } => {
+                self.dials.give_back();
+                let error = ExchangeError::Refused(one_line(error));
+                // A candidate is no round's partner, and nobody is asked in its place.
+                let error = match self.is_candidate(id) {
+                    true => Some(error),
+                    false => self.ask_somebody_connected(id, error, now),
+                };
+                if let Some(error) = error {
+                    self.exchange_failed(id, error, now);
+                }
+            }
+            DialError::Aborted => {
                 self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
             }
             DialError::LocalPeerId { .. }
