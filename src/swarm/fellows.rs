@@ -259,8 +259,9 @@ impl Fellow {
         });
     }
 
-    /// Whether it is one of the instances that says so, and not another behaviour. Each may ask once: the
-    /// swarm tells all of them before anybody says anything else.
+    /// Whether it is one of the instances that says so, and not another behaviour: to a fellow of another
+    /// network that is nobody to contact. Each may ask once, since the swarm tells all of them before anybody
+    /// says anything else; whoever says it again is another.
     pub(crate) fn is_told_by_one_of_us(&self, peer: &PeerId, address: &Multiaddr) -> bool {
         let circle = &mut *self.lock();
         let telling = circle.telling.as_mut();
