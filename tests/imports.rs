@@ -90,6 +90,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/dials", 9),
     ("swarm/behaviour/local", 9),
     ("swarm/behaviour/neighbours", 9),
+    ("swarm/behaviour/relays", 8),
     ("swarm/behaviour/seeds", 9),
     ("swarm/behaviour/links", 10),
     ("swarm/behaviour/driver", 11),

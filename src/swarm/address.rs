@@ -176,11 +176,13 @@ pub(crate) enum Host {
 }
 
 /// Where a dial knocks: at which port of which host. However many peers, and kinds of transport, are
-/// said to be behind it, it is the same door.
+/// said to be behind it, it is the same door; but to ask a relay for somebody behind it is something
+/// else than to knock at its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
     host: Host,
     port: Port,
+    relayed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -192,7 +194,7 @@ enum Port {
 
 impl Target {
     /// The target of `address`, with or without `/p2p/<peer>` at its end; of a relayed address the
-    /// relay. `None`: nothing that can be dialled.
+    /// relay, on behalf of whoever is behind it. `None`: nothing that can be dialled.
     pub(crate) fn of(address: &Multiaddr) -> Option<Self> {
         let mut protocols = address.iter();
         let host = match protocols.next()? {
@@ -210,7 +212,20 @@ impl Target {
             Some(Protocol::Udp(port)) => Port::Udp(port),
             _ => Port::None,
         };
-        Some(Self { host, port })
+        let relayed = protocols.any(|protocol| protocol == Protocol::P2pCircuit);
+        Some(Self {
+            host,
+            port,
+            relayed,
+        })
+    }
+
+    /// Of a relayed address: the relay's own door.
+    pub(crate) fn relay(self) -> Option<Self> {
+        self.relayed.then_some(Self {
+            relayed: false,
+            ..self
+        })
     }
 
     /// The host.
@@ -267,6 +282,24 @@ pub(crate) fn split_relay(address: &Multiaddr) -> Option<(Multiaddr, Option<Peer
     first.pop();
     let (first, relay) = split_peer(&first);
     Some((first, Some(relay?)))
+}
+
+/// Whether `address` leads through a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|p| p == Protocol::P2pCircuit)
+}
+
+/// The relay that `address` leads through, if it is named.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let mut protocols = address.iter();
+    let mut relay = None;
+    loop {
+        match protocols.next()? {
+            Protocol::P2p(peer) => relay = Some(peer),
+            Protocol::P2pCircuit => return relay,
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -360,18 +393,34 @@ mod tests {
     }
 
     #[test]
+    fn behind_a_relay_is_not_at_its_door() {
+        let (relay, peer) = (PeerId::random(), PeerId::random());
+        let first: Multiaddr = "/ip4/1.2.3.4/tcp/443".parse().expect("a multiaddr");
+        let behind = format!("{first}/p2p/{relay}/p2p-circuit/p2p/{peer}");
+        let behind: Multiaddr = behind.parse().expect("a multiaddr");
+        assert_eq!(relay_of(&behind), Some(relay));
+        let at_home = first.clone().with(Protocol::P2p(relay));
+        assert_eq!(relay_of(&at_home), None);
+        let unnamed = first.clone().with(Protocol::P2pCircuit);
+        assert_eq!(relay_of(&unnamed), None);
+        let door = Target::of(&first).expect("a target");
+        let target = Target::of(&behind).expect("a target");
+        assert_ne!(target, door);
+        assert_eq!((target.relay(), door.relay()), (Some(door), None));
+        assert_eq!(target.host(), door.host());
+    }
+
+    #[test]
     fn a_target_is_the_same_however_it_is_written() {
         let target = |address: &str| Target::of(&address.parse().expect("a multiaddr"));
         let one = target("/ip4/1.2.3.4/tcp/443");
         assert!(one.is_some());
-        let relay = format!("/ip4/1.2.3.4/tcp/443/p2p/{}/p2p-circuit", PeerId::random());
         for other in [
             "/ip4/1.2.3.4/tcp/443/tls/ws",
             "/ip6/::ffff:1.2.3.4/tcp/443",
             "/ip6/64:ff9b::102:304/tcp/443",
             "/ip6/2002:102:304::77/tcp/443",
             "/dns4/1.2.3.4/tcp/443",
-            &relay,
         ] {
             assert_eq!(target(other), one, "{other}");
         }

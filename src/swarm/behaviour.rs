@@ -11,6 +11,7 @@ mod exchanges;
 mod links;
 mod local;
 mod neighbours;
+mod relays;
 mod seeds;
 #[cfg(test)]
 mod world;
@@ -37,6 +38,7 @@ use crate::{
     overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
+        address::{is_relayed, relay_of},
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
@@ -137,7 +139,11 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local = LocalRecord::new(keypair.clone(), config.addresses().clone());
+        let local = LocalRecord::new(
+            keypair.clone(),
+            config.addresses().clone(),
+            config.advertises_listen_addresses(),
+        );
         let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
         driver.links.fellow = Fellow::of(local.peer_id());
         #[expect(
@@ -267,13 +273,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.start.elapsed()
     }
 
-    fn new_handler(&self, peer: &PeerId, for_exchange: bool) -> Handler {
+    /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
+    fn new_handler(&self, peer: &PeerId, wanted: bool, relayed: bool) -> Handler {
         Handler::new(
             self.protocol.clone(),
             self.shared.clone(),
             *peer,
             self.config.gossip().exchange_timeout(),
-            for_exchange || self.driver.links.is_neighbour(peer),
+            wanted || (!relayed && self.driver.links.is_neighbour(peer)),
         )
     }
 }
@@ -286,10 +293,10 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         _: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler(&peer, false))
+        Ok(self.new_handler(&peer, false, is_relayed(local)))
     }
 
     fn handle_pending_outbound_connection(
@@ -309,12 +316,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let for_exchange = self.driver.links.exchanges.is_dial(connection);
-        Ok(self.new_handler(&peer, for_exchange))
+        Ok(self.new_handler(&peer, for_exchange, is_relayed(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
@@ -324,6 +331,11 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             if let Some(record) = self.local.renew(now) {
                 self.driver.gossip.set_local(record);
             }
+        }
+        if self.local.take_changed() {
+            let relays = self.local.addresses().filter_map(relay_of).collect();
+            let listening = self.local.is_setting_up();
+            self.driver.links.set_listening(relays, listening);
         }
         match event {
             FromSwarm::ConnectionEstablished(event) => {

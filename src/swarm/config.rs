@@ -29,6 +29,7 @@ pub struct Config {
     gossip: gossip::config::Config,
     network: Option<String>,
     addresses: AddressPolicy,
+    listen_addresses: Option<bool>,
     seeds: Vec<Multiaddr>,
     seed_backoff: (Duration, Duration),
     neighbours: usize,
@@ -82,6 +83,7 @@ impl Config {
             overlay: OverlayKind::Basalt(Ranking::default()),
             network: None,
             addresses: AddressPolicy::new(Scope::Global),
+            listen_addresses: None,
             seeds: Vec::new(),
             seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
             neighbours: 8,
@@ -156,8 +158,42 @@ impl Config {
         self
     }
 
+    /// Whether this node advertises the addresses that it listens on although nobody has confirmed that it
+    /// can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
+    ///
+    /// `false` is for a private network with address translators inside, and for tests of AutoNAT on one machine:
+    /// then only *external* addresses are advertised, those that AutoNAT, UPnP, a relay or
+    /// `Swarm::add_external_address` have confirmed, and for as long as they are. `true` is for machines that are known to
+    /// have public addresses of their own. Either way an address must be in scope.
+    pub fn with_listen_addresses(mut self, advertised: bool) -> Self {
+        self.listen_addresses = Some(advertised);
+        self
+    }
+
     /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
     /// address must be admitted too. Default: no.
+    ///
+    /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a view, and may have
+    /// neighbours, whom it has dialled. Without a relayed address nobody *else* hears of it, neither other nodes nor
+    /// other behaviours there: whoever it dialled knows it as a contact, reaches it for as long as that connection lasts,
+    /// and cannot pass it on. Set it on those that are behind a translator and on those that shall hear of them.
+    ///
+    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per circuit, 4 circuits per peer and
+    /// 16 in all, and 30 new ones an hour for each peer that asks, so:
+    ///
+    /// - A relayed connection is good for an exchange (some 12 kB, at most 128 KiB both ways with the
+    ///   largest views), and not for a neighbour: those are only agreed on, and kept, over direct
+    ///   connections. Exchanges prefer these, too.
+    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s after an
+    ///   exchange (a guess): dcutr may make a direct one of it, and then the two agree at once. Otherwise it is closed at
+    ///   once.
+    /// - A relay that carries all it will says so ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the
+    ///   peer leaves the view, without blame. Where many nodes are behind few relays, raise the relays' limits.
+    /// - Peers behind one relay are in that relay's network: caps and rankings by network
+    ///   count them as one crowd, for identities behind a relay cost nothing.
+    /// - Dials in vain count against a relay that does not answer as for any address. One that answers, and does not
+    ///   reach the peer, may be asked four times as often within an hour
+    ///   ([`Limits::dials_per_address`]), and whoever is reached through it clears that count.
     pub fn with_relayed(mut self, relayed: bool) -> Self {
         self.addresses = self.addresses.with_relayed(relayed);
         self
@@ -316,6 +352,13 @@ impl Config {
     /// Which addresses are sent, kept and dialled.
     pub fn addresses(&self) -> &AddressPolicy {
         &self.addresses
+    }
+
+    /// Whether listen addresses are advertised without confirmation; see
+    /// [`with_listen_addresses`](Self::with_listen_addresses).
+    pub fn advertises_listen_addresses(&self) -> bool {
+        let narrow = self.addresses.scope() != Scope::Global;
+        self.listen_addresses.unwrap_or(narrow)
     }
 
     /// How many exchange partners stay connected on purpose.

@@ -12,6 +12,10 @@ use crate::swarm::{
     contacts::Place,
 };
 
+/// How long a relayed connection is left open after an exchange when there is room for one more neighbour: dcutr takes
+/// two round trips through the relay, and a dial. A guess.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -42,8 +46,15 @@ struct Connection {
     missed: Vec<Multiaddr>,
     /// The host at the other end, when it is known and there is no relay in between.
     host: Option<Host>,
-    /// The wide network at the other end, if it is known.
+    /// The wide network at the other end, if it is known; behind a relay, the relay's.
     network: Option<u64>,
+    /// Whether there is a relay in between. Relays close what lasts for long, two minutes mostly, so it is good for an
+    /// exchange, and not for a neighbour.
+    relayed: bool,
+    /// That relay, if it is known.
+    relay: Option<PeerId>,
+    /// Until when it is left open after an exchange, for the two ends may connect directly with its help.
+    upgrades_until: Option<Duration>,
     support: Support,
     /// Whether an exchange was made or tried on it.
     used: bool,
@@ -64,6 +75,8 @@ pub(super) struct Whither {
     pub(super) remote: Option<Target>,
     /// Whether there is a relay in between.
     pub(super) relayed: bool,
+    /// That relay, if it is known.
+    pub(super) relay: Option<PeerId>,
 }
 
 /// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
@@ -100,9 +113,13 @@ impl Connections {
         let host = whither.remote.map(|target| target.host());
         // A name may lead elsewhere the next time.
         let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
+        let upgrades = whither.relayed && origin == Origin::Exchange;
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
+            relayed: whither.relayed,
+            relay: whither.relay,
+            upgrades_until: upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT)),
             dialled: whither.dialled,
             missed: whither.missed,
             host,
@@ -133,12 +150,84 @@ impl Connections {
         connections.iter().map(|connection| connection.id)
     }
 
-    /// The connections to make an exchange with `peer` on, if there are any that might do.
+    /// The connections to `peer` without a relay in between.
+    pub(super) fn direct(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).into_iter().flatten();
+        connections.filter(|c| !c.relayed).map(|c| c.id)
+    }
+
+    /// Whether there is a connection to `peer` without a relay in between.
+    pub(super) fn is_direct(&self, peer: &PeerId) -> bool {
+        self.direct(peer).next().is_some()
+    }
+
+    /// The connections to make an exchange with `peer` on, if there are any that might do; direct ones
+    /// first.
     pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
         let connections = self.peers.get(peer).map_or(&[][..], |c| c);
-        let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
-        let usable = connections.iter().filter(usable);
-        usable.map(|connection| connection.id)
+        let which = |relayed| {
+            let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
+            let usable = connections.iter().filter(usable);
+            usable.filter(move |c| c.relayed == relayed)
+        };
+        which(false)
+            .chain(which(true))
+            .map(|connection| connection.id)
+    }
+
+    /// Whether `relay` is connected, and as far as is known at this host.
+    pub(super) fn is_relay_at(&self, relay: &PeerId, host: Host) -> bool {
+        let connections = self.peers.get(relay).into_iter().flatten();
+        let mut hosts = connections.filter(|c| !c.relayed).map(|c| c.host);
+        let ip = matches!(host, Host::Ip(_));
+        hosts.any(|at| !ip || at.is_none_or(|at| at == host))
+    }
+
+    /// Whether a connection runs through `relay`.
+    pub(super) fn is_through(&self, relay: &PeerId) -> bool {
+        let mut connections = self.peers.values().flatten();
+        connections.any(|connection| connection.relay.as_ref() == Some(relay))
+    }
+
+    /// The relay that a connection runs through, if it does and that is known.
+    pub(super) fn relay(&self, peer: &PeerId, id: ConnectionId) -> Option<PeerId> {
+        self.find(peer, id)?.relay
+    }
+
+    /// Whether a relayed connection is to be left open for a while, for a direct one may come of it.
+    pub(super) fn is_upgrading(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|connection| connection.upgrades_until.is_some())
+    }
+
+    /// Ends the while that the relayed connections of `peer` are left open for; returns these.
+    pub(super) fn end_upgrades(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
+        let connections = self.peers.get_mut(peer).into_iter().flatten();
+        let upgrading = connections.filter_map(|c| c.upgrades_until.take().map(|_| c.id));
+        upgrading.collect()
+    }
+
+    /// The next peer whose relayed connections have been left open for long enough.
+    pub(super) fn upgrade_overdue(&self, now: Duration) -> Option<PeerId> {
+        let overdue = |c: &Connection| c.upgrades_until.is_some_and(|until| until <= now);
+        let mut peers = self.peers.iter();
+        let found = peers.find(|(_, connections)| connections.iter().any(overdue));
+        found.map(|(peer, _)| *peer)
+    }
+
+    /// When [`Self::upgrade_overdue`] has somebody next.
+    pub(super) fn next_upgrade(&self) -> Option<Duration> {
+        let connections = self.peers.values().flatten();
+        connections.filter_map(|c| c.upgrades_until).min()
+    }
+
+    /// All connections that this behaviour has opened.
+    pub(super) fn all_for_exchange(&self) -> Vec<(PeerId, ConnectionId)> {
+        let all = self.peers.iter().flat_map(|(peer, connections)| {
+            connections.iter().map(|connection| (*peer, connection))
+        });
+        let ours = all.filter(|(_, c)| c.origin == Origin::Exchange);
+        ours.map(|(peer, c)| (peer, c.id)).collect()
     }
 
     /// All peers with a connection on which an exchange was made or that is known to do.
@@ -177,9 +266,12 @@ impl Connections {
         })
     }
 
-    /// The wide network, /16 or /32, that a connected peer is in, as its oldest connection shows.
+    /// The wide network, /16 or /32, that a connected peer is in, as its oldest direct connection shows.
     pub(super) fn network(&self, peer: &PeerId) -> Option<u64> {
-        self.peers.get(peer)?.first()?.network
+        let connections = self.peers.get(peer)?.iter();
+        connections
+            .min_by_key(|connection| connection.relayed)?
+            .network
     }
 
     /// All connections that are not about to close because they were pruned: since when, to whom, which.

@@ -12,6 +12,7 @@ use std::{
 };
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
+use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 use rand::{Rng, seq::SliceRandom};
 
@@ -29,6 +30,10 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// one that is not to be dialled. A guess: more than the default of 60 dials a minute, two addresses
 /// each, makes in two hours.
 const REMEMBERED: usize = 16_384;
+/// How many times as often as an address may be dialled in vain, a relay that answers may be asked in vain for
+/// peers behind it. With the default of 3 that is the bound of its whole network, 12: four times as many dead peers
+/// among those that one relay serves do not shut out the rest. A guess.
+const BEHIND_A_RELAY: u32 = 4;
 
 /// What this node has dialled, and may dial.
 #[derive(Debug)]
@@ -41,6 +46,19 @@ pub(super) struct Dials {
     own: BTreeSet<Target>,
     /// What was handed to the swarm, until it says what came of it.
     under_way: BTreeMap<ConnectionId, Vec<Handed>>,
+    /// Whom this node is dialling, seeds left out: this behaviour and others.
+    peers: BTreeMap<ConnectionId, PeerId>,
+}
+
+/// What became of a failed dial at one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Nothing has left this machine.
+    Unmade,
+    /// Nobody has answered, or somebody else.
+    InVain,
+    /// The relay has answered under its own identity, and has not reached the peer.
+    RelayAnswered,
 }
 
 /// An address that was handed to the swarm.
@@ -68,7 +86,23 @@ impl Dials {
             },
             own: BTreeSet::new(),
             under_way: BTreeMap::new(),
+            peers: BTreeMap::new(),
         }
+    }
+
+    /// The swarm is about to dial `peer`.
+    pub(super) fn begun(&mut self, connection: ConnectionId, peer: PeerId) {
+        self.peers.insert(connection, peer);
+    }
+
+    /// That dial has ended, well or badly.
+    pub(super) fn dial_ended(&mut self, connection: ConnectionId) {
+        self.peers.remove(&connection);
+    }
+
+    /// Whether `peer` is being dialled.
+    pub(super) fn is_dialling(&self, peer: &PeerId) -> bool {
+        self.peers.values().any(|other| other == peer)
     }
 
     /// Where this node can be reached, so that it does not dial itself. Behind a relay are others,
@@ -166,22 +200,28 @@ impl Dials {
     }
 
     /// A dial has ended well, at `address`. The peer is at that host, whatever was tried there; it
-    /// may have given away other hosts beside it.
+    /// may have given away other hosts beside it. And a relay that one was reached through is one: those
+    /// behind it who were not reached are forgiven it.
     pub(super) fn answered(&mut self, connection: ConnectionId, address: &Multiaddr) {
         let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
         let home = host(address);
-        self.ended(connection, |tried| host(tried) == home);
+        self.failed(connection, |tried| match host(tried) == home {
+            true => Fate::Unmade,
+            false => Fate::InVain,
+        });
+        if let Some(target) = Target::of(address).filter(|target| target.relay().is_some()) {
+            self.in_vain.forgive(target);
+        }
     }
 
-    /// A dial has failed; at those addresses of which `unmade` is true, without so much as a packet.
-    pub(super) fn failed(&mut self, connection: ConnectionId, unmade: impl Fn(&Multiaddr) -> bool) {
-        self.ended(connection, unmade);
-    }
-
-    fn ended(&mut self, connection: ConnectionId, innocent: impl Fn(&Multiaddr) -> bool) {
+    /// A dial has failed, at each address in its way.
+    pub(super) fn failed(&mut self, connection: ConnectionId, fate: impl Fn(&Multiaddr) -> Fate) {
         for handed in self.under_way.remove(&connection).into_iter().flatten() {
-            if handed.counted && innocent(&handed.address) {
-                self.in_vain.uncount(&handed.address);
+            let target = Target::of(&handed.address).filter(|_| handed.counted);
+            match (target, fate(&handed.address)) {
+                (Some(target), Fate::Unmade) => _ = self.in_vain.uncount(target),
+                (Some(target), Fate::InVain) => self.in_vain.count_at_the_door(target),
+                (Some(_), Fate::RelayAnswered) | (None, _) => {}
             }
         }
     }
@@ -238,7 +278,12 @@ impl InVain {
 
     /// Whether one more dial of `target`, beside those to `chosen`, is within bounds.
     fn admits(&self, target: &Target, chosen: &[Target], now: Duration) -> bool {
-        let (dials, last) = self.targets.get(target).copied().unwrap_or_default();
+        let of = |target| self.targets.get(target).copied().unwrap_or_default();
+        // A relay must answer, and may then be asked for more than one peer in vain.
+        let behind = target.relay().map(|_| of(target).0);
+        let asked_enough =
+            behind.is_some_and(|asked| asked >= self.per_address.saturating_mul(BEHIND_A_RELAY));
+        let (dials, last) = of(&target.relay().unwrap_or(*target));
         let too_early = self.backoff.is_some_and(|(first, longest)| {
             let pause = first.saturating_mul(1 << dials.saturating_sub(1).min(30));
             dials > 0 && now < last.saturating_add(pause.min(longest))
@@ -251,7 +296,7 @@ impl InVain {
             before as usize + beside >= self.per_prefix as usize
         });
         let full = self.log.len() + chosen.len() >= REMEMBERED;
-        dials < self.per_address && !too_early && !crowded && !full
+        dials < self.per_address && !too_early && !asked_enough && !crowded && !full
     }
 
     fn count(&mut self, target: Target, now: Duration) {
@@ -263,22 +308,33 @@ impl InVain {
         }
     }
 
-    /// Takes the last dial of an address back.
-    fn uncount(&mut self, address: &Multiaddr) {
-        let Some(target) = Target::of(address) else {
-            return;
-        };
-        // Nearly always among the last.
-        let Some(at) = self.log.iter().rposition(|(_, other)| *other == target) else {
-            return; // Longer ago than an hour.
-        };
-        self.log.remove(at);
+    /// A dial of a relay, for somebody behind it, has not found the relay: it counts as one of its own
+    /// address.
+    fn count_at_the_door(&mut self, target: Target) {
+        if let Some(door) = target.relay()
+            && let Some(at) = self.uncount(target)
+        {
+            self.count(door, at);
+        }
+    }
+
+    /// Takes all dials of `target` back.
+    fn forgive(&mut self, target: Target) {
+        while self.uncount(target).is_some() {}
+    }
+
+    /// Takes the last dial of `target` back, and returns when it was.
+    fn uncount(&mut self, target: Target) -> Option<Duration> {
+        // Nearly always among the last; `None`: longer ago than an hour.
+        let at = self.log.iter().rposition(|(_, other)| *other == target)?;
+        let (when, _) = self.log.remove(at)?;
         self.less(&target);
         if let Some((_, last)) = self.targets.get_mut(&target) {
             let mut before = self.log.iter().take(at).rev();
             let before = before.find(|(_, other)| *other == target);
             *last = before.map_or(*last, |(at, _)| *at);
         }
+        Some(when)
     }
 
     /// One dial of `target` less.
@@ -353,7 +409,7 @@ mod tests {
             .filter(
                 |address| match dial(dials, std::slice::from_ref(address), now) {
                     Ok(connection) => {
-                        dials.failed(connection, |_| false);
+                        dials.failed(connection, |_| Fate::InVain);
                         true
                     }
                     Err(error) => {
@@ -483,7 +539,7 @@ mod tests {
         let known = [address("/ip4/1.2.3.4/tcp/80")];
         for _ in 0..100 {
             let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
-            dials.failed(connection, |_| true);
+            dials.failed(connection, |_| Fate::Unmade);
         }
         assert!(dials.in_vain.log.is_empty());
     }
@@ -539,7 +595,7 @@ mod tests {
         dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
         let known = [address("/ip4/1.2.3.4/tcp/80")];
         let failed = dial(&mut dials, &known, Duration::ZERO).expect("free");
-        dials.failed(failed, |_| false);
+        dials.failed(failed, |_| Fate::InVain);
         let good = dial(&mut dials, &known, 20 * SECOND).expect("free");
         dials.answered(good, &known[0]);
         let target = Target::of(&known[0]).expect("a target");

@@ -207,6 +207,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 .actions
                 .emit(Event::SeedFailed { address, error });
         }
+        self.links.end_upgrades(now);
         self.contact_more(now);
         let lonely = self.gossip.view().is_empty();
         let idle = self.gossip.in_flight() == 0;
@@ -231,6 +232,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 [
                     self.gossip.next_wake(),
                     self.seeds.next_wake(),
+                    self.links.connections.next_upgrade(),
                     self.links.next_pruning(),
                     untried.flatten(),
                 ]
@@ -376,10 +378,8 @@ impl<O: Overlay<Record>> Driver<O> {
                 self.links.release(peer, connection);
             }
             (Some(Purpose::Confirm), result) => {
-                if let Ok(response) = result {
-                    let answer = Some(response.neighbour);
-                    self.links.settle(peer, answer, &mut self.rng);
-                }
+                let answer = result.ok().map(|response| response.neighbour);
+                self.links.settle(peer, answer, &mut self.rng);
                 self.links.release(peer, connection);
             }
             (None, result) => {
@@ -511,7 +511,10 @@ impl<O: Overlay<Record>> Driver<O> {
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
                 // Nothing is known about it, but to keep it would be to keep a view full of fakes.
-                let in_vain = matches!(error, ExchangeError::NotDialled(NotDialled::InVain));
+                let in_vain = matches!(
+                    error,
+                    ExchangeError::NotDialled(NotDialled::InVain) | ExchangeError::RelayFull(_)
+                );
                 // It has left the view already.
                 failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {

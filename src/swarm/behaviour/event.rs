@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     gossip::message::Failure,
     swarm::{
-        address::{Scope, split_peer},
+        address::{Scope, relay_of, split_peer},
         handler::{InboundError, OutboundError},
         policy::NotAdmitted,
     },
@@ -163,6 +163,11 @@ pub enum ExchangeError {
     /// want this node. Caused by the peer; the view is as it was, and others come before it from now on.
     #[error("the peer closed the connection at once")]
     TurnedAway,
+    /// The peer is behind a relay that carries as many circuits as it will, or has carried as many for this node. That says
+    /// nothing about the peer, which leaves the view all the same, without blame: whoever makes up peers could have such
+    /// a relay of their own, and nobody can tell.
+    #[error("its relay carries as many circuits as it will: {0}")]
+    RelayFull(String),
     /// The connection closed before the answer came; twice, if there was a way to the peer still.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
@@ -203,6 +208,7 @@ impl ExchangeError {
             | Self::Refused(_)
             | Self::Blocked
             | Self::TurnedAway
+            | Self::RelayFull(_)
             | Self::Outbound(OutboundError::Busy) => Failure::Refused,
             Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
             Self::ConnectionClosed
@@ -294,6 +300,17 @@ pub(super) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
                 TransportError::Other(error) => is_offline(error),
             }
     })
+}
+
+/// Whether all that was tried were relays, and one of them has said that it carries as many circuits as it
+/// will. libp2p-relay's error has a kind for that, which only those who depend on it can match on; `tests/nat.rs` holds
+/// the wording.
+pub(super) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)]) -> bool {
+    let relayed = |(address, _): &(Multiaddr, _)| relay_of(address).is_some();
+    let full = |(_, error): &(_, TransportError<io::Error>)| {
+        innermost(error).contains("resource limit exceeded")
+    };
+    attempts.iter().all(relayed) && attempts.iter().any(full)
 }
 
 fn is_offline(error: &io::Error) -> bool {

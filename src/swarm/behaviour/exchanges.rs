@@ -22,6 +22,8 @@ pub(super) struct Running {
     request: Request<Record>,
     /// Whether it has waited for a dial of somebody else's in vain, or lost its connection.
     redialled: bool,
+    /// The relay that has to be connected before the partner is dialled again.
+    relay: Option<PeerId>,
 }
 
 /// What a dial of ours is for.
@@ -63,6 +65,7 @@ impl Exchanges {
             connection: None,
             request: exchange.request,
             redialled: false,
+            relay: None,
         };
         self.running.insert(exchange.id, running);
     }
@@ -110,6 +113,27 @@ impl Exchanges {
     pub(super) fn partners(&self) -> BTreeSet<PeerId> {
         let running = self.running.values();
         running.map(|running| running.partner).collect()
+    }
+
+    /// Leaves an exchange waiting until somebody else's dial of a relay has ended.
+    pub(super) fn wait_for_relay(&mut self, id: ExchangeId, relay: PeerId) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.relay = Some(relay);
+        }
+    }
+
+    /// The exchanges that have waited for a dial of `relay`, which has ended, and their partners.
+    pub(super) fn relay_ready(&mut self, relay: &PeerId) -> Vec<(ExchangeId, PeerId)> {
+        let running = self.running.iter_mut();
+        let waiting = running.filter(|(_, r)| r.relay.as_ref() == Some(relay));
+        let mut ready = Vec::new();
+        for (id, running) in waiting {
+            running.relay = None;
+            if running.connection.is_none() {
+                ready.push((*id, running.partner));
+            }
+        }
+        ready
     }
 
     /// Whether nothing at all is under way.
@@ -166,9 +190,12 @@ impl Exchanges {
     }
 
     /// Forgets what was sent on a connection that is gone. Exchanges on it have to be finished by
-    /// the caller.
-    pub(super) fn connection_closed(&mut self, connection: ConnectionId) {
-        self.sent.retain(|_, sent| sent.connection != connection);
+    /// the caller; returns whether a question about neighbours is among what is left unanswered.
+    pub(super) fn connection_closed(&mut self, connection: ConnectionId) -> bool {
+        let gone = |_: &OutboundId, sent: &mut Sent| sent.connection == connection;
+        let gone: Vec<_> = self.sent.extract_if(.., gone).collect();
+        gone.iter()
+            .any(|(_, sent)| sent.purpose == Purpose::Confirm)
     }
 
     /// Whether any notice is unanswered.

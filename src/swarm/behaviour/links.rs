@@ -1,6 +1,7 @@
-//! Connections and what they are kept for: the exchanges under way on them, and the neighbours.
+//! Connections and what they are kept for: the exchanges under way on them, the neighbours, and other
+//! connections, for which they are relayed.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -16,6 +17,7 @@ use crate::{
             event::{Event, NeighbourDownReason},
             exchanges::{Dial, Exchanges, Purpose},
             neighbours::{Answer, GaveWay, Neighbours, Settled},
+            relays::Relays,
         },
         fellows::Fellow,
         handler::Command,
@@ -40,6 +42,7 @@ pub(super) struct Links {
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
     attempts: u32,
+    pub(super) relays: Relays,
     pruning: Option<Pruning>,
     /// When to look whether there is something to prune.
     prune_at: Option<Duration>,
@@ -55,6 +58,7 @@ impl Links {
             neighbours,
             neighbours_changed: false,
             attempts: 0,
+            relays: Relays::default(),
             pruning,
             prune_at: None,
         }
@@ -109,7 +113,10 @@ impl Links {
             return;
         };
         self.fellow.uses(connection);
-        let neighbour = self.neighbours.propose(partner);
+        let neighbour = match self.connections.is_direct(&partner) {
+            true => self.neighbours.propose(partner),
+            false => Proposal::None,
+        };
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
         self.actions
@@ -167,6 +174,10 @@ impl Links {
         proposal: Proposal,
         rng: &mut R,
     ) -> bool {
+        let proposal = match self.connections.is_direct(&peer) {
+            true => proposal,
+            false => Proposal::None,
+        };
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
@@ -192,6 +203,11 @@ impl Links {
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.settle(peer, answer, network, rng) {
             Settled::Unchanged => {}
+            // The direct connection has closed meanwhile.
+            Settled::Up(_) if !self.connections.is_direct(&peer) => {
+                self.neighbours.remove(&peer);
+                self.dissolve(peer);
+            }
             Settled::Up(gave_way) => self.take_turns(gave_way, peer),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
@@ -214,10 +230,12 @@ impl Links {
     }
 
     /// Lets go of a connection that this behaviour, or a fellow, has opened for an exchange, once nothing
-    /// is under way on it; unless the peer is a neighbour.
+    /// is under way on it; unless the peer is a neighbour, or may become one over a direct connection.
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
-        if ours && !self.neighbours.contains(&peer) {
+        let upgrading = self.connections.is_upgrading(&peer, connection);
+        let waits = upgrading && self.neighbours.has_room();
+        if ours && !waits && !self.neighbours.contains(&peer) {
             self.actions
                 .command(peer, connection, Command::KeepAlive(false));
             self.actions.command(peer, connection, Command::NotifyIdle);
@@ -252,7 +270,10 @@ impl Links {
         let all: Vec<_> = self.connections.all().collect();
         let excess = all.len().saturating_sub(pruning.max_connections);
         let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
-            excess > 0 && !self.fellow.is_neighbour(peer) && !self.exchanges.is_busy(*id)
+            excess > 0
+                && !self.fellow.is_neighbour(peer)
+                && !self.exchanges.is_busy(*id)
+                && !self.is_relay(peer)
         };
         let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
         spare.sort_by_key(|(since, ..)| *since);
@@ -287,8 +308,64 @@ impl Links {
         }
     }
 
+    /// There is a direct connection to a peer whom exchanges were made with through a relay: what that
+    /// was good for is over, and the peer may be a neighbour.
+    pub(super) fn upgraded(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.end_upgrade(peer);
+        let proposal = self.neighbours.propose(peer);
+        if proposal != Proposal::None {
+            let request = Request::notice(proposal);
+            self.notify(peer, connection, request, Purpose::Confirm);
+        }
+    }
+
+    /// Lets go of the relayed connections of which nothing has come in time.
+    pub(super) fn end_upgrades(&mut self, now: Duration) {
+        while let Some(peer) = self.connections.upgrade_overdue(now) {
+            self.end_upgrade(peer);
+        }
+    }
+
+    fn end_upgrade(&mut self, peer: PeerId) {
+        for connection in self.connections.end_upgrades(&peer) {
+            self.release(peer, connection);
+        }
+    }
+
+    /// A dial has ended: the relays that it led through may be needed no longer.
+    pub(super) fn dial_through_ended(&mut self, dial: ConnectionId) {
+        for relay in self.relays.dial_ended(dial) {
+            self.release_all(relay);
+        }
+    }
+
+    /// The relays that this node can be reached through, and whether a listener is being set up.
+    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool) {
+        if self.relays.set_listening(own, setting_up) {
+            for (peer, connection) in self.connections.all_for_exchange() {
+                self.release(peer, connection);
+            }
+        }
+    }
+
+    /// Lets go of all that was opened for exchanges with `peer`.
+    pub(super) fn release_all(&mut self, peer: PeerId) {
+        let connections: Vec<_> = self.connections.of(&peer).collect();
+        for connection in connections {
+            self.release(peer, connection);
+        }
+    }
+
+    /// Whether the peer relays something, or is about to: siblings use for that what is there, and would lose it.
+    fn is_relay(&self, peer: &PeerId) -> bool {
+        self.relays.contains(peer) || self.connections.is_through(peer)
+    }
+
     fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        self.neighbours.contains(peer) || self.exchanges.is_busy(connection)
+        self.neighbours.contains(peer)
+            || self.exchanges.is_busy(connection)
+            || self.relays.is_setting_up()
+            || self.is_relay(peer)
     }
 
     fn dismissed(&mut self, peer: PeerId, reason: NeighbourDownReason) {
@@ -315,16 +392,17 @@ impl Links {
         self.fellow.has_neighbour(peer, false);
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
-        let connections: Vec<_> = self.connections.of(&peer).collect();
-        for connection in connections {
-            self.release(peer, connection);
-        }
+        self.release_all(peer);
         self.neighbours_changed = true;
         self.consider_pruning();
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        for connection in self.connections.of(&peer) {
+        let wanted: Vec<_> = match keep_alive {
+            true => self.connections.direct(&peer).collect(),
+            false => self.connections.of(&peer).collect(),
+        };
+        for connection in wanted {
             let command = Command::KeepAlive(keep_alive);
             self.actions.command(peer, connection, command);
         }

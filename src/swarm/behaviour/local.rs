@@ -1,8 +1,8 @@
 //! This node's own record: signed anew whenever its addresses change.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use libp2p_core::Multiaddr;
+use libp2p_core::{Multiaddr, transport::ListenerId};
 use libp2p_identity::{Keypair, PeerId};
 use libp2p_swarm::{ExternalAddresses, FromSwarm, ListenAddresses};
 
@@ -21,7 +21,12 @@ const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct LocalRecord {
     keypair: Keypair,
     policy: AddressPolicy,
+    /// Whether listen addresses are advertised although nobody has confirmed them.
+    unconfirmed: bool,
     listen: ListenAddresses,
+    /// The listeners that have no address yet.
+    setting_up: HashSet<ListenerId>,
+    changed: bool,
     external: ExternalAddresses,
     record: Option<Record>,
     last_seq: u64,
@@ -32,10 +37,13 @@ pub(super) struct LocalRecord {
 }
 
 impl LocalRecord {
-    pub(super) fn new(keypair: Keypair, policy: AddressPolicy) -> Self {
+    pub(super) fn new(keypair: Keypair, policy: AddressPolicy, unconfirmed: bool) -> Self {
         Self {
             keypair,
             policy,
+            unconfirmed,
+            setting_up: HashSet::new(),
+            changed: false,
             listen: ListenAddresses::default(),
             external: ExternalAddresses::default(),
             record: None,
@@ -51,8 +59,26 @@ impl LocalRecord {
 
     /// Returns whether the addresses have changed: then [`Self::renew`] is to be called.
     pub(super) fn on_swarm_event(&mut self, event: &FromSwarm) -> bool {
+        let set_up = match event {
+            FromSwarm::NewListener(event) => self.setting_up.insert(event.listener_id),
+            FromSwarm::NewListenAddr(event) => self.setting_up.remove(&event.listener_id),
+            FromSwarm::ListenerClosed(event) => self.setting_up.remove(&event.listener_id),
+            _ => false,
+        };
         // Both must see the event.
-        self.listen.on_swarm_event(event) | self.external.on_swarm_event(event)
+        let changed = self.listen.on_swarm_event(event) | self.external.on_swarm_event(event);
+        self.changed |= changed | set_up;
+        changed
+    }
+
+    /// Whether addresses or listeners have changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Whether there is a listener without an address: at a relay that takes a round trip or two.
+    pub(super) fn is_setting_up(&self) -> bool {
+        !self.setting_up.is_empty()
     }
 
     /// Every address of this node, as the swarm says; some may come twice.
@@ -114,8 +140,8 @@ impl LocalRecord {
         self.not_advertising_at
     }
 
-    /// What this node may advertise, at most `count`: confirmed external addresses first; then, in
-    /// a scope narrower than global, listen addresses; each those that reach furthest first.
+    /// What this node may advertise, at most `count`: confirmed external addresses first; then, where these
+    /// need no confirmation, listen addresses; each those that reach furthest first.
     fn advertised(&self, count: usize) -> Vec<Multiaddr> {
         let mut advertised: Vec<Multiaddr> = Vec::new();
         for (address, judgement) in self.judged() {
@@ -130,11 +156,13 @@ impl LocalRecord {
     /// All addresses, without this node's id at their end, and whether they may be advertised.
     fn judged(&self) -> impl Iterator<Item = (Multiaddr, Result<(), NotAdmitted>)> {
         let id = self.peer_id();
-        let confirmed = self.policy.scope() == Scope::Global;
         let mut listen: Vec<&Multiaddr> = self.listen.iter().collect();
         listen.sort_by_cached_key(|address| (Scope::of(address), address.to_vec()));
         let external = self.external.iter().map(|address| (address, true));
-        let listen = listen.into_iter().map(move |address| (address, !confirmed));
+        let unconfirmed = self.unconfirmed;
+        let listen = listen
+            .into_iter()
+            .map(move |address| (address, unconfirmed));
         external.chain(listen).map(move |(address, reachable)| {
             let judgement = self.policy.check(&id, address);
             let judgement = judgement.and(match reachable {
@@ -158,7 +186,9 @@ mod tests {
     }
 
     fn local(scope: Scope) -> LocalRecord {
-        LocalRecord::new(Keypair::generate_ed25519(), AddressPolicy::new(scope))
+        let unconfirmed = scope != Scope::Global;
+        let keypair = Keypair::generate_ed25519();
+        LocalRecord::new(keypair, AddressPolicy::new(scope), unconfirmed)
     }
 
     fn listen(local: &mut LocalRecord, addr: &str) -> Option<Option<Record>> {

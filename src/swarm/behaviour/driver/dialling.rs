@@ -1,6 +1,6 @@
 //! Whom the driver dials, and what the swarm says of connections.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
@@ -14,14 +14,14 @@ use crate::{
     gossip::message::ExchangeId,
     overlay::Overlay,
     swarm::{
-        address::{Target, split_peer},
+        address::{Target, relay_of, split_peer},
         behaviour::{
             connections::{Origin, Whither},
-            dials::Addresses,
+            dials::{Addresses, Choice, Fate},
             driver::Driver,
             event::{
-                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, never_left,
-                one_line,
+                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, is_relay_full,
+                never_left, one_line,
             },
             exchanges::Dial,
         },
@@ -41,10 +41,17 @@ impl<O: Overlay<Record>> Driver<O> {
         match self.dials.choose(addresses, now, &mut self.rng) {
             Ok(choice) => {
                 let connection = self.links.dial_partner(id, partner);
-                self.dials.hand_over(connection, choice, now);
+                self.hand_over(connection, choice, now);
             }
             Err(why) => self.exchange_failed(id, why.into(), now),
         }
+    }
+
+    fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Duration) {
+        self.dials.hand_over(connection, choice, now);
+        let handed = self.dials.handed(connection).unwrap_or_default();
+        let relays = handed.iter().filter_map(relay_of).collect();
+        self.links.relays.dialled_through(connection, relays);
     }
 
     /// What is known of where a peer is: its record, and the one of its addresses where it was found.
@@ -61,6 +68,9 @@ impl<O: Overlay<Record>> Driver<O> {
         peer: Option<PeerId>,
         now: Duration,
     ) -> Vec<Multiaddr> {
+        if let Some(peer) = peer {
+            self.dials.begun(connection, peer);
+        }
         if let Some(handed) = self.dials.handed(connection) {
             return handed;
         }
@@ -78,7 +88,7 @@ impl<O: Overlay<Record>> Driver<O> {
         };
         let choice = self.dials.choose_for_sibling(addresses, now, &mut self.rng);
         match choice {
-            Ok(choice) => self.dials.hand_over(connection, choice, now),
+            Ok(choice) => self.hand_over(connection, choice, now),
             Err(why) => tracing::debug!(%peer, %why, "No address for a sibling"),
         }
         self.dials.handed(connection).unwrap_or_default()
@@ -92,19 +102,35 @@ impl<O: Overlay<Record>> Driver<O> {
         let (peer, connection) = (event.peer_id, event.connection_id);
         self.blocked.remove(&peer);
         let dial = self.links.exchanges.dial_ended(connection);
+        let is_dialler = event.endpoint.is_dialer();
+        if is_dialler && dial.is_none() && self.links.relays.is_dialled_through(&peer) {
+            // A sibling has dialled it, for the sake of a dial of ours.
+            self.links.fellow.dials(connection);
+        }
         let is_ours = self.links.fellow.established(peer, connection);
-        let origin = match (is_ours, event.endpoint.is_dialer()) {
+        let origin = match (is_ours, is_dialler) {
             (true, _) => Origin::Exchange,
             (false, true) => Origin::Sibling,
             (false, false) => Origin::Inbound,
         };
-        let (dialled, remote) = match event.endpoint {
-            ConnectedPoint::Dialer { address, .. } => (Some(split_peer(address).0), address),
-            ConnectedPoint::Listener { send_back_addr, .. } => (None, send_back_addr),
+        let (mut dialled, remote, relay) = match event.endpoint {
+            ConnectedPoint::Dialer { address, .. } => {
+                (Some(split_peer(address).0), address, relay_of(address))
+            }
+            ConnectedPoint::Listener {
+                local_addr,
+                send_back_addr,
+            } => (None, send_back_addr, relay_of(local_addr)),
         };
+        self.dials.dial_ended(connection);
+        if let Some(address) = dialled.take_if(|a| !self.is_relay_there(a)) {
+            tracing::debug!(%peer, %address, "Relayed, and not by who is at that address");
+            self.dials.failed(connection, |_| Fate::InVain);
+        }
         if let Some(address) = &dialled {
             self.dials.answered(connection, address);
         }
+        self.links.dial_through_ended(connection);
         self.not_found_at(&peer, event.failed_addresses);
         let missed = event.failed_addresses.iter().take(MAX_ADDRESSES);
         let whither = Whither {
@@ -112,7 +138,11 @@ impl<O: Overlay<Record>> Driver<O> {
             missed: missed.map(|address| split_peer(address).0).collect(),
             remote: Target::of(remote),
             relayed: event.endpoint.is_relayed(),
+            relay,
         };
+        let upgraded = !whither.relayed
+            && self.links.connections.is_connected(&peer)
+            && !self.links.connections.is_direct(&peer);
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
@@ -123,6 +153,13 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         for id in self.links.exchanges.waiting_for(peer) {
             self.links.send_exchange(id, peer, connection);
+        }
+        for (id, partner) in self.links.exchanges.relay_ready(&peer) {
+            self.dial_partner(id, partner, now);
+        }
+        // Both ends have met through the relay: they need not wait for their next exchange.
+        if upgraded && self.publisher.contacts(|contacts| contacts.contains(&peer)) {
+            self.links.upgraded(peer, connection);
         }
         let unused = match dial {
             Some(Dial::Seed(address)) => match self.gossip.exchange_with(peer, now) {
@@ -153,13 +190,19 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let has_served = self.links.connections.has_served(&peer, connection);
+        let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
-        self.links.exchanges.connection_closed(connection);
+        if self.links.exchanges.connection_closed(connection) {
+            self.links.settle(peer, None, &mut self.rng);
+        }
+        if let Some(relay) = relay {
+            self.links.release_all(relay);
+        }
         for id in self.links.exchanges.running_on(connection) {
             self.lost_its_connection(id, peer, has_served, now);
         }
-        if !self.links.connections.is_connected(&peer) {
+        if !self.links.connections.is_direct(&peer) {
             self.links
                 .remove_neighbour(peer, NeighbourDownReason::ConnectionClosed);
         }
@@ -183,9 +226,21 @@ impl<O: Overlay<Record>> Driver<O> {
             event.error,
             DialError::Denied { .. } | DialError::NoAddresses
         );
-        self.dials.failed(event.connection_id, |address| {
-            refused || denied || never_left(event.error, address)
-        });
+        self.dials.dial_ended(event.connection_id);
+        let nothing = refused || denied;
+        let fates: BTreeMap<_, _> = self
+            .dials
+            .handed(event.connection_id)
+            .into_iter()
+            .flatten()
+            .map(|address| (address.clone(), self.fate(event.error, &address)))
+            .collect();
+        self.dials
+            .failed(event.connection_id, |address| match nothing {
+                true => Fate::Unmade,
+                false => fates.get(address).copied().unwrap_or(Fate::InVain),
+            });
+        self.links.dial_through_ended(event.connection_id);
         if let Some(peer) = &event.peer_id {
             match event.error {
                 DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
@@ -218,6 +273,11 @@ impl<O: Overlay<Record>> Driver<O> {
             None => {}
         }
         let waiting = event.peer_id.filter(|_| !refused);
+        for (id, partner) in
+            waiting.map_or_else(Vec::new, |peer| self.links.exchanges.relay_ready(&peer))
+        {
+            self.dial_partner(id, partner, now);
+        }
         for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
             self.waited_in_vain(id, event.error, now);
         }
@@ -305,6 +365,34 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// Whether the relay that an address leads through is the one that is connected, and at that host: it need not
+    /// have been dialled there. True also where there is no relay.
+    fn is_relay_there(&self, address: &Multiaddr) -> bool {
+        let relay = relay_of(address).zip(Target::of(address));
+        relay.is_none_or(|(relay, target)| {
+            let connections = &self.links.connections;
+            connections.is_relay_at(&relay, target.host())
+        })
+    }
+
+    /// What became of a failed dial at `address`.
+    fn fate(&self, error: &DialError, address: &Multiaddr) -> Fate {
+        match relay_of(address) {
+            _ if never_left(error, address) => Fate::Unmade,
+            Some(_) if self.busy_relay(address).is_some() => Fate::Unmade,
+            Some(_) if self.is_relay_there(address) => Fate::RelayAnswered,
+            _ => Fate::InVain,
+        }
+    }
+
+    /// The relay of a relayed address, when it is only just being dialled by somebody else. libp2p's relay
+    /// client does not wait for that dial, but gives up.
+    fn busy_relay(&self, address: &Multiaddr) -> Option<PeerId> {
+        let connections = &self.links.connections;
+        relay_of(address)
+            .filter(|relay| self.dials.is_dialling(relay) && !connections.is_direct(relay))
+    }
+
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
@@ -323,7 +411,16 @@ impl<O: Overlay<Record>> Driver<O> {
         if !self.links.exchanges.is_waiting(id) {
             return; // It found another connection.
         }
+        if let DialError::Transport(attempts) = error
+            && let Some(relay) = attempts.iter().find_map(|(a, _)| self.busy_relay(a))
+        {
+            self.links.exchanges.wait_for_relay(id, relay);
+            return;
+        }
         match error {
+            DialError::Transport(attempts) if is_relay_full(attempts) => {
+                self.exchange_failed(id, ExchangeError::RelayFull(one_line(error)), now);
+            }
             // Somebody else dials the peer or has just connected it.
             DialError::DialPeerConditionFalse(_) => {
                 let partner = self.links.exchanges.partner(id);
