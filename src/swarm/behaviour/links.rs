@@ -95,6 +95,18 @@ impl Links {
         connection
     }
 
+    /// Dials the partner of exchange `id` at these addresses and at no others.
+    pub(super) fn dial_partner_at(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> ConnectionId {
+        let connection = self.actions.dial_peer_at(partner, addresses);
+        self.exchanges.dialled(connection, Dial::Exchange(id));
+        connection
+    }
+
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);

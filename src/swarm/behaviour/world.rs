@@ -121,7 +121,22 @@ struct World {
 }
 
 impl World {
+    /// A world in which everybody has node 0 for a seed.
     fn new(seed: u64, nodes: usize, config: &Config, faults: Faults) -> Self {
+        Self::with_way_in(seed, nodes, config, faults, |driver, _, peer| {
+            driver.seeds.add(address(0), peer).expect("an address");
+        })
+    }
+
+    /// A world in which `way_in` tells each node but the first, whose peer id comes last, how to
+    /// begin, and is given those before it.
+    fn with_way_in(
+        seed: u64,
+        nodes: usize,
+        config: &Config,
+        faults: Faults,
+        way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
+    ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
             rng: StdRng::from_rng(&mut rng),
@@ -159,7 +174,7 @@ impl World {
             let record = Record::sign(&keypair, 1, &[address(node)]).expect("signing works");
             driver.gossip.set_local(Some(record));
             if node > 0 {
-                driver.seeds.add(address(0), peer).expect("an address");
+                way_in(&mut driver, &world.peers, peer);
             }
             world.peers.push(peer);
             world.drivers.push(Some(driver));
@@ -731,6 +746,33 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         happened.0 > 100 && happened.1 > 100 && happened.2 > 100,
         "faults that were to happen, and did not: {happened:?}"
     );
+}
+
+/// As mDNS does: everybody is told of whoever is there already, and half of all dials fail.
+#[test]
+fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
+    let faults = Faults {
+        dial: 0.5,
+        ..Faults::default()
+    };
+    for seed in 0..seeds(10) {
+        let what = format!("seed {seed}");
+        let tell = |driver: &mut Driver<Random>, before: &[PeerId], _| {
+            for (node, peer) in before.iter().enumerate() {
+                driver.on_address_told(*peer, &address(node), Duration::ZERO);
+            }
+        };
+        let mut world = World::with_way_in(seed, 20, &config(), faults, tell);
+        world.run_until(300 * SECOND);
+        world.faults = Faults::default();
+        world.run_until(900 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+        }
+        assert!(world.dials_failed > 20, "{what}: {}", world.dials_failed);
+    }
 }
 
 #[test]

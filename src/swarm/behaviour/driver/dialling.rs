@@ -16,9 +16,10 @@ use crate::{
     swarm::{
         address::{Target, relay_of, split_peer},
         behaviour::{
+            candidates::Outcome,
             connections::{Origin, Whither},
             dials::{Addresses, Choice, Fate},
-            driver::Driver,
+            driver::{Driver, MOST_BESIDE},
             event::{
                 Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, is_relay_full,
                 never_left, one_line,
@@ -34,16 +35,81 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Dials the partner of exchange `id`, within the budget.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
         let (record, verified) = self.whereabouts(&partner);
+        let unsigned = match &record {
+            Some(_) => Vec::new(),
+            None => self.candidates.addresses(&partner),
+        };
         let addresses = Addresses {
-            known: record.as_ref().map_or(&[], Record::addresses),
+            known: record.as_ref().map_or(&unsigned, |r| r.addresses()),
             verified: verified.as_ref(),
         };
         match self.dials.choose(addresses, now, &mut self.rng) {
+            // Not by its id alone: whoever has a peer dialled that nobody has signed for would have the
+            // other behaviours add what the budget has not counted, and the policy not seen.
+            Ok(choice) if !unsigned.is_empty() => {
+                let chosen = choice.addresses().to_vec();
+                self.candidates.dialled(&partner, &chosen);
+                let connection = self.links.dial_partner_at(id, partner, chosen);
+                self.hand_over(connection, choice, now);
+            }
             Ok(choice) => {
                 let connection = self.links.dial_partner(id, partner);
                 self.hand_over(connection, choice, now);
             }
-            Err(why) => self.exchange_failed(id, why.into(), now),
+            Err(why) => {
+                self.candidates.not_dialled(&partner);
+                self.exchange_failed(id, why.into(), now);
+            }
+        }
+    }
+
+    /// Another behaviour, or the application, says that `peer` is at `address`.
+    pub(in crate::swarm::behaviour) fn on_address_told(
+        &mut self,
+        peer: PeerId,
+        address: &Multiaddr,
+        now: Duration,
+    ) {
+        let wanted = peer != self.local && self.policy.check(&peer, address).is_ok();
+        if wanted && self.leaving.is_none() {
+            self.candidates.tell(peer, split_peer(address).0, now);
+        }
+    }
+
+    /// Contacts peers of whom only siblings know where they are, as long as more than half of the minute's dials are
+    /// left: the rest is for rounds. Only when the view has room.
+    pub(super) fn contact_candidates(&mut self, now: Duration) {
+        self.candidates_at = None;
+        while self.wants_more_peers() && self.gossip.in_flight() < MOST_BESIDE {
+            if !self.candidates.is_waiting(now) {
+                return;
+            }
+            let spare = self.dials.next_spare();
+            if spare.is_none_or(|at| at > now) {
+                self.candidates_at = spare;
+                return;
+            }
+            let (view, connections) = (self.gossip.view(), &self.links.connections);
+            let next = self.publisher.contacts(|contacts| {
+                // Whoever is alone asks those again, too, who are in no view.
+                let met = |peer: &PeerId| !view.is_empty() && contacts.contains(peer);
+                self.candidates.next(
+                    (now, &mut self.rng),
+                    |peer| view.contains(peer) || met(peer),
+                    |peer| connections.is_connected(peer),
+                )
+            });
+            let Some(peer) = next else {
+                return;
+            };
+            match self.gossip.exchange_with(peer, now) {
+                Some(exchange) => self.carry_out(exchange, None, now),
+                // One with the same peer is under way: as good.
+                None => {
+                    self.candidates.not_dialled(&peer);
+                    self.candidates.ended(&peer, Outcome::Failed, now);
+                }
+            }
         }
     }
 
