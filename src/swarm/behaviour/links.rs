@@ -90,8 +90,7 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
-        self.fellow.dials(connection);
-        self.exchanges.dialled(connection, Dial::Exchange(id));
+        self.dials(connection, Dial::Exchange(id));
         connection
     }
 
@@ -103,15 +102,19 @@ impl Links {
         addresses: Vec<Multiaddr>,
     ) -> ConnectionId {
         let connection = self.actions.dial_peer_at(partner, addresses);
-        self.exchanges.dialled(connection, Dial::Exchange(id));
+        self.dials(connection, Dial::Exchange(id));
         connection
     }
 
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.dials(connection, Dial::Seed(address));
+    }
+
+    fn dials(&mut self, connection: ConnectionId, dial: Dial) {
         self.fellow.dials(connection);
-        self.exchanges.dialled(connection, Dial::Seed(address));
+        self.exchanges.dialled(connection, dial);
     }
 
     /// Sends the request of exchange `id`, unless it was sent already.
