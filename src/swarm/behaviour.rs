@@ -96,8 +96,6 @@ pub struct Behaviour<O = AnyOverlay> {
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
-    /// What this behaviour is just telling the others, and is told itself for it.
-    telling: Option<(PeerId, Multiaddr)>,
 }
 
 impl Behaviour {
@@ -168,7 +166,6 @@ impl<O: Overlay<Record>> Behaviour<O> {
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
-            telling: None,
             config,
         };
         for address in behaviour.config.seeds().to_vec() {
@@ -353,8 +350,8 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
             FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
             FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
-                let own = self.telling.take();
-                if !own.is_some_and(|(peer, address)| peer == peer_id && address == *addr) {
+                // Who tells is told as well.
+                if !self.driver.links.fellow.is_telling(&peer_id, addr) {
                     self.driver.on_address_told(peer_id, addr, now);
                 }
             }
@@ -400,7 +397,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 match &action {
                     ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
                     ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
-                        self.telling = Some((*peer_id, address.clone()));
+                        self.driver.links.fellow.tells(*peer_id, address.clone());
                     }
                     _ => {}
                 }

@@ -90,11 +90,10 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
-        self.dials(connection, Dial::Exchange(id));
-        connection
+        self.dialled(connection, Dial::Exchange(id))
     }
 
-    /// Dials the partner of exchange `id` at these addresses and at no others.
+    /// Dials the partner of exchange `id` at `addresses` and at no others.
     pub(super) fn dial_partner_at(
         &mut self,
         id: ExchangeId,
@@ -102,19 +101,19 @@ impl Links {
         addresses: Vec<Multiaddr>,
     ) -> ConnectionId {
         let connection = self.actions.dial_peer_at(partner, addresses);
-        self.dials(connection, Dial::Exchange(id));
-        connection
+        self.dialled(connection, Dial::Exchange(id))
     }
 
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
-        self.dials(connection, Dial::Seed(address));
+        self.dialled(connection, Dial::Seed(address));
     }
 
-    fn dials(&mut self, connection: ConnectionId, dial: Dial) {
+    fn dialled(&mut self, connection: ConnectionId, dial: Dial) -> ConnectionId {
         self.fellow.dials(connection);
         self.exchanges.dialled(connection, dial);
+        connection
     }
 
     /// Sends the request of exchange `id`, unless it was sent already.
