@@ -581,8 +581,8 @@ mod tests {
     use libp2p_core::{ConnectedPoint, Endpoint, multiaddr::Protocol, transport::PortUse};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{
-        DialError, ToSwarm,
-        behaviour::{ConnectionEstablished, DialFailure},
+        DialError, ListenError, NetworkBehaviour, ToSwarm,
+        behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
         dial_opts::PeerCondition,
     };
 
@@ -618,6 +618,21 @@ mod tests {
             other_established: 0,
         };
         driver.on_connection_established(event, now);
+    }
+
+    fn closed(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        let event = ConnectionClosed {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            cause: None,
+            remaining_established: 0,
+        };
+        driver.on_connection_closed(event, now);
     }
 
     fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
@@ -981,6 +996,198 @@ mod tests {
         }
         assert!(dials > 30, "{dials}");
         assert_eq!(driver.gossip.view().len(), 10);
+    }
+
+    /// A node whose connections are all used up: each round makes its exchange with somebody who is connected.
+    #[test]
+    fn who_may_not_dial_goes_on_with_its_neighbours() {
+        let limits = crate::swarm::limits::Limits {
+            dials_per_minute: 3,
+            ..Default::default()
+        };
+        let config = Config::local().with_period(SECOND).with_limits(limits);
+        let mut driver = driver(config.with_view_size(10));
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, peer, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("it is asked");
+        let yes = || Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        driver.on_outcome(peer, connection, id, Ok(yes()), Duration::ZERO);
+        assert_eq!(driver.links.neighbours(), [peer]);
+        for port in 1..=10 {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            fakes(&mut driver, 1, &address);
+        }
+        drain(&mut driver);
+        // Ten a second, and the minute's three are never used up.
+        let mut exchanges = 0;
+        for second in 1..=30 {
+            let now = second * SECOND;
+            driver.advance(now);
+            let dial = dial_of(drain(&mut driver)).expect("within the budget");
+            let partner = driver.links.exchanges.partners().first().copied();
+            let error = denied(&peer);
+            let failure = DialFailure {
+                peer_id: partner,
+                error: &error,
+                connection_id: dial,
+            };
+            driver.on_dial_failure(failure, now);
+            driver.advance(now);
+            let actions = drain(&mut driver);
+            let refused = actions.iter().filter(|action| {
+                let ToSwarm::GenerateEvent(Event::ExchangeFailed { error, removed, .. }) = action
+                else {
+                    return false;
+                };
+                matches!(error, ExchangeError::Refused(_)) && !removed
+            });
+            assert_eq!(refused.count(), 1, "{actions:?}");
+            let requests = actions.into_iter().filter_map(|action| match action {
+                ToSwarm::NotifyHandler {
+                    event: Command::Request(id, Request::Exchange { gossip, .. }),
+                    peer_id,
+                    ..
+                } if gossip.pull => Some((id, peer_id)),
+                _ => None,
+            });
+            for (id, partner) in requests.collect::<Vec<_>>() {
+                assert_eq!(partner, peer);
+                driver.on_outcome(peer, connection, id, Ok(yes()), now);
+                exchanges += 1;
+            }
+        }
+        assert_eq!(exchanges, 30);
+        assert_eq!(driver.gossip.view().len(), 10);
+    }
+
+    /// A peer at its own limit closes what it has just accepted. It is there, and stays in the view.
+    #[test]
+    fn who_turns_us_away_is_not_blamed() {
+        let mut driver = driver(Config::local().with_period(SECOND));
+        fakes(&mut driver, 1, &address());
+        let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+        let mut turned_away = 0;
+        for second in 1..=10 {
+            let now = second * SECOND;
+            driver.advance(now);
+            let Some(dial) = dial_of(drain(&mut driver)) else {
+                continue;
+            };
+            established(&mut driver, peer, dial, now);
+            assert!(request_of(drain(&mut driver)).is_some());
+            closed(&mut driver, peer, dial, now);
+            turned_away += drain(&mut driver)
+                .into_iter()
+                .filter(|action| {
+                    matches!(
+                        action,
+                        ToSwarm::GenerateEvent(Event::ExchangeFailed {
+                            error: ExchangeError::TurnedAway,
+                            removed: false,
+                            ..
+                        })
+                    )
+                })
+                .count();
+        }
+        assert!(turned_away > 2);
+        assert!(driver.gossip.view().contains(&peer));
+    }
+
+    /// The peer had dialled for an exchange of its own, and was done with it when ours came.
+    #[test]
+    fn an_exchange_whose_connection_is_closed_under_it_is_made_on_another() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        fakes(&mut driver, 1, &address());
+        let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+        let connection = ConnectionId::new_unchecked(1 << 40);
+        established(&mut driver, peer, connection, Duration::ZERO);
+        let connections = &mut driver.links.connections;
+        connections.mark_support(&peer, connection, true);
+        driver.advance(SECOND);
+        assert!(request_of(drain(&mut driver)).is_some());
+        closed(&mut driver, peer, connection, SECOND);
+        let dial = dial_of(drain(&mut driver)).expect("it is dialled");
+        established(&mut driver, peer, dial, SECOND);
+        let again = request_of(drain(&mut driver));
+        assert!(again.is_some(), "and asked again");
+        // Once.
+        driver.links.connections.mark_support(&peer, dial, true);
+        closed(&mut driver, peer, dial, SECOND);
+        let actions = drain(&mut driver);
+        assert!(dial_of(actions).is_none());
+        assert_eq!(driver.gossip.in_flight(), 0);
+        assert!(driver.gossip.view().contains(&peer), "it is suspected");
+    }
+
+    #[test]
+    fn the_blocked_leave_and_gossip_does_not_bring_them_back() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        fakes(&mut driver, 2, &address());
+        let blocked = driver.gossip.view().as_slice()[0].clone();
+        let peer = blocked.peer.peer_id();
+        let mut list = libp2p_allow_block_list::Behaviour::default();
+        list.block_peer(peer);
+        let mut deny = || {
+            let address = Multiaddr::empty();
+            let id = ConnectionId::new_unchecked(1 << 40);
+            let denied = list.handle_established_inbound_connection(id, peer, &address, &address);
+            denied.err().expect("blocked")
+        };
+        let error = ListenError::Denied { cause: deny() };
+        let nowhere = Multiaddr::empty();
+        let came_by = |peer_id| ListenFailure {
+            local_addr: &nowhere,
+            send_back_addr: &nowhere,
+            error: &error,
+            connection_id: ConnectionId::new_unchecked(1 << 40),
+            peer_id,
+        };
+        driver.on_listen_failure(came_by(None), SECOND);
+        assert_eq!(driver.gossip.view().len(), 2, "nobody knows who that was");
+        driver.on_listen_failure(came_by(Some(peer)), SECOND);
+        assert!(!driver.gossip.view().contains(&peer));
+        // A sibling's dial says so, too.
+        let error = DialError::Denied { cause: deny() };
+        let failure = DialFailure {
+            peer_id: Some(peer),
+            error: &error,
+            connection_id: ConnectionId::new_unchecked(1 << 41),
+        };
+        driver.on_dial_failure(failure, 2 * SECOND);
+        let tell = |driver: &mut Driver<Random>, now| {
+            let gossip = crate::gossip::message::Request {
+                descriptors: vec![blocked.clone()],
+                pull: false,
+                room: usize::MAX,
+            };
+            let request = Request::Exchange {
+                gossip,
+                neighbour: Proposal::None,
+            };
+            let connection = ConnectionId::new_unchecked(1 << 42);
+            driver.on_request(PeerId::random(), connection, InboundId(1), request, now);
+            driver.gossip.view().contains(&peer)
+        };
+        assert!(!tell(&mut driver, 61 * SECOND));
+        assert!(
+            tell(&mut driver, 62 * SECOND),
+            "who knows: it has its chance"
+        );
+        driver.on_dial_failure(failure, 63 * SECOND);
+        assert!(!tell(&mut driver, 64 * SECOND));
+        // It is connected: so it is blocked no longer.
+        established(
+            &mut driver,
+            peer,
+            ConnectionId::new_unchecked(1 << 43),
+            64 * SECOND,
+        );
+        assert!(tell(&mut driver, 64 * SECOND));
     }
 
     /// As many dials as a minute may have: the others have to wait, and stay.
