@@ -203,12 +203,13 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Leaving::Left) => None,
             Some(Leaving::Until(end)) => Some(end),
             None => {
+                let wait = self.links.relays.seeds_wait_until().unwrap_or_default();
                 let untried = self
                     .wants_more_peers()
                     .then(|| self.links.connections.next_untried(self.patience()));
                 [
                     self.gossip.next_wake(),
-                    self.seeds.next_wake(),
+                    self.seeds.next_wake().map(|at| at.max(wait)),
                     self.links.connections.next_upgrade(),
                     self.links.next_pruning(),
                     untried.flatten(),
@@ -238,7 +239,9 @@ impl<O: Overlay<Record>> Driver<O> {
     fn contact_more(&mut self, now: Duration) {
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.exchange_timeout;
+        let wait = self.links.relays.seeds_wait_until();
         while !self.gossip.is_saturated()
+            && wait.is_none_or(|until| until <= now)
             && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
         {
             self.contact_seed(address, now);

@@ -340,8 +340,8 @@ impl Links {
     }
 
     /// The relays that this node can be reached through, and whether a listener is being set up.
-    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool) {
-        if self.relays.set_listening(own, setting_up) {
+    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool, now: Duration) {
+        if self.relays.set_listening(own, setting_up, now) {
             for (peer, connection) in self.connections.all_for_exchange() {
                 self.release(peer, connection);
             }
