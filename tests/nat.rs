@@ -239,6 +239,17 @@ impl Sampling {
         self.node.event(what, of_ours).await
     }
 
+    /// How many connections to `peer` dcutr says to have made, among the events so far; it says so to
+    /// the end that is reached first.
+    fn upgrades(&mut self, peer: PeerId) -> usize {
+        let events = std::iter::from_fn(|| self.node.events.try_recv().ok());
+        let upgraded = |event: &AllEvent| {
+            matches!(event, AllEvent::Dcutr(dcutr::Event { remote_peer_id, result: Ok(_) })
+                if *remote_peer_id == peer)
+        };
+        events.filter(upgraded).count()
+    }
+
     /// Waits until this node says that it has nothing to advertise, and returns why.
     async fn not_advertising(&mut self) -> Vec<(Multiaddr, NotAdmitted)> {
         let why = |event| match event {
@@ -393,7 +404,6 @@ async fn relayed_connections_are_for_exchanges_and_not_for_neighbours() {
 
 #[tokio::test]
 async fn what_dcutr_makes_direct_is_used_and_may_stay() {
-    let _ = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).try_init();
     let relay = Sampling::relay(config(), generous()).await;
     let behind = async || {
         let config = seeded(config().with_listen_addresses(false), &relay);
@@ -403,17 +413,13 @@ async fn what_dcutr_makes_direct_is_used_and_may_stay() {
         };
         Sampling::listening(config, parts, Some(&relay)).await
     };
-    let (mut one, other) = (behind().await, behind().await);
+    let (mut one, mut other) = (behind().await, behind().await);
     assert!(one.advertises().await.iter().all(is_relayed));
-    let him = other.id();
 
     let upgraded = |event| match event {
         AllEvent::Dcutr(event) => Some((event.remote_peer_id, event.result)),
         _ => None,
     };
-    let (peer, result) = one.node.event("a direct connection", upgraded).await;
-    assert_eq!(peer, him);
-    result.expect("nothing is in between");
     for (node, peer) in [(&one, other.id()), (&other, one.id())] {
         let agreed = async || node.neighbours().await.contains(&peer);
         eventually_async("neighbours, over the direct connection", agreed).await;
@@ -423,7 +429,10 @@ async fn what_dcutr_makes_direct_is_used_and_may_stay() {
         };
         eventually_async("the relay is needed no longer", direct).await;
     }
+    let by_dcutr = one.upgrades(other.id()) + other.upgrades(one.id());
+    assert!(by_dcutr > 0, "not by dcutr");
     // On the direct connection: there is no other.
+    let him = other.id();
     one.exchanges_with(him, 2).await;
     let relayed = one.ends(move |ends| ends.relayed(him)).await;
     assert!(
