@@ -28,7 +28,7 @@ use libp2p::{
     tcp, yamux,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, ExchangeError, Handle, NotAdmitted, Selection,
+    Behaviour, Config, Event, ExchangeError, Handle, NotAdmitted, Selection,
 };
 
 use rand::{SeedableRng, rngs::StdRng};
@@ -259,20 +259,16 @@ impl Sampling {
         self.event("that it has nothing to advertise", why).await
     }
 
-    /// Waits for exchanges that this node has started with `peer`.
+    /// Waits for exchanges with a peer, whoever starts them: a node may select one partner again and again.
     async fn exchanges_with(&mut self, wanted: PeerId, mut count: usize) {
-        let ours = |event| match event {
-            Event::Exchanged {
-                peer,
-                direction: Direction::Outbound,
-                ..
-            } if peer == wanted => {
+        let with_it = |event| match event {
+            Event::Exchanged { peer, .. } if peer == wanted => {
                 count -= 1;
                 (count == 0).then_some(())
             }
             _ => None,
         };
-        self.event("exchanges of its own", ours).await;
+        self.event("exchanges", with_it).await;
     }
 }
 
@@ -377,11 +373,11 @@ async fn without_relayed_addresses_it_takes_part_and_nobody_hears_of_it() {
 
     let why = hidden.not_advertising().await;
     assert!(!why.is_empty() && why.iter().all(|(_, why)| *why == NotAdmitted::Relayed));
-    hidden.exchanges_with(open.id(), 5).await;
+    hidden.exchanges_with(open.id(), 3).await;
     assert!(hidden.knows(open.id()) && hidden.knows(relay.id()));
     let neighbours = async || hidden.neighbours().await.len() == 2;
     eventually_async("neighbours, whom it has dialled", neighbours).await;
-    hidden.exchanges_with(open.id(), 20).await;
+    hidden.exchanges_with(open.id(), 5).await;
     assert!(hidden.advertises().await.is_empty());
     assert!(!open.knows(him) && !relay.knows(him), "they know it");
     stop([relay, open, hidden]).await;
@@ -391,9 +387,8 @@ async fn without_relayed_addresses_it_takes_part_and_nobody_hears_of_it() {
 async fn relayed_connections_are_for_exchanges_and_not_for_neighbours() {
     let relay = Sampling::relay(config(), generous()).await;
     let behind = || Sampling::behind(&relay, seeded(config(), &relay), Parts::default());
-    let (mut one, mut other) = (behind(), behind());
-    one.exchanges_with(other.id(), 5).await;
-    other.exchanges_with(one.id(), 5).await;
+    let (mut one, other) = (behind(), behind());
+    one.exchanges_with(other.id(), 10).await;
     for node in [&one, &other] {
         // The relay would have been agreed on in the first exchange, as they would.
         let neighbours = async || node.neighbours().await == [relay.id()];
@@ -514,12 +509,16 @@ async fn a_relay_that_is_full_says_nothing_about_those_behind_it() {
     let mut open = Sampling::listening(seeded(config(), &relay), Parts::default(), None).await;
     let hidden = Sampling::behind(&relay, seeded(config(), &relay), Parts::default());
     let him = hidden.id();
-    let failed = |event| match event {
-        Event::ExchangeFailed { peer, error, .. } if peer == him => Some(error),
+    let full = |event| match event {
+        Event::ExchangeFailed { peer, error, .. } if peer == him => match error {
+            ExchangeError::RelayFull(_) => Some(()),
+            ExchangeError::Unreachable(why) => panic!("the peer is blamed: {why}"),
+            // On connections of its own, which it closes as it likes.
+            _ => None,
+        },
         _ => None,
     };
-    let error = open.event("an exchange that fails", failed).await;
-    assert!(matches!(error, ExchangeError::RelayFull(_)), "{error}");
+    open.event("an exchange that the relay refuses", full).await;
     // Not in quarantine: the next to tell of it is believed.
     eventually("known again", || open.knows(him)).await;
     stop([relay, open, hidden]).await;

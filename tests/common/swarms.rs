@@ -25,7 +25,7 @@ use tokio::{
 };
 
 /// How long any condition may take before a test gives up on it.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Short enough for tests; everything the overlay promises is counted in rounds.
 pub fn config() -> Config {
