@@ -381,6 +381,36 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         })
     }
 
+    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does, and starts
+    /// one with `partner`, in the view or not, in its place: the round tries nobody else for it. `None`, and
+    /// nothing has changed, when an exchange with `partner` is in flight, when it is this node itself, or
+    /// when exchange `id` is not in flight.
+    pub fn exchange_instead(
+        &mut self,
+        id: ExchangeId,
+        partner: P::Id,
+        now: Duration,
+    ) -> Option<Exchange<P, P::Id>> {
+        if self.in_flight.is_with(&partner) || partner == self.id {
+            return None;
+        }
+        let refused = self.finish(id).ok()?;
+        self.buffers.keep_ids(refused.sent);
+        if self.view.contains(&refused.partner) {
+            self.notes.refuse(refused.partner);
+        }
+        if refused.round.is_some() && refused.round == self.schedule.round() {
+            self.schedule.note_tried(partner.clone());
+        }
+        Some(self.start(partner, refused.round, now))
+    }
+
+    /// Gives the peer another chance that this node has refused for longest: it is not passed over any
+    /// more. For whoever knows that what has refused it may have room again.
+    pub fn reconsider(&mut self) {
+        self.notes.reconsider();
+    }
+
     /// TOCS, active: "p ← view.selectPeer()".
     fn select_partner(&mut self) -> Option<P::Id> {
         // Those whom we ourselves refuse only when there is nobody else, or the oldest of them would

@@ -87,6 +87,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/event", 8),
     ("swarm/behaviour/exchanges", 8),
     ("swarm/behaviour/actions", 9),
+    ("swarm/behaviour/candidates", 9),
     ("swarm/behaviour/dials", 9),
     ("swarm/behaviour/local", 9),
     ("swarm/behaviour/neighbours", 9),

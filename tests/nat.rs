@@ -411,10 +411,6 @@ async fn what_dcutr_makes_direct_is_used_and_may_stay() {
     let (mut one, mut other) = (behind().await, behind().await);
     assert!(one.advertises().await.iter().all(is_relayed));
 
-    let upgraded = |event| match event {
-        AllEvent::Dcutr(event) => Some((event.remote_peer_id, event.result)),
-        _ => None,
-    };
     for (node, peer) in [(&one, other.id()), (&other, one.id())] {
         let agreed = async || node.neighbours().await.contains(&peer);
         eventually_async("neighbours, over the direct connection", agreed).await;

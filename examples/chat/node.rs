@@ -1,5 +1,5 @@
 //! One chat node: gossipsub carries the messages, peer sampling finds the peers to carry them to,
-//! identify and mDNS are there as in most swarms.
+//! identify and mDNS are there as in most swarms. Whom they tell the swarm of, peer sampling tries.
 
 use std::{error::Error, time::Duration};
 
@@ -126,21 +126,6 @@ impl Node {
         match event {
             NodeEvent::Gossipsub(gossipsub::Event::Message { message, .. }) => {
                 Incoming::Text(printable(&String::from_utf8_lossy(&message.data)))
-            }
-            NodeEvent::Mdns(mdns::Event::Discovered(found)) => {
-                for (_, address) in found {
-                    // One more source of seeds, and nothing else.
-                    if let Err(error) = self.sampling.add_seed(address.clone()) {
-                        eprintln!("seed {address}: {error}");
-                    }
-                }
-                Incoming::Nothing
-            }
-            NodeEvent::Mdns(mdns::Event::Expired(gone)) => {
-                for (_, address) in gone {
-                    self.sampling.remove_seed(&address);
-                }
-                Incoming::Nothing
             }
             NodeEvent::Sampling(event) => Incoming::Sampling(Box::new(event)),
             _ => Incoming::Nothing,

@@ -18,7 +18,7 @@ struct Noted<P: Peer> {
     sampler: Sampler<P::Id>,
     /// Peers whose last exchange broke.
     suspects: Vec<P::Id>,
-    /// Peers that this node itself refused to make an exchange with.
+    /// Peers that this node itself refused to make an exchange with, the one longest ago first.
     refused: Vec<P::Id>,
     /// What the overlay has given out as samples and nobody was handed yet, in that order.
     samples: VecDeque<P>,
@@ -85,6 +85,15 @@ impl<P: Peer> Notes<P> {
     pub(super) fn accept(&mut self, id: &P::Id) {
         if let Some(noted) = &mut self.0 {
             noted.refused.retain(|refused| refused != id);
+        }
+    }
+
+    /// The peer that was refused for longest is no longer refused.
+    pub(super) fn reconsider(&mut self) {
+        if let Some(noted) = &mut self.0
+            && !noted.refused.is_empty()
+        {
+            noted.refused.remove(0);
         }
     }
 

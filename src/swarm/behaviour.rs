@@ -4,6 +4,7 @@
 pub(crate) mod event;
 
 mod actions;
+mod candidates;
 mod connections;
 mod dials;
 mod driver;
@@ -28,8 +29,8 @@ use futures_timer::Delay;
 use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, StreamProtocol, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrOfPeer,
+    StreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
@@ -65,8 +66,8 @@ const LATE: Duration = Duration::from_secs(1);
 /// # Contract
 ///
 /// Compose it into a swarm and poll the swarm; there is nothing else that must be called. The
-/// behaviour joins through its [seeds](Config::with_seeds) or through any peer that somebody else
-/// connects and that speaks the protocol, keeps a view of random peers from then on, and keeps a
+/// behaviour joins through its [seeds](Config::with_seeds), or through any peer that speaks the
+/// protocol and that somebody else connects, or knows the address of; it keeps a view of random peers from then on, and keeps a
 /// few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
@@ -74,7 +75,11 @@ const LATE: Duration = Duration::from_secs(1);
 ///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
-///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses.
+///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses. They are told where contacts
+///   were found (`FromSwarm::NewExternalAddrOfPeer`, see [`Event::Contacted`]). And where they say by the
+///   same event that a peer is (mDNS, rendezvous, identify and Kademlia do, `Swarm::add_peer_address` does it for
+///   the application), this one looks for somebody to make an exchange with, while the view has room: within
+///   the same budget, one attempt for each address, and more while the view is empty.
 ///
 /// Connections that it dials for an exchange are closed by it afterwards, unless the peer has become
 /// a neighbour; connections that existed before stay. A behaviour that wants such a connection for
@@ -343,6 +348,13 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             }
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
+            FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
+            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
+                // Who tells is told as well.
+                if !self.driver.links.fellow.is_telling(&peer_id, addr) {
+                    self.driver.on_address_told(peer_id, addr, now);
+                }
+            }
             _ => {}
         }
     }
@@ -382,8 +394,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
             if let Some(action) = self.driver.links.actions.pop() {
-                if matches!(action, ToSwarm::Dial { .. }) {
-                    self.shared.tally.dials.add(1);
+                match &action {
+                    ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
+                    ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
+                        self.driver.links.fellow.tells(*peer_id, address.clone());
+                    }
+                    _ => {}
                 }
                 return Poll::Ready(action);
             }
@@ -441,5 +457,41 @@ impl<O> fmt::Debug for Behaviour<O> {
             .field("protocol", &self.protocol)
             .field("links", &self.driver.links)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::task::noop_waker;
+
+    use super::*;
+
+    /// The swarm tells what one behaviour says to all of them, to that one too.
+    #[test]
+    fn our_own_announcements_are_no_candidates() {
+        let keypair = Keypair::generate_ed25519();
+        let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+        let [found, told] = [1, 2].map(|_| PeerId::random());
+        let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
+        let actions = &mut behaviour.driver.links.actions;
+        actions.tell_contacted(found, vec![address.clone()]);
+        let waker = noop_waker();
+        let action = behaviour.poll(&mut Context::from_waker(&waker));
+        let Poll::Ready(ToSwarm::NewExternalAddrOfPeer {
+            peer_id,
+            address: addr,
+        }) = action
+        else {
+            panic!("not announced: {action:?}");
+        };
+        let tell = |behaviour: &mut Behaviour, peer_id, addr: &Multiaddr| {
+            let event = NewExternalAddrOfPeer { peer_id, addr };
+            behaviour.on_swarm_event(FromSwarm::NewExternalAddrOfPeer(event));
+            behaviour.driver.candidates.is_waiting(behaviour.now())
+        };
+        assert!(!tell(&mut behaviour, peer_id, &addr));
+        // mDNS, or whoever it is, says the same.
+        assert!(tell(&mut behaviour, peer_id, &addr));
+        assert!(tell(&mut behaviour, told, &address));
     }
 }

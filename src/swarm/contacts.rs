@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(meet(&mut contacts, &new), slice::from_ref(&two));
         assert!(meet(&mut contacts, &old).is_empty());
         contacts.not_found_at(&peer, &two);
-        assert_eq!(meet(&mut contacts, &new), [two.clone()]);
+        assert_eq!(meet(&mut contacts, &new), slice::from_ref(&two));
         contacts.failed(&peer);
         assert_eq!(meet(&mut contacts, &new), [one.clone(), two.clone()]);
         contacts.forget(&peer);

@@ -18,6 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
+use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
@@ -41,6 +42,8 @@ struct Circle {
     joint: BTreeMap<ConnectionId, Joint>,
     /// Whose neighbours are who, for the sake of connections that none of them has dialled.
     neighbours: BTreeSet<(PeerId, Member)>,
+    /// What one of them tells all behaviours, themselves among them, where a peer is.
+    telling: Option<(PeerId, Multiaddr)>,
     /// Who is still to be told that a vote is under way.
     asked: Vec<(Member, PeerId, ConnectionId)>,
 }
@@ -236,6 +239,21 @@ impl Fellow {
         circle.neighbours.range(of_all).next().is_some()
     }
 
+    // ---- Announcements ----
+
+    /// This instance tells all behaviours of the swarm where a peer is.
+    pub(crate) fn tells(&self, peer: PeerId, address: Multiaddr) {
+        self.lock().telling = Some((peer, address));
+    }
+
+    /// Whether what all behaviours are just told comes from one of the instances: to a fellow of another
+    /// network that is nobody to contact.
+    pub(crate) fn is_telling(&self, peer: &PeerId, address: &Multiaddr) -> bool {
+        let circle = self.lock();
+        let telling = circle.telling.as_ref();
+        telling.is_some_and(|(of, at)| of == peer && at == address)
+    }
+
     /// How much is remembered.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
@@ -272,6 +290,16 @@ fn lock(circle: &Mutex<Circle>) -> MutexGuard<'_, Circle> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_tells_is_no_news_to_the_others() {
+        let (one, peer, address) = (Fellow::alone(), PeerId::random(), Multiaddr::empty());
+        let two = one.another();
+        assert!(!two.is_telling(&peer, &address));
+        one.tells(peer, address.clone());
+        assert!(one.is_telling(&peer, &address) && two.is_telling(&peer, &address));
+        assert!(!two.is_telling(&PeerId::random(), &address));
+    }
 
     #[test]
     fn a_neighbour_of_one_is_known_to_all() {

@@ -48,15 +48,27 @@ impl Bucket {
         self.take_above(0, rate, now)
     }
 
+    /// Gives a token back.
+    pub(crate) fn give_back(&mut self, rate: Rate) {
+        self.full_at = self.full_at.saturating_sub(rate.interval);
+    }
+
     /// Takes a token, if there are more than `reserve`.
     pub(crate) fn take_above(&mut self, reserve: u32, rate: Rate, now: Duration) -> bool {
-        let full_at = self.full_at.max(now).saturating_add(rate.interval);
-        let room = rate.burst.saturating_sub(reserve);
-        if room == 0 || full_at.saturating_sub(now) > rate.interval.saturating_mul(room) {
-            return false;
+        let there_is = self.next_above(reserve, rate).is_some_and(|at| at <= now);
+        if there_is {
+            self.full_at = self.full_at.max(now).saturating_add(rate.interval);
         }
-        self.full_at = full_at;
-        true
+        there_is
+    }
+
+    /// From when on there are more tokens than `reserve`, if none is taken; `None`: never.
+    pub(crate) fn next_above(&self, reserve: u32, rate: Rate) -> Option<Duration> {
+        let room = rate.burst.saturating_sub(reserve).checked_sub(1)?;
+        Some(
+            self.full_at
+                .saturating_sub(rate.interval.saturating_mul(room)),
+        )
     }
 }
 

@@ -63,6 +63,11 @@ impl Actions {
         self.dial(DialOpts::peer_id(peer).build())
     }
 
+    /// Dials at these addresses and at no others, whatever the other behaviours know.
+    pub(super) fn dial_peer_at(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) -> ConnectionId {
+        self.dial(DialOpts::peer_id(peer).addresses(addresses).build())
+    }
+
     /// Dials an address, with or without `/p2p/<peer>`, whether the peer is connected or not.
     pub(super) fn dial_address(&mut self, address: &Multiaddr) -> ConnectionId {
         let (bare, peer) = split_peer(address);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -78,11 +79,26 @@ pub(super) struct Whither {
     pub(super) relay: Option<PeerId>,
 }
 
+/// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
+const MUTE: usize = 1_024;
+
 /// All established connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
+    /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
+    /// another instance of this behaviour may do so in every round.
+    mute: LruCache<PeerId, ()>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            mute: LruCache::new(MUTE),
+        }
+    }
 }
 
 impl Connections {
@@ -109,7 +125,7 @@ impl Connections {
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: false,
+            used: self.mute.contains_key(&peer),
             since: now,
             pruned: false,
         });
@@ -150,7 +166,8 @@ impl Connections {
     pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
         let connections = self.peers.get(peer).map_or(&[][..], |c| c);
         let which = |relayed| {
-            let usable = connections.iter().filter(|c| c.support != Support::No);
+            let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
+            let usable = connections.iter().filter(usable);
             usable.filter(move |c| c.relayed == relayed)
         };
         which(false)
@@ -227,6 +244,13 @@ impl Connections {
             .is_some_and(|connection| connection.origin == Origin::Exchange)
     }
 
+    /// Whether the peer has made itself heard on the connection: an exchange was made there, or the peer has
+    /// dialled.
+    pub(super) fn has_served(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|c| c.origin == Origin::Inbound || c.support == Support::Yes)
+    }
+
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
     pub(super) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
         self.find(peer, id)?.dialled.as_ref()
@@ -258,6 +282,12 @@ impl Connections {
         })
     }
 
+    /// Whether a connection to `peer` is about to close because it was pruned.
+    pub(super) fn is_pruned(&self, peer: &PeerId) -> bool {
+        let mut connections = self.peers.get(peer).into_iter().flatten();
+        connections.any(|connection| connection.pruned)
+    }
+
     /// Notes that the connection is about to close because it was pruned.
     pub(super) fn mark_pruned(&mut self, peer: &PeerId, id: ConnectionId) {
         if let Some(connection) = self.find_mut(peer, id) {
@@ -274,6 +304,7 @@ impl Connections {
 
     /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
     pub(super) fn forget_used(&mut self) {
+        self.mute.clear();
         for connection in self.peers.values_mut().flatten() {
             connection.used = false;
         }
@@ -290,6 +321,10 @@ impl Connections {
 
     /// Notes whether the peer speaks the protocol.
     pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+        match speaks {
+            true => _ = self.mute.remove(peer),
+            false => _ = self.mute.insert(*peer, ()),
+        }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
                 true => Support::Yes,
@@ -388,6 +423,27 @@ mod tests {
         connections.mark_support(&inbound, connection(2), false);
         assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), None);
         assert_eq!(connections.next_untried(Some(PATIENCE)), None);
+    }
+
+    #[test]
+    fn who_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        let mut is_untried = |id, speaks: Option<bool>| {
+            let sibling = (Origin::Sibling, Whither::default());
+            connections.add(peer, connection(id), sibling, Duration::ZERO);
+            if let Some(speaks) = speaks {
+                connections.mark_support(&peer, connection(id), speaks);
+            }
+            let untried = connections.untried(Duration::ZERO, None).is_some();
+            connections.remove(&peer, connection(id));
+            untried
+        };
+        assert!(is_untried(1, None));
+        assert!(!is_untried(2, Some(false)));
+        assert!(!is_untried(3, None));
+        is_untried(4, Some(true));
+        assert!(is_untried(5, None), "it has learnt to");
     }
 
     #[test]

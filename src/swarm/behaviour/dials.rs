@@ -128,6 +128,13 @@ impl Dials {
         }
     }
 
+    /// From when on more than half of a minute's dials are left: so much is for others than the peers
+    /// of the view. `None`: never.
+    pub(super) fn next_spare(&self) -> Option<Duration> {
+        let half = self.per_minute.burst() / 2;
+        self.minute.next_above(half, self.per_minute)
+    }
+
     /// Which of a peer's `addresses` a sibling may dial, who has counted its dials itself.
     pub(super) fn choose_for_sibling<R: Rng + ?Sized>(
         &mut self,
@@ -174,6 +181,11 @@ impl Dials {
             true => Err(NotDialled::InVain),
             false => Ok(chosen),
         }
+    }
+
+    /// What was chosen for an exchange was not dialled after all.
+    pub(super) fn give_back(&mut self) {
+        self.minute.give_back(self.per_minute);
     }
 
     /// Counts what is dialled from now on: as in vain, until it turns out not to be.
@@ -244,6 +256,12 @@ pub(super) struct Addresses<'a> {
 pub(super) struct Choice {
     addresses: Vec<Multiaddr>,
     counted: Vec<Target>,
+}
+
+impl Choice {
+    pub(super) fn addresses(&self) -> &[Multiaddr] {
+        &self.addresses
+    }
 }
 
 /// The dials of the last hour that came to nothing, or are under way.

@@ -5,6 +5,7 @@ mod dialling;
 
 use std::time::Duration;
 
+use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -19,6 +20,7 @@ use crate::{
     swarm::{
         address::split_peer,
         behaviour::{
+            candidates::{Candidates, Outcome},
             dials::Dials,
             event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
             exchanges::Purpose,
@@ -30,6 +32,7 @@ use crate::{
         handle::Publisher,
         handler::{Command, InboundId, OutboundError, OutboundId},
         limits::PADDED_DESCRIPTOR_BYTES,
+        policy::AddressPolicy,
         rate::{Bucket, Rate},
         record::Record,
         wire::{Proposal, Request, Response},
@@ -43,6 +46,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many exchanges may be in flight before no more are started with peers that have connected to us. A
 /// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
 const MOST_BESIDE: usize = 32;
+/// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
+/// denied.
+const RECONSIDER: u32 = 4;
+/// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is about its
+/// place in the view. A guess.
+const BLOCKED: Duration = Duration::from_secs(60);
+/// How many blocked peers are remembered. A guess, some 100 kB.
+const MOST_BLOCKED: usize = 1_024;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -54,7 +65,17 @@ pub(super) struct Driver<O> {
     pub(super) links: Links,
     pub(super) seeds: Seeds,
     pub(super) dials: Dials,
+    pub(super) candidates: Candidates,
+    /// When the budget has room for candidates again that wait for it.
+    candidates_at: Option<Duration>,
+    local: PeerId,
+    policy: AddressPolicy,
     exchange_timeout: Duration,
+    /// Peers that another behaviour of this swarm does not want, and until when they are not taken in.
+    blocked: LruCache<PeerId, Duration>,
+    blocked_for: Duration,
+    /// Rounds since somebody who was refused had another chance.
+    unreconsidered: u32,
     /// How often an exchange is started with a peer that has connected to us: as often as dials may be
     /// made. Who connects again and again would be sent more than it sends.
     visitors_rate: Rate,
@@ -81,6 +102,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
+        let quarantine = config.gossip().quarantine();
         Ok(Self {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
@@ -89,11 +111,18 @@ impl<O: Overlay<Record>> Driver<O> {
                 config.pruning(),
             ),
             seeds: Seeds::new(config.seed_backoff()),
-            dials: Dials::new(config.limits(), config.gossip().quarantine()),
+            dials: Dials::new(config.limits(), quarantine),
+            candidates: Candidates::new(quarantine),
+            candidates_at: None,
+            local,
+            policy: config.addresses().clone(),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
             visitors: Bucket::default(),
             overloaded_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
+            blocked: LruCache::new(MOST_BLOCKED),
+            blocked_for: quarantine.map_or(BLOCKED, |(first, _)| first.max(BLOCKED)),
+            unreconsidered: 0,
             leaving: None,
             rng,
         })
@@ -177,6 +206,11 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         if round {
             self.links.begin_round(&mut self.rng);
+            self.unreconsidered += 1;
+            if self.unreconsidered >= RECONSIDER {
+                self.unreconsidered = 0;
+                self.gossip.reconsider();
+            }
         }
         while let Some(address) = self.seeds.poll_timeout(now) {
             let error = SeedError::Timeout;
@@ -190,6 +224,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let idle = self.gossip.in_flight() == 0;
         if self.seeds.start_over(now, lonely, idle, &mut self.rng) {
             self.links.connections.forget_used();
+            self.candidates.start_over(now);
             self.contact_more(now);
         }
         self.links.prune(now);
@@ -212,6 +247,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.seeds.next_wake().map(|at| at.max(wait)),
                     self.links.connections.next_upgrade(),
                     self.links.next_pruning(),
+                    self.candidates_at,
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -235,7 +271,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
-    /// connected.
+    /// connected, and those of whom somebody else knows where they are.
     fn contact_more(&mut self, now: Duration) {
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.exchange_timeout;
@@ -251,6 +287,7 @@ impl<O: Overlay<Record>> Driver<O> {
         {
             self.contact_connected(peer, now);
         }
+        self.contact_candidates(now);
     }
 
     fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
@@ -388,8 +425,10 @@ impl<O: Overlay<Record>> Driver<O> {
         } = response;
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
+        self.leave_out_the_blocked(&mut gossip.descriptors, now);
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
+        self.candidates.ended(&peer, Outcome::Met, now);
         if let Some(seed) = self
             .links
             .exchanges
@@ -410,6 +449,16 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.settle(peer, Some(neighbour), &mut self.rng);
         self.links.release(peer, connection);
         self.publish();
+    }
+
+    fn leave_out_the_blocked(&mut self, descriptors: &mut Vec<Descriptor<Record>>, now: Duration) {
+        if self.blocked.is_empty() {
+            return;
+        }
+        descriptors.retain(|descriptor| {
+            let until = self.blocked.peek(&descriptor.peer.peer_id());
+            until.is_none_or(|until| *until <= now)
+        });
     }
 
     /// The networks of a peer are where it was found, whatever its record says first; and it does not help
@@ -475,6 +524,8 @@ impl<O: Overlay<Record>> Driver<O> {
     fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
         let failure = match failure {
             Failure::Broken if now < self.overloaded_until => Failure::Refused,
+            // Nobody has signed that it is there: or whoever made that up would have it shut out.
+            Failure::Unreachable if self.is_candidate(id) => Failure::Refused,
             failure => failure,
         };
         match self.gossip.handle_failure(id, failure, now) {
@@ -484,6 +535,8 @@ impl<O: Overlay<Record>> Driver<O> {
                     error,
                     ExchangeError::NotDialled(NotDialled::InVain) | ExchangeError::RelayFull(_)
                 );
+                // It has left the view already.
+                failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
@@ -492,15 +545,27 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.publisher
                         .contacts(|contacts| contacts.failed(&failed.partner));
                 }
-                self.after_failure(failed, error);
+                self.after_failure(failed, error, now);
             }
             Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
     }
 
-    fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError) {
+    /// Whether the exchange is with somebody of whom nothing but an unsigned address is known.
+    fn is_candidate(&self, id: ExchangeId) -> bool {
+        let partner = self.links.exchanges.partner(id);
+        let contacts = |peer: &PeerId| self.publisher.contacts(|c| c.contains(peer));
+        partner.is_some_and(|peer| self.candidates.is_trying(&peer) && !contacts(&peer))
+    }
+
+    fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Duration) {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
+        let outcome = match error {
+            ExchangeError::Outbound(OutboundError::Unsupported) => Outcome::Mute,
+            _ => Outcome::Failed,
+        };
+        self.candidates.ended(&peer, outcome, now);
         if removed {
             self.publisher.withdraw(&peer);
         }
@@ -557,8 +622,12 @@ impl<O: Overlay<Record>> Driver<O> {
                     .remove_neighbour(peer, NeighbourDownReason::Goodbye);
                 Response::empty()
             }
-            Request::Exchange { gossip, neighbour } => {
+            Request::Exchange {
+                mut gossip,
+                neighbour,
+            } => {
                 let received = gossip.descriptors.len();
+                self.leave_out_the_blocked(&mut gossip.descriptors, now);
                 // A notice is not an exchange, and ages nothing.
                 let notice = received == 0 && !gossip.pull;
                 let gossip = if notice {
@@ -1192,6 +1261,220 @@ mod tests {
         assert_eq!(answer(exchange, Duration::ZERO), (Some(true), true));
         let goodbye = answer(Request::Goodbye, Duration::ZERO);
         assert_eq!(goodbye, (Some(false), false));
+    }
+
+    fn tell(driver: &mut Driver<Random>, peer: PeerId, port: u64, now: Duration) -> Multiaddr {
+        let home = Multiaddr::empty().with(Protocol::Memory(port));
+        driver.on_address_told(peer, &home, now);
+        home
+    }
+
+    /// What the driver dials: whom, and where.
+    fn dials(driver: &mut Driver<Random>, now: Duration) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        driver.advance(now);
+        let dials = drain(driver).into_iter().filter_map(|action| match action {
+            ToSwarm::Dial { opts } => {
+                let peer = opts.get_peer_id().expect("no seeds here");
+                Some((
+                    peer,
+                    driver.addresses_to_dial(opts.connection_id(), Some(peer), now),
+                ))
+            }
+            _ => None,
+        });
+        dials.collect()
+    }
+
+    /// And nowhere else, whatever the sibling that told of it says when it is asked.
+    #[test]
+    fn a_candidate_is_dialled_where_the_policy_admits_while_the_view_has_room() {
+        for room in [true, false] {
+            let mut driver = driver(Config::open_internet().with_view_size(10));
+            let public: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
+            let private = "/ip4/10.0.0.1/tcp/1".parse().expect("a multiaddr");
+            fakes(&mut driver, 10 - usize::from(room), &address());
+            // The round's own dials come first.
+            driver.advance(SECOND);
+            drain(&mut driver);
+            let (peer, hidden) = (PeerId::random(), PeerId::random());
+            driver.on_address_told(peer, &public.clone().with(Protocol::P2p(peer)), SECOND);
+            driver.on_address_told(peer, &private, SECOND);
+            driver.on_address_told(hidden, &private, SECOND);
+            driver.on_address_told(driver.local, &public, SECOND);
+            driver.advance(SECOND);
+            let opts = drain(&mut driver)
+                .into_iter()
+                .find_map(|action| match action {
+                    ToSwarm::Dial { opts } => Some(opts),
+                    _ => None,
+                });
+            assert_eq!(opts.is_some(), room);
+            if let Some(opts) = opts {
+                assert_eq!(opts.get_peer_id(), Some(peer));
+                let handed = driver.addresses_to_dial(opts.connection_id(), Some(peer), SECOND);
+                assert_eq!(handed, [public]);
+                let text = format!("{opts:?}");
+                assert!(
+                    text.contains("extend_addresses_through_behaviour: false"),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    /// Whoever makes up addresses for honest peers would have them shut out.
+    #[test]
+    fn a_candidate_that_is_not_there_is_not_blamed_and_a_lonely_node_tries_again() {
+        let quarantine = Some((60 * SECOND, 3_600 * SECOND));
+        let config = Config::local().with_quarantine(quarantine);
+        let mut driver = driver(config.with_neighbours(0));
+        let keypair = Keypair::generate_ed25519();
+        let peer = keypair.public().to_peer_id();
+        let home = tell(&mut driver, peer, 1, Duration::ZERO);
+        let dialled = fail_dials(&mut driver, nobody_there, Duration::ZERO);
+        assert_eq!(dialled, [peer]);
+        tell(&mut driver, peer, 1, SECOND);
+        assert!(
+            fail_dials(&mut driver, nobody_there, SECOND).is_empty(),
+            "tried already"
+        );
+        // Its turn comes again by itself, as a seed's would.
+        let retried = (2..200)
+            .find(|second| !fail_dials(&mut driver, nobody_there, *second * SECOND).is_empty());
+        assert!(retried.is_some(), "it gives up");
+        assert!(driver.next_wake().is_some_and(|at| at > 2 * SECOND));
+        let record = Record::sign(&keypair, 1, &[home]).expect("signing works");
+        let gossip = crate::gossip::message::Request {
+            descriptors: vec![Descriptor::fresh(record)],
+            pull: false,
+            room: usize::MAX,
+        };
+        driver
+            .gossip
+            .handle_request(&PeerId::random(), gossip, 3 * SECOND);
+        assert!(
+            driver.gossip.view().contains(&peer),
+            "taken in when gossip brings it"
+        );
+    }
+
+    /// They are said to be wherever the teller likes.
+    #[test]
+    fn candidates_leave_half_of_the_budget_to_rounds_and_a_victim_alone() {
+        let limits = crate::swarm::limits::Limits {
+            dials_per_minute: 10,
+            ..*Config::local().limits()
+        };
+        let config = Config::local().with_limits(limits).with_quarantine(None);
+        let mut driver = driver(config.with_neighbours(0));
+        for port in 1..=50 {
+            tell(&mut driver, PeerId::random(), port, Duration::ZERO);
+        }
+        let dialled = fail_dials(&mut driver, nobody_there, Duration::ZERO);
+        assert_eq!(dialled.len(), 5);
+        let next = driver.next_wake().expect("the others wait");
+        assert!(next > Duration::ZERO && next <= 6 * SECOND, "{next:?}");
+        let dialled = fail_dials(&mut driver, nobody_there, 6 * SECOND);
+        assert_eq!(dialled.len(), 1);
+
+        let mut driver = self::driver(Config::open_internet().with_quarantine(None));
+        let victim: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
+        let mut dialled = 0;
+        for minute in 0..50 {
+            let now = minute * 60 * SECOND;
+            driver.on_address_told(PeerId::random(), &victim, now);
+            dialled += fail_dials(&mut driver, nobody_there, now).len();
+        }
+        assert_eq!(dialled, 3);
+    }
+
+    /// A few at once, and those who hear of them by gossip meanwhile need no telling.
+    #[test]
+    fn candidates_that_are_met_fill_the_view_and_are_not_tried_again() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let keypairs = [1, 2].map(|_| Keypair::generate_ed25519());
+        let [peer, other] = keypairs.each_ref().map(|k| k.public().to_peer_id());
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        assert_eq!(dials(&mut driver, Duration::ZERO).len(), 1);
+        let connection = ConnectionId::new_unchecked(1 << 40);
+        established(&mut driver, peer, connection, Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("an exchange");
+        let mut answer = Response::empty();
+        let records = keypairs.iter().zip(1..).map(|(keypair, port)| {
+            let home = Multiaddr::empty().with(Protocol::Memory(port));
+            Descriptor::fresh(Record::sign(keypair, 1, &[home]).expect("signing works"))
+        });
+        answer.gossip.descriptors = records.collect();
+        driver.on_outcome(peer, connection, id, Ok(answer), SECOND);
+        assert_eq!(driver.gossip.view().len(), 2);
+        assert!(!driver.candidates.is_trying(&peer));
+        drain(&mut driver);
+        // Both are told of again: one that is a contact, one of whom gossip tells.
+        tell(&mut driver, peer, 1, SECOND);
+        tell(&mut driver, other, 9, SECOND);
+        let now = SECOND + SECOND / 100; // Before the next round.
+        assert!(dials(&mut driver, now).is_empty());
+        assert!(
+            !driver.candidates.is_waiting(now),
+            "nobody is looked at again"
+        );
+    }
+
+    /// Others are told first, so that the application can have them dial it as soon as it knows.
+    #[test]
+    fn who_has_dialled_us_is_announced_on_its_own_host_unless_it_came_by_a_relay() {
+        let relay = format!("/ip4/1.2.3.4/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        for (local, announced) in [("/ip4/10.0.0.1/tcp/1", true), (&relay, false)] {
+            let mut driver = driver(Config::local());
+            let keypair = Keypair::generate_ed25519();
+            let (peer, connection) = (
+                keypair.public().to_peer_id(),
+                ConnectionId::new_unchecked(1),
+            );
+            let home: Multiaddr = "/ip4/1.2.3.4/tcp/4001".parse().expect("a multiaddr");
+            let victim = "/ip4/5.6.7.8/tcp/4001".parse().expect("a multiaddr");
+            let endpoint = ConnectedPoint::Listener {
+                local_addr: local.parse().expect("a multiaddr"),
+                send_back_addr: "/ip4/1.2.3.4/tcp/50000".parse().expect("a multiaddr"),
+            };
+            driver.on_connection_established(
+                ConnectionEstablished {
+                    peer_id: peer,
+                    connection_id: connection,
+                    endpoint: &endpoint,
+                    failed_addresses: &[],
+                    other_established: 0,
+                },
+                SECOND,
+            );
+            let record = Record::sign(&keypair, 1, &[victim, home.clone()]);
+            let mut request = Request::notice(Proposal::None);
+            let Request::Exchange { gossip, .. } = &mut request else {
+                panic!("a notice is an exchange of nothing");
+            };
+            gossip.descriptors = vec![Descriptor::fresh(record.expect("signing works"))];
+            driver.on_request(peer, connection, InboundId(1), request, SECOND);
+            let mut told = drain(&mut driver)
+                .into_iter()
+                .filter_map(|action| match action {
+                    ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
+                        Some(("siblings", peer_id, vec![address]))
+                    }
+                    ToSwarm::GenerateEvent(Event::Contacted { peer, addresses }) => {
+                        Some(("contacted", peer, addresses))
+                    }
+                    ToSwarm::GenerateEvent(Event::Exchanged { peer, .. }) => {
+                        Some(("exchanged", peer, Vec::new()))
+                    }
+                    _ => None,
+                });
+            if announced {
+                let full = vec![home.with(Protocol::P2p(peer))];
+                assert_eq!(told.next(), Some(("siblings", peer, full.clone())));
+                assert_eq!(told.next(), Some(("contacted", peer, full)));
+            }
+            assert_eq!(told.next(), Some(("exchanged", peer, Vec::new())));
+        }
     }
 
     /// Siblings dial by what gossip says, too, and are held to the same.

@@ -2,9 +2,10 @@
 
 use std::{error::Error as StdError, fmt, io};
 
+use libp2p_allow_block_list::{Blocked, NotAllowed};
 use libp2p_core::{Multiaddr, transport::TransportError};
 use libp2p_identity::PeerId;
-use libp2p_swarm::{ConnectionId, DialError};
+use libp2p_swarm::{ConnectionDenied, ConnectionId, DialError};
 use thiserror::Error;
 
 use crate::{
@@ -143,21 +144,31 @@ pub enum ExchangeError {
     /// The peer could not be reached under any address. It leaves the view.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// Another behaviour of this swarm refused the connection: limits, a block list. Caused by
-    /// this node; the view is as it was.
+    /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
+    /// this node; the view is as it was. The round makes its exchange with somebody who is connected
+    /// already instead.
     #[error("refused by this node: {0}")]
     Refused(String),
+    /// The peer is on a block list of this swarm, or not on its allow list
+    /// (`libp2p-allow-block-list`). Caused by this node; the peer leaves the view and the contacts, and for
+    /// the time of a first quarantine, a minute at least, it is not taken in again.
+    #[error("blocked by this node")]
+    Blocked,
     /// This node would not dial it. Caused by this node, or by whoever gives away addresses that are
     /// not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is as it
     /// was; otherwise the peer leaves it.
     #[error("not dialled: {0}")]
     NotDialled(#[from] NotDialled),
+    /// The peer closed the new connection before it said anything: it is at a limit of its own, or does not
+    /// want this node. Caused by the peer; the view is as it was, and others come before it from now on.
+    #[error("the peer closed the connection at once")]
+    TurnedAway,
     /// The peer is behind a relay that carries as many circuits as it will, or has carried as many for this node. That says
     /// nothing about the peer, which leaves the view all the same, without blame: whoever makes up peers could have such
     /// a relay of their own, and nobody can tell.
     #[error("its relay carries as many circuits as it will: {0}")]
     RelayFull(String),
-    /// The connection closed before the answer came.
+    /// The connection closed before the answer came; twice, if there was a way to the peer still.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
     /// No answer within the exchange time-out, dialling included.
@@ -195,6 +206,8 @@ impl ExchangeError {
             Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
             Self::NotDialled(NotDialled::Budget | NotDialled::InVain)
             | Self::Refused(_)
+            | Self::Blocked
+            | Self::TurnedAway
             | Self::RelayFull(_)
             | Self::Outbound(OutboundError::Busy) => Failure::Refused,
             Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
@@ -241,6 +254,9 @@ impl From<&DialError> for SeedError {
             // The swarm strikes out the addresses that it listens on, and a seed's dial has one.
             DialError::LocalPeerId { .. } | DialError::NoAddresses => Self::Ourselves,
             DialError::WrongPeerId { obtained, .. } => Self::WrongPeer(*obtained),
+            DialError::Denied { cause } if is_blocked(cause) => {
+                Self::Exchange(ExchangeError::Blocked)
+            }
             DialError::Denied { .. } | DialError::Aborted => {
                 Self::Exchange(ExchangeError::Refused(one_line(error)))
             }
@@ -249,10 +265,17 @@ impl From<&DialError> for SeedError {
     }
 }
 
+/// Whether it is the peer that a connection was denied for, and not the moment.
+pub(super) fn is_blocked(cause: &ConnectionDenied) -> bool {
+    let blocked = cause.downcast_ref::<Blocked>().is_some();
+    blocked || cause.downcast_ref::<NotAllowed>().is_some()
+}
+
 /// The text of a dial error in one line: for each address its innermost cause, since libp2p's own
 /// text repeats every layer's.
 pub(super) fn one_line(error: &DialError) -> String {
     let text = match error {
+        DialError::Denied { cause } => innermost(cause),
         DialError::Transport(attempts) => attempts
             .iter()
             .map(|(address, error)| format!("{address}: {}", innermost(error)))

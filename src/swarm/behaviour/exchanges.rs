@@ -1,6 +1,6 @@
 //! What is under way: which exchange waits for which dial, and which answer belongs to which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -19,9 +19,8 @@ pub(super) struct Running {
     pub(super) seed: Option<Multiaddr>,
     /// The connection it runs on, once it does.
     pub(super) connection: Option<ConnectionId>,
-    /// What to send, until it is sent.
-    request: Option<Request<Record>>,
-    /// Whether it has waited for a dial of somebody else's in vain.
+    request: Request<Record>,
+    /// Whether it has waited for a dial of somebody else's in vain, or lost its connection.
     redialled: bool,
     /// The relay that has to be connected before the partner is dialled again.
     relay: Option<PeerId>,
@@ -64,7 +63,7 @@ impl Exchanges {
             partner: exchange.partner,
             seed,
             connection: None,
-            request: Some(exchange.request),
+            request: exchange.request,
             redialled: false,
             relay: None,
         };
@@ -97,10 +96,23 @@ impl Exchanges {
         running.is_some_and(|running| running.connection.is_none())
     }
 
-    /// Whether to dial for an exchange that has waited for somebody else's dial in vain: once.
+    /// Whether to dial for an exchange that has waited for somebody else's dial in vain, or whose
+    /// connection is gone: once. Then it waits for a connection again.
     pub(super) fn redial(&mut self, id: ExchangeId) -> bool {
         let running = self.running.get_mut(&id);
-        running.is_some_and(|running| !std::mem::replace(&mut running.redialled, true))
+        running.is_some_and(|running| {
+            let first = !std::mem::replace(&mut running.redialled, true);
+            if first {
+                running.connection = None;
+            }
+            first
+        })
+    }
+
+    /// With whom exchanges are under way.
+    pub(super) fn partners(&self) -> BTreeSet<PeerId> {
+        let running = self.running.values();
+        running.map(|running| running.partner).collect()
     }
 
     /// Leaves an exchange waiting until somebody else's dial of a relay has ended.
@@ -160,8 +172,9 @@ impl Exchanges {
         id: ExchangeId,
         connection: ConnectionId,
     ) -> Option<(OutboundId, Request<Record>)> {
-        let running = self.running.get_mut(&id)?;
-        let request = running.request.take()?;
+        let running = self.running.get_mut(&id);
+        let running = running.filter(|running| running.connection.is_none())?;
+        let request = running.request.clone();
         running.connection = Some(connection);
         Some((self.note(connection, Purpose::Exchange(id)), request))
     }

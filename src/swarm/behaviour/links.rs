@@ -90,16 +90,30 @@ impl Links {
     /// Dials the partner of exchange `id`.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId) -> ConnectionId {
         let connection = self.actions.dial_peer(partner);
-        self.fellow.dials(connection);
-        self.exchanges.dialled(connection, Dial::Exchange(id));
-        connection
+        self.dialled(connection, Dial::Exchange(id))
+    }
+
+    /// Dials the partner of exchange `id` at `addresses` and at no others.
+    pub(super) fn dial_partner_at(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> ConnectionId {
+        let connection = self.actions.dial_peer_at(partner, addresses);
+        self.dialled(connection, Dial::Exchange(id))
     }
 
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);
+        self.dialled(connection, Dial::Seed(address));
+    }
+
+    fn dialled(&mut self, connection: ConnectionId, dial: Dial) -> ConnectionId {
         self.fellow.dials(connection);
-        self.exchanges.dialled(connection, Dial::Seed(address));
+        self.exchanges.dialled(connection, dial);
+        connection
     }
 
     /// Sends the request of exchange `id`, unless it was sent already.
@@ -132,7 +146,7 @@ impl Links {
     /// Whether a connection to `peer` is being closed: until it is, the swarm does not dial.
     pub(super) fn is_closing(&self, peer: &PeerId) -> bool {
         let mut connections = self.connections.of(peer);
-        connections.any(|connection| self.fellow.is_closing(connection))
+        self.connections.is_pruned(peer) || connections.any(|c| self.fellow.is_closing(c))
     }
 
     /// Tells `peer` that it is no neighbour, if it is connected.
@@ -234,8 +248,8 @@ impl Links {
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let upgrading = self.connections.is_upgrading(&peer, connection);
-        let waits = upgrading && self.neighbours.has_room();
-        if ours && !waits && !self.neighbours.contains(&peer) {
+        let waits = upgrading && self.neighbours.has_room() && !self.connections.is_direct(&peer);
+        if ours && !waits && !self.is_for_neighbour(&peer, connection) {
             self.actions
                 .command(peer, connection, Command::KeepAlive(false));
             self.actions.command(peer, connection, Command::NotifyIdle);
@@ -246,9 +260,7 @@ impl Links {
     /// it is a neighbour, not ours to keep.
     pub(super) fn share(&mut self, peer: PeerId) {
         self.connections.share(&peer);
-        if !self.neighbours.contains(&peer) {
-            self.keep_alive(peer, false);
-        }
+        self.keep_alive(peer, self.neighbours.contains(&peer));
     }
 
     /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
@@ -361,8 +373,14 @@ impl Links {
         self.relays.contains(peer) || self.connections.is_through(peer)
     }
 
+    /// Whether the connection is kept for a neighbour: not through a relay.
+    fn is_for_neighbour(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        let mut direct = self.connections.direct(peer);
+        self.neighbours.contains(peer) && direct.any(|id| id == connection)
+    }
+
     fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        self.neighbours.contains(peer)
+        self.is_for_neighbour(peer, connection)
             || self.exchanges.is_busy(connection)
             || self.relays.is_setting_up()
             || self.is_relay(peer)
@@ -380,6 +398,8 @@ impl Links {
         }
         self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
+        // Those with a relay in between are needed no longer.
+        self.release_all(peer);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
@@ -398,12 +418,9 @@ impl Links {
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        let wanted: Vec<_> = match keep_alive {
-            true => self.connections.direct(&peer).collect(),
-            false => self.connections.of(&peer).collect(),
-        };
-        for connection in wanted {
-            let command = Command::KeepAlive(keep_alive);
+        let direct: Vec<_> = self.connections.direct(&peer).collect();
+        for connection in self.connections.of(&peer) {
+            let command = Command::KeepAlive(keep_alive && direct.contains(&connection));
             self.actions.command(peer, connection, command);
         }
     }

@@ -7,9 +7,11 @@
 //! network where all places are taken.
 //!
 //! Identities cost nothing, so whoever has many could take all places in that way. So it is the network with
-//! the most neighbours that gives way, and nobody in another's favour who is in as crowded a one. And a
+//! the most neighbours that gives way, and nobody in another's favour who is in as crowded a one. A
 //! quarter of the places is for peers that this node has proposed it to, as gossipsub keeps some of
-//! its mesh for connections of its own (D_out, gossipsub v1.1).
+//! its mesh for connections of its own (D_out, gossipsub v1.1). And of those who have proposed it
+//! themselves the younger half gives way, as Bitcoin spares inbound connections that have lasted:
+//! those who press in displace each other.
 //!
 //! Unlike HyParView's active view, which changes only when somebody fails, this one is *rotated*: a node to whom no
 //! neighbour has come for a number of rounds takes a fresh one in, although its places are taken, and
@@ -32,8 +34,9 @@ pub(super) struct Neighbours {
     chosen: Vec<PeerId>,
     /// Peers that were asked and have not answered: places held free for them.
     asked: Vec<PeerId>,
-    /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that comes:
-    /// or a network that has started as one would rotate as one.
+    /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that comes: or a
+    /// network that has started as one would rotate as one; and while others press in, nobody is
+    /// rotated out in their favour.
     due_in: u32,
 }
 
@@ -189,12 +192,14 @@ impl Neighbours {
             }
             (Proposal::Needed | Proposal::Welcome, false) => {
                 let mut crowd = self.crowd(network(&peer), network);
-                if !self.has_room_for_others() {
+                // Or, where all were chosen, newcomers would find no place.
+                if self.chosen.len() <= self.bound.saturating_sub((self.bound / 4).max(1)) {
                     crowd.retain(|member| !self.chosen.contains(member));
                 }
                 // Of one place there is nothing to give.
+                let younger = &crowd[crowd.len() / 2..];
                 let replaced = match proposal {
-                    Proposal::Needed if self.members.len() > 1 => crowd.choose(rng).copied(),
+                    Proposal::Needed if self.members.len() > 1 => younger.choose(rng).copied(),
                     _ => None,
                 };
                 let replaced = replaced.map(|peer| (peer, NeighbourDownReason::Replaced));
@@ -456,6 +461,73 @@ mod tests {
         assert_eq!(neighbours.members(), [p[4], p[6]]);
     }
 
+    /// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every proposal, and
+    /// from the hundredth round on ask each node once a round, always in need, from networks of their own.
+    #[test]
+    fn who_presses_in_displaces_those_who_do() {
+        const NODES: usize = 225;
+        const ALL: usize = 250;
+        let mut rng = rng();
+        let peers = peers(ALL);
+        let at = |peer: &PeerId| peers.iter().position(|p| p == peer).expect("known");
+        let mut nodes: Vec<_> = (0..NODES).map(|_| Neighbours::new(8, Some(30))).collect();
+        let part = |nodes: &mut Vec<Neighbours>, one: usize, gone: Option<GaveWay>| {
+            let gone = gone.map(|gone| at(&gone.peer)).filter(|gone| *gone < NODES);
+            if let Some(gone) = gone {
+                nodes[gone].remove(&peers[one]);
+            }
+        };
+        for round in 0..300 {
+            for _ in 0..if round < 100 { 0 } else { NODES } {
+                let (one, attacker) = (rng.random_range(0..NODES), rng.random_range(NODES..ALL));
+                let from = peers[attacker];
+                let answer = nodes[one].answer(from, Proposal::Needed, anywhere, &mut rng);
+                if let Answer::Accepted(gave_way) = answer {
+                    part(&mut nodes, one, gave_way);
+                }
+            }
+            for one in 0..NODES {
+                nodes[one].begin_round();
+                let other = rng.random_range(0..ALL);
+                if other == one || nodes[one].contains(&peers[other]) {
+                    continue;
+                }
+                let proposal = nodes[one].propose(peers[other]);
+                let accepted = match nodes.get_mut(other) {
+                    _ if proposal == Proposal::None => continue,
+                    None => true,
+                    Some(node) => match node.answer(peers[one], proposal, anywhere, &mut rng) {
+                        Answer::Accepted(gave_way) => {
+                            part(&mut nodes, other, gave_way);
+                            true
+                        }
+                        _ => false,
+                    },
+                };
+                let settled = nodes[one].settle(peers[other], Some(accepted), anywhere, &mut rng);
+                match settled {
+                    Settled::Up(gave_way) => part(&mut nodes, one, gave_way),
+                    Settled::TooLate if other < NODES => _ = nodes[other].remove(&peers[one]),
+                    _ => {}
+                }
+            }
+        }
+        let honest = nodes.iter().map(|node| {
+            let members = node.members().iter();
+            members.filter(|member| at(member) < NODES).count()
+        });
+        let (all, alone) = (
+            honest.clone().sum::<usize>(),
+            honest.filter(|h| *h == 0).count(),
+        );
+        let mean = all as f64 / NODES as f64;
+        println!("of 8 neighbours {mean:.2} are honest, {alone} nodes have none");
+        assert!(
+            alone == 0 && mean > 3.0,
+            "{alone} have none, the mean is {mean}"
+        );
+    }
+
     #[test]
     fn who_does_not_rotate_keeps_its_neighbours() {
         for (bound, rotation) in [(2, None), (1, Some(1))] {
@@ -511,11 +583,12 @@ mod tests {
         let p = peers(40);
         let mut rng = rng();
         let mut neighbours = Neighbours::new(2, None);
+        neighbours.answer(p[1], Proposal::Welcome, anywhere, &mut rng);
         neighbours.propose(p[0]);
         neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng);
-        let mut newcomers = p[1..].iter();
+        let mut newcomers = p[2..].iter();
         while neighbours.contains(&p[0]) {
-            let newcomer = newcomers.next().expect("one of 39 gets its place");
+            let newcomer = newcomers.next().expect("one of 38 gets its place");
             neighbours.answer(*newcomer, Proposal::Needed, anywhere, &mut rng);
         }
         neighbours.remove(&neighbours.members()[0].clone());

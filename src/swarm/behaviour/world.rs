@@ -56,6 +56,8 @@ struct Faults {
     sibling: f64,
     /// It keeps it for ever.
     sibling_clings: bool,
+    /// A dial leads through a relay.
+    relayed: f64,
 }
 
 /// One end of a connection.
@@ -99,6 +101,8 @@ struct World {
     /// The other end of each end of a connection.
     connections: BTreeMap<(usize, usize), (End, End)>,
     ids: BTreeMap<ConnectionId, usize>,
+    /// The first numbers of those with a relay in between.
+    relayed: BTreeSet<usize>,
     next_connection: usize,
     /// Requests that wait for an answer: who asked, by the number given to the asked.
     unanswered: BTreeMap<u64, (End, OutboundId)>,
@@ -121,7 +125,22 @@ struct World {
 }
 
 impl World {
+    /// A world in which everybody has node 0 for a seed.
     fn new(seed: u64, nodes: usize, config: &Config, faults: Faults) -> Self {
+        Self::with_way_in(seed, nodes, config, faults, |driver, _, peer| {
+            driver.seeds.add(address(0), peer).expect("an address");
+        })
+    }
+
+    /// A world in which `way_in` tells each node but the first, whose peer id comes last, how to
+    /// begin, and is given those before it.
+    fn with_way_in(
+        seed: u64,
+        nodes: usize,
+        config: &Config,
+        faults: Faults,
+        way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
+    ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
             rng: StdRng::from_rng(&mut rng),
@@ -135,6 +154,7 @@ impl World {
             next: 0,
             connections: BTreeMap::new(),
             ids: BTreeMap::new(),
+            relayed: BTreeSet::new(),
             next_connection: 1 << 40,
             unanswered: BTreeMap::new(),
             busy: BTreeMap::new(),
@@ -159,7 +179,7 @@ impl World {
             let record = Record::sign(&keypair, 1, &[address(node)]).expect("signing works");
             driver.gossip.set_local(Some(record));
             if node > 0 {
-                driver.seeds.add(address(0), peer).expect("an address");
+                way_in(&mut driver, &world.peers, peer);
             }
             world.peers.push(peer);
             world.drivers.push(Some(driver));
@@ -349,7 +369,8 @@ impl World {
             return self.dial_fails(from, peer, connection, &error);
         };
         if self.drivers[from].is_some() {
-            self.connect(from, to, connection);
+            let relayed = self.happens(self.faults.relayed);
+            self.connect(from, to, connection, relayed);
         }
     }
 
@@ -366,24 +387,28 @@ impl World {
         }
         let connection = ConnectionId::new_unchecked(self.next_connection);
         self.next_connection += 1;
-        if driver.links.connections.is_connected(&peer) {
+        // Where there is a relay in between, as dcutr does.
+        if driver.links.connections.is_direct(&peer) {
             let condition = PeerCondition::DisconnectedAndNotDialing;
             let error = DialError::DialPeerConditionFalse(condition);
             return self.dial_fails(from, Some(peer), connection, &error);
         }
-        self.connect(from, to, connection);
+        self.connect(from, to, connection, false);
         let minute = Duration::from_millis(self.rng.random_range(0..60_000));
         if !self.faults.sibling_clings {
             self.plan(minute, Happening::SiblingCloses((from, connection)));
         }
     }
 
-    fn connect(&mut self, from: usize, to: usize, connection: ConnectionId) {
+    fn connect(&mut self, from: usize, to: usize, connection: ConnectionId, relayed: bool) {
         let accepted = ConnectionId::new_unchecked(self.next_connection);
         self.next_connection = (self.next_connection + 3) & !1;
         let ends = ((from, connection), (to, accepted));
         self.connections
             .insert((self.next_connection, self.next_connection + 1), ends);
+        if relayed {
+            self.relayed.insert(self.next_connection);
+        }
         self.ids.insert(connection, self.next_connection);
         self.ids.insert(accepted, self.next_connection + 1);
         let most = [from, to].map(|node| self.connections_of(node));
@@ -393,14 +418,20 @@ impl World {
     }
 
     fn established(&mut self, node: usize, peer: PeerId, id: ConnectionId, dialled: bool) {
+        let relayed = self.is_relayed((node, id));
+        let through = |address: Multiaddr| match relayed {
+            true => address.with(Protocol::P2pCircuit),
+            false => address,
+        };
+        let at = self.peers.iter().position(|p| *p == peer).expect("known");
         let endpoint = match dialled {
             true => ConnectedPoint::Dialer {
-                address: address(self.peers.iter().position(|p| *p == peer).expect("known")),
+                address: through(address(at)),
                 role_override: Endpoint::Dialer,
                 port_use: PortUse::New,
             },
             false => ConnectedPoint::Listener {
-                local_addr: Multiaddr::empty(),
+                local_addr: through(Multiaddr::empty()),
                 send_back_addr: Multiaddr::empty(),
             },
         };
@@ -415,7 +446,7 @@ impl World {
         if let Some(driver) = &mut self.drivers[node] {
             // As `Behaviour::new_handler`.
             let for_exchange = driver.links.exchanges.is_dial(id);
-            if for_exchange || driver.links.is_neighbour(&peer) {
+            if for_exchange || (!relayed && driver.links.is_neighbour(&peer)) {
                 self.kept_alive.insert(self.ids[&id]);
             }
             driver.on_connection_established(event, now);
@@ -428,6 +459,10 @@ impl World {
         let number = *self.ids.get(&end.1)?;
         let key = (number & !1, number | 1);
         Some((key, *self.connections.get(&key)?))
+    }
+
+    fn is_relayed(&self, end: End) -> bool {
+        self.relayed.contains(&(self.ids[&end.1] & !1))
     }
 
     fn other_end(&self, end: End) -> (End, PeerId) {
@@ -643,6 +678,10 @@ impl World {
                     back.links.is_neighbour(me),
                     "{what}: {node} keeps {at}, which does not keep it"
                 );
+                assert!(
+                    driver.links.connections.is_direct(other),
+                    "{what}: {node} keeps {at} through a relay"
+                );
                 kept.insert((node.min(at), node.max(at)));
             }
         }
@@ -651,7 +690,8 @@ impl World {
                 let driver = self.drivers[end.0].as_ref();
                 let driver = driver.expect("the dead are disconnected");
                 let alive = self.kept_alive.contains(&self.ids[&end.1]);
-                let wanted = driver.links.is_neighbour(&self.peers[other.0]);
+                let peer = &self.peers[other.0];
+                let wanted = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
                 assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
             }
         }
@@ -709,6 +749,7 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         connection: 0.05,
         sibling: 0.5,
         sibling_clings: false,
+        relayed: 0.2,
     };
     let mut happened = (0, 0, 0);
     for seed in 0..seeds(40) {
@@ -731,6 +772,33 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         happened.0 > 100 && happened.1 > 100 && happened.2 > 100,
         "faults that were to happen, and did not: {happened:?}"
     );
+}
+
+/// As mDNS does: everybody is told of whoever is there already, and half of all dials fail.
+#[test]
+fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
+    let faults = Faults {
+        dial: 0.5,
+        ..Faults::default()
+    };
+    for seed in 0..seeds(10) {
+        let what = format!("seed {seed}");
+        let tell = |driver: &mut Driver<Random>, before: &[PeerId], _| {
+            for (node, peer) in before.iter().enumerate() {
+                driver.on_address_told(*peer, &address(node), Duration::ZERO);
+            }
+        };
+        let mut world = World::with_way_in(seed, 20, &config(), faults, tell);
+        world.run_until(300 * SECOND);
+        world.faults = Faults::default();
+        world.run_until(900 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (node, driver) in world.live() {
+            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+        }
+        assert!(world.dials_failed > 20, "{what}: {}", world.dials_failed);
+    }
 }
 
 #[test]

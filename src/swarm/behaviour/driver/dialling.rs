@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
-    ConnectionId, DialError,
-    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure},
+    ConnectionId, DialError, ListenError,
+    behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
 };
+use rand::seq::IteratorRandom;
 
 use crate::{
     gossip::message::ExchangeId,
@@ -15,12 +16,13 @@ use crate::{
     swarm::{
         address::{Target, relay_of, split_peer},
         behaviour::{
+            candidates::Outcome,
             connections::{Origin, Whither},
             dials::{Addresses, Choice, Fate},
-            driver::Driver,
+            driver::{Driver, MOST_BESIDE},
             event::{
-                Event, ExchangeError, NeighbourDownReason, SeedError, is_relay_full, never_left,
-                one_line,
+                Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, is_relay_full,
+                never_left, one_line,
             },
             exchanges::Dial,
         },
@@ -33,16 +35,81 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Dials the partner of exchange `id`, within the budget.
     pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
         let (record, verified) = self.whereabouts(&partner);
+        let unsigned = match &record {
+            Some(_) => Vec::new(),
+            None => self.candidates.addresses(&partner),
+        };
         let addresses = Addresses {
-            known: record.as_ref().map_or(&[], Record::addresses),
+            known: record.as_ref().map_or(&unsigned, |r| r.addresses()),
             verified: verified.as_ref(),
         };
         match self.dials.choose(addresses, now, &mut self.rng) {
+            // Not by its id alone: whoever has a peer dialled that nobody has signed for would have the
+            // other behaviours add what the budget has not counted, and the policy not seen.
+            Ok(choice) if !unsigned.is_empty() => {
+                let chosen = choice.addresses().to_vec();
+                self.candidates.dialled(&partner, &chosen);
+                let connection = self.links.dial_partner_at(id, partner, chosen);
+                self.hand_over(connection, choice, now);
+            }
             Ok(choice) => {
                 let connection = self.links.dial_partner(id, partner);
                 self.hand_over(connection, choice, now);
             }
-            Err(why) => self.exchange_failed(id, why.into(), now),
+            Err(why) => {
+                self.candidates.not_dialled(&partner);
+                self.exchange_failed(id, why.into(), now);
+            }
+        }
+    }
+
+    /// Another behaviour, or the application, says that `peer` is at `address`.
+    pub(in crate::swarm::behaviour) fn on_address_told(
+        &mut self,
+        peer: PeerId,
+        address: &Multiaddr,
+        now: Duration,
+    ) {
+        let wanted = peer != self.local && self.policy.check(&peer, address).is_ok();
+        if wanted && self.leaving.is_none() {
+            self.candidates.tell(peer, split_peer(address).0, now);
+        }
+    }
+
+    /// Contacts peers of whom only siblings know where they are, as long as more than half of the minute's dials are
+    /// left: the rest is for rounds. Only when the view has room.
+    pub(super) fn contact_candidates(&mut self, now: Duration) {
+        self.candidates_at = None;
+        while self.wants_more_peers() && self.gossip.in_flight() < MOST_BESIDE {
+            if !self.candidates.is_waiting(now) {
+                return;
+            }
+            let spare = self.dials.next_spare();
+            if spare.is_none_or(|at| at > now) {
+                self.candidates_at = spare;
+                return;
+            }
+            let (view, connections) = (self.gossip.view(), &self.links.connections);
+            let next = self.publisher.contacts(|contacts| {
+                // Whoever is alone asks those again, too, who are in no view.
+                let met = |peer: &PeerId| !view.is_empty() && contacts.contains(peer);
+                self.candidates.next(
+                    (now, &mut self.rng),
+                    |peer| view.contains(peer) || met(peer),
+                    |peer| connections.is_connected(peer),
+                )
+            });
+            let Some(peer) = next else {
+                return;
+            };
+            match self.gossip.exchange_with(peer, now) {
+                Some(exchange) => self.carry_out(exchange, None, now),
+                // One with the same peer is under way: as good.
+                None => {
+                    self.candidates.not_dialled(&peer);
+                    self.candidates.ended(&peer, Outcome::Failed, now);
+                }
+            }
         }
     }
 
@@ -99,6 +166,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        self.blocked.remove(&peer);
         let dial = self.links.exchanges.dial_ended(connection);
         let is_dialler = event.endpoint.is_dialer();
         if is_dialler && dial.is_none() && self.links.relays.is_dialled_through(&peer) {
@@ -187,6 +255,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
+        let has_served = self.links.connections.has_served(&peer, connection);
         let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
@@ -197,7 +266,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.release_all(relay);
         }
         for id in self.links.exchanges.running_on(connection) {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+            self.lost_its_connection(id, peer, has_served, now);
         }
         if !self.links.connections.is_direct(&peer) {
             self.links
@@ -240,6 +309,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.dial_through_ended(event.connection_id);
         if let Some(peer) = &event.peer_id {
             match event.error {
+                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -279,6 +349,58 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// A guard of this swarm has denied the dial for exchange `id`: the exchange is made with somebody who is
+    /// connected already, so that a node at its limits takes part all the same. Gives `error` back when
+    /// there is nobody.
+    fn ask_somebody_connected(
+        &mut self,
+        id: ExchangeId,
+        error: ExchangeError,
+        now: Duration,
+    ) -> Option<ExchangeError> {
+        let busy = self.links.exchanges.partners();
+        let is_free = |peer: &PeerId| !busy.contains(peer) && self.links.usable(peer).is_some();
+        let neighbours = self.links.neighbours().iter().copied().filter(is_free);
+        let partner = neighbours.choose(&mut self.rng).or_else(|| {
+            let speaking = self.links.connections.speaking().map(|(peer, _)| peer);
+            speaking.filter(is_free).choose(&mut self.rng)
+        });
+        let Some(exchange) =
+            partner.and_then(|partner| self.gossip.exchange_instead(id, partner, now))
+        else {
+            return Some(error);
+        };
+        if let Some(refused) = self.links.exchanges.finish(id) {
+            self.links.actions.emit(Event::ExchangeFailed {
+                peer: refused.partner,
+                error,
+                removed: false,
+            });
+        }
+        self.carry_out(exchange, None, now);
+        None
+    }
+
+    /// A guard of this swarm does not want the peer at all. Whoever tells of it brings it back no sooner than
+    /// it is given another chance.
+    fn block(&mut self, peer: PeerId, now: Duration) {
+        self.remove(&peer);
+        self.blocked
+            .insert(peer, now.saturating_add(self.blocked_for));
+    }
+
+    pub(in crate::swarm::behaviour) fn on_listen_failure(
+        &mut self,
+        event: ListenFailure,
+        now: Duration,
+    ) {
+        if let (Some(peer), ListenError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
+        }
+    }
+
     /// A dial at these addresses has not found `peer`.
     fn not_found_at<'a>(&self, peer: &PeerId, addresses: impl IntoIterator<Item = &'a Multiaddr>) {
         self.publisher.contacts(|contacts| {
@@ -286,6 +408,27 @@ impl<O: Overlay<Record>> Driver<O> {
                 contacts.not_found_at(peer, &split_peer(address).0);
             }
         });
+    }
+
+    /// The connection closed before the answer came.
+    fn lost_its_connection(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        has_served: bool,
+        now: Duration,
+    ) {
+        let elsewhere = || self.links.usable(&partner).is_some();
+        let known = elsewhere() || self.whereabouts(&partner).0.is_some();
+        if !has_served {
+            // Its guards have denied the connection: it is there, and that is all there is to be said.
+            self.exchange_failed(id, ExchangeError::TurnedAway, now);
+        } else if known && self.links.exchanges.redial(id) {
+            // Whoever had dialled was done with it when the request came.
+            self.bring(id, partner, now);
+        } else {
+            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        }
     }
 
     /// Whether the relay that an address leads through is the one that is connected, and at that host: it need not
@@ -353,7 +496,18 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.links.send_exchange(id, partner, connection);
                 }
             }
-            DialError::Denied { .. } | DialError::Aborted => {
+            DialError::Denied { cause } if is_blocked(cause) => {
+                self.dials.give_back();
+                self.exchange_failed(id, ExchangeError::Blocked, now);
+            }
+            DialError::Denied { .. } => {
+                self.dials.give_back();
+                let error = ExchangeError::Refused(one_line(error));
+                if let Some(error) = self.ask_somebody_connected(id, error, now) {
+                    self.exchange_failed(id, error, now);
+                }
+            }
+            DialError::Aborted => {
                 self.exchange_failed(id, ExchangeError::Refused(one_line(error)), now);
             }
             DialError::LocalPeerId { .. }

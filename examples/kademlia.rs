@@ -1,0 +1,128 @@
+//! A DHT without a list of bootstrap nodes, measured beside one that is bootstrapped the usual way: how
+//! full the routing tables are, what the seed has to do, and what is found when it is gone. See
+//! `docs/kademlia.md`.
+//!
+//! `cargo run --release --example kademlia` takes some 2 minutes; with `-- --quick`, some 20 seconds. What
+//! makes a DHT of the behaviours is in `kademlia/node.rs`.
+
+mod kademlia {
+    pub mod member;
+    pub mod node;
+    pub mod study;
+    pub mod table;
+}
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, ValueEnum};
+use kademlia::{
+    node::{Discovery, Failure},
+    study::Study,
+    table,
+};
+
+/// Measures a DHT of nodes that know one seed, bootstrapped the usual way, and told of others by peer sampling.
+///
+/// Real sockets on loopback, one network after another: the load of the machine shows in the output.
+#[derive(Debug, Parser)]
+#[command(name = "kademlia")]
+struct Arguments {
+    /// How many nodes there are, the seed included [default: 50; with --quick 24]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=200))]
+    nodes: Option<u64>,
+
+    /// How many records are put with the seed, and as many without it [default: 50; with --quick 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
+    records: Option<u64>,
+
+    /// The period T of peer sampling, in milliseconds. The default of the library is 10000
+    #[arg(long, value_name = "MS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=600_000))]
+    period: u64,
+
+    /// How many rounds are measured after the last join [default: 100; with --quick 20]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rounds: Option<u32>,
+
+    /// The time between one node's join and the next one's, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    every: u64,
+
+    /// After how many milliseconds an idle connection closes. The default is libp2p's
+    #[arg(long, value_name = "MS", default_value_t = 10_000)]
+    idle: u64,
+
+    /// Leave identify out
+    #[arg(long)]
+    without_identify: bool,
+
+    /// Only these networks [default: all]
+    #[arg(long, value_enum, value_name = "NETWORK", value_delimiter = ',')]
+    only: Vec<Discovery>,
+
+    /// From which the nodes' identities come
+    #[arg(long, value_name = "X", default_value_t = 0)]
+    seed: u64,
+
+    /// A small network, and a short time
+    #[arg(long)]
+    quick: bool,
+}
+
+impl Arguments {
+    fn study(&self) -> Study {
+        let unless_quick = |always, quick| if self.quick { quick } else { always };
+        let count = |asked: Option<u64>, default| {
+            asked.map_or(default, |asked| {
+                usize::try_from(asked).unwrap_or(usize::MAX)
+            })
+        };
+        Study {
+            nodes: count(self.nodes, unless_quick(50, 24)),
+            records: count(self.records, unless_quick(50, 10)),
+            every: Duration::from_millis(self.every),
+            period: Duration::from_millis(self.period),
+            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 100 }),
+            idle: Duration::from_millis(self.idle),
+            identify: !self.without_identify,
+            seed: self.seed,
+        }
+    }
+
+    fn networks(&self) -> Vec<Discovery> {
+        let all = Discovery::value_variants().iter().copied();
+        let asked = |discovery: &Discovery| self.only.is_empty() || self.only.contains(discovery);
+        all.filter(asked).collect()
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("kademlia: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let study = arguments.study();
+    print(&table::head(&study))?;
+    let mut all = Vec::new();
+    for network in arguments.networks() {
+        all.push(study.measure(network).await?);
+    }
+    print(&table::written(&study, &all))?;
+    Ok(())
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(out, "{text}")?;
+    out.flush()
+}

@@ -1,0 +1,386 @@
+//! Candidates: peers of whom other behaviours of the swarm, or the application, know where they are.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use rand::{Rng, seq::IteratorRandom};
+
+use crate::swarm::limits::MAX_ADDRESSES;
+
+/// How many candidates a node keeps. A guess: enough to find a way in among many that are stale, and
+/// with their addresses some 50 kB.
+const MAX_CANDIDATES: usize = 64;
+/// How many candidates are tried at the same time. A guess, as many as seeds.
+const AT_ONCE: usize = 4;
+/// How long one that failed is left alone, at first and at most, where there is no quarantine. A guess,
+/// as long as on the open internet.
+const REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(60 * 60));
+
+/// What mDNS, rendezvous, identify and others say of where peers are. Nobody has signed it, so it
+/// never enters the view: it is where to look for somebody to make an exchange with, while the view has
+/// room, each address once.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    peers: BTreeMap<PeerId, Candidate>,
+    /// How long one that failed is left alone, at first and at most.
+    rest: (Duration, Duration),
+    /// Counts what was told.
+    told: u64,
+}
+
+#[derive(Debug, Default)]
+struct Candidate {
+    /// Without the peer at their end, those told first at the front.
+    addresses: Vec<Address>,
+    trying: bool,
+    /// Whether it does not speak the protocol.
+    mute: bool,
+    /// How often all its addresses were tried in vain, since it last answered.
+    failures: u32,
+    /// Until when it is left alone, though it is told of again.
+    rests_until: Duration,
+    /// When it was last told of.
+    told: u64,
+}
+
+#[derive(Debug)]
+struct Address {
+    address: Multiaddr,
+    tried: bool,
+}
+
+/// What became of an exchange with a peer that may be a candidate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It answered.
+    Met,
+    /// It could not be reached, or the exchange broke.
+    Failed,
+    /// It does not speak the protocol.
+    Mute,
+}
+
+impl Candidates {
+    /// `rest`: how long one that failed is left alone, at first and at most.
+    pub(super) fn new(rest: Option<(Duration, Duration)>) -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            rest: rest.unwrap_or(REST),
+            told: 0,
+        }
+    }
+
+    /// Somebody says that `peer` is at `address`, which has no peer at its end. Who has failed of late
+    /// is not tried again for that, unless it is a new address.
+    pub(super) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Duration) {
+        self.told += 1;
+        if !self.peers.contains_key(&peer) && self.peers.len() >= MAX_CANDIDATES {
+            // Who had its chance gives way first, and then who was told of longest ago.
+            let idle = self.peers.iter().filter(|(_, other)| !other.trying);
+            let oldest = idle.min_by_key(|(_, other)| (other.has_untried(), other.told));
+            let Some(oldest) = oldest.map(|(oldest, _)| *oldest) else {
+                return;
+            };
+            self.peers.remove(&oldest);
+        }
+        let candidate = self.peers.entry(peer).or_default();
+        candidate.told = self.told;
+        let rested = candidate.rests_until <= now && !candidate.trying;
+        let known = candidate.addresses.iter().any(|a| a.address == address);
+        if rested && !candidate.has_untried() {
+            candidate.reopen();
+        }
+        if known {
+            return;
+        }
+        if candidate.addresses.len() >= MAX_ADDRESSES {
+            if !rested {
+                return; // Or addresses without end would have it tried without end.
+            }
+            candidate.addresses.remove(0);
+        }
+        candidate.addresses.push(Address {
+            address,
+            tried: false,
+        });
+    }
+
+    /// The next candidate to make an exchange with. To be called until `None`; each is tried until
+    /// [`Self::ended`]. Those that are `known` have no need of it; those that are `busy` are left for
+    /// later.
+    pub(super) fn next<R: Rng + ?Sized>(
+        &mut self,
+        (now, rng): (Duration, &mut R),
+        known: impl Fn(&PeerId) -> bool,
+        busy: impl Fn(&PeerId) -> bool,
+    ) -> Option<PeerId> {
+        if self.peers.values().filter(|c| c.trying).count() >= AT_ONCE {
+            return None;
+        }
+        let mut ready = Vec::new();
+        for (peer, candidate) in self.peers.iter_mut().filter(|(_, c)| c.is_due(now)) {
+            if known(peer) {
+                candidate.close();
+            } else if !busy(peer) {
+                ready.push((peer, candidate));
+            }
+        }
+        // At random: who made up many identities is not to be the first.
+        let (peer, candidate) = ready.into_iter().choose(rng)?;
+        candidate.trying = true;
+        Some(*peer)
+    }
+
+    /// Whether somebody is to be tried.
+    pub(super) fn is_waiting(&self, now: Duration) -> bool {
+        self.peers.values().any(|candidate| candidate.is_due(now))
+    }
+
+    /// Where to dial a candidate: what was not tried yet, or, when all was, everything.
+    pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        let addresses = self.peers.get(peer).map_or(&[][..], |c| &c.addresses);
+        let untried = addresses.iter().filter(|address| !address.tried);
+        let untried: Vec<_> = untried.map(|a| a.address.clone()).collect();
+        match untried.is_empty() {
+            true => addresses.iter().map(|a| a.address.clone()).collect(),
+            false => untried,
+        }
+    }
+
+    /// A candidate is dialled at these of its addresses.
+    pub(super) fn dialled(&mut self, peer: &PeerId, at: &[Multiaddr]) {
+        let candidate = self.peers.get_mut(peer);
+        let addresses = candidate.into_iter().flat_map(|c| &mut c.addresses);
+        for address in addresses.filter(|a| at.contains(&a.address)) {
+            address.tried = true;
+        }
+    }
+
+    /// None of a candidate's addresses may be dialled.
+    pub(super) fn not_dialled(&mut self, peer: &PeerId) {
+        if let Some(candidate) = self.peers.get_mut(peer) {
+            candidate.close();
+        }
+    }
+
+    /// Whether a candidate is being tried: then all that is known of where it is, is what somebody said.
+    pub(super) fn is_trying(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|c| c.trying)
+    }
+
+    /// An exchange with `peer` has ended.
+    pub(super) fn ended(&mut self, peer: &PeerId, outcome: Outcome, now: Duration) {
+        let Some(candidate) = self.peers.get_mut(peer) else {
+            return;
+        };
+        let was_tried = std::mem::take(&mut candidate.trying);
+        let (first, longest) = self.rest;
+        match outcome {
+            Outcome::Met => {
+                candidate.close();
+                candidate.mute = false;
+                candidate.failures = 0;
+                candidate.rests_until = Duration::ZERO;
+            }
+            Outcome::Mute => {
+                candidate.close();
+                candidate.mute = true;
+                candidate.rests_until = now.saturating_add(longest);
+            }
+            Outcome::Failed if was_tried && !candidate.has_untried() => {
+                let rest = first.saturating_mul(1 << candidate.failures.min(30));
+                candidate.failures = candidate.failures.saturating_add(1);
+                candidate.rests_until = now.saturating_add(rest.min(longest));
+            }
+            Outcome::Failed => {}
+        }
+    }
+
+    /// The node is alone: whoever failed has another chance, but for those that do not speak the
+    /// protocol.
+    pub(super) fn start_over(&mut self, now: Duration) {
+        for candidate in self.peers.values_mut() {
+            if !candidate.trying && !candidate.is_mute(now) {
+                candidate.reopen();
+            }
+        }
+    }
+}
+
+impl Candidate {
+    fn has_untried(&self) -> bool {
+        self.addresses.iter().any(|address| !address.tried)
+    }
+
+    fn is_mute(&self, now: Duration) -> bool {
+        self.mute && now < self.rests_until
+    }
+
+    fn is_due(&self, now: Duration) -> bool {
+        !self.trying && self.has_untried() && !self.is_mute(now)
+    }
+
+    fn reopen(&mut self) {
+        self.addresses.iter_mut().for_each(|a| a.tried = false);
+    }
+
+    fn close(&mut self) {
+        self.addresses.iter_mut().for_each(|a| a.tried = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p_core::multiaddr::Protocol;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn candidates() -> Candidates {
+        Candidates::new(Some((10 * SECOND, 40 * SECOND)))
+    }
+
+    fn address(port: u64) -> Multiaddr {
+        Multiaddr::empty().with(Protocol::Memory(port))
+    }
+
+    /// Tries whoever is due, and lets it fail; returns at how many addresses.
+    fn fail(candidates: &mut Candidates, now: Duration) -> usize {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut tried = 0;
+        while let Some(peer) = candidates.next((now, &mut rng), |_| false, |_| false) {
+            let addresses = candidates.addresses(&peer);
+            candidates.dialled(&peer, &addresses);
+            tried += addresses.len();
+            candidates.ended(&peer, Outcome::Failed, now);
+        }
+        tried
+    }
+
+    #[test]
+    fn who_failed_is_left_alone_for_ever_longer() {
+        let mut candidates = candidates();
+        let peer = PeerId::random();
+        let mut tried = Vec::new();
+        for second in 0..200 {
+            candidates.tell(peer, address(1), second * SECOND);
+            if fail(&mut candidates, second * SECOND) > 0 {
+                tried.push(second);
+            }
+        }
+        assert_eq!(tried, [0, 10, 30, 70, 110, 150, 190]);
+        let mut rng = StdRng::seed_from_u64(1);
+        candidates.tell(peer, address(1), 300 * SECOND);
+        let next = candidates.next((300 * SECOND, &mut rng), |_| false, |_| false);
+        assert_eq!(next, Some(peer));
+        candidates.ended(&peer, Outcome::Met, 300 * SECOND);
+        assert_eq!(
+            fail(&mut candidates, 300 * SECOND),
+            0,
+            "met, and not told of since"
+        );
+        candidates.tell(peer, address(1), 301 * SECOND);
+        assert_eq!(fail(&mut candidates, 301 * SECOND), 1);
+        candidates.tell(peer, address(1), 311 * SECOND);
+        assert_eq!(fail(&mut candidates, 311 * SECOND), 1, "forgiven");
+    }
+
+    #[test]
+    fn a_new_address_is_tried_at_once_and_addresses_without_end_are_not() {
+        let mut candidates = candidates();
+        let peer = PeerId::random();
+        candidates.tell(peer, address(1), Duration::ZERO);
+        assert_eq!(fail(&mut candidates, Duration::ZERO), 1);
+        candidates.tell(peer, address(2), SECOND);
+        assert_eq!(fail(&mut candidates, SECOND), 1, "only the new one");
+        let mut tried = 0;
+        for port in 3..100 {
+            candidates.tell(peer, address(port), SECOND);
+            tried += fail(&mut candidates, SECOND);
+        }
+        assert_eq!(tried, MAX_ADDRESSES - 2);
+        candidates.tell(peer, address(100), 100 * SECOND);
+        let known = candidates.addresses(&peer);
+        assert_eq!(known.len(), MAX_ADDRESSES);
+        assert!(known.contains(&address(100)) && !known.contains(&address(1)));
+    }
+
+    #[test]
+    fn a_lonely_node_tries_all_again_but_those_that_do_not_speak() {
+        let mut candidates = candidates();
+        let (dead, mute) = (PeerId::random(), PeerId::random());
+        let mut rng = StdRng::seed_from_u64(1);
+        candidates.tell(mute, address(1), Duration::ZERO);
+        assert!(
+            candidates
+                .next((SECOND, &mut rng), |_| false, |_| false)
+                .is_some()
+        );
+        candidates.ended(&mute, Outcome::Mute, SECOND);
+        candidates.tell(dead, address(2), SECOND);
+        assert_eq!(fail(&mut candidates, SECOND), 1);
+        assert!(!candidates.is_waiting(2 * SECOND));
+        candidates.start_over(2 * SECOND);
+        candidates.tell(mute, address(3), 2 * SECOND);
+        assert_eq!(fail(&mut candidates, 2 * SECOND), 1, "the dead one");
+        candidates.start_over(41 * SECOND);
+        assert_eq!(
+            fail(&mut candidates, 41 * SECOND),
+            3,
+            "both, at all addresses"
+        );
+    }
+
+    #[test]
+    fn a_few_at_once_and_neither_the_known_nor_the_busy() {
+        let mut candidates = candidates();
+        let peers: Vec<_> = (0..10).map(|_| PeerId::random()).collect();
+        for peer in &peers {
+            candidates.tell(*peer, address(1), Duration::ZERO);
+        }
+        let mut rng = StdRng::seed_from_u64(1);
+        let (known, busy) = (peers[0], peers[1]);
+        let mut next = |candidates: &mut Candidates| {
+            candidates.next((SECOND, &mut rng), |p| *p == known, |p| *p == busy)
+        };
+        let first: Vec<_> = std::iter::from_fn(|| next(&mut candidates)).collect();
+        assert_eq!(first.len(), AT_ONCE);
+        for peer in first {
+            candidates.ended(&peer, Outcome::Met, SECOND);
+        }
+        let mut others = 0;
+        while let Some(peer) = next(&mut candidates) {
+            candidates.ended(&peer, Outcome::Met, SECOND);
+            assert!(peer != known && peer != busy);
+            others += 1;
+        }
+        assert_eq!(others, 8 - AT_ONCE);
+        assert_eq!(
+            fail(&mut candidates, SECOND),
+            1,
+            "the busy one has its turn later"
+        );
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_who_had_its_chance_gives_way() {
+        let mut candidates = candidates();
+        let first = PeerId::random();
+        candidates.tell(first, address(1), Duration::ZERO);
+        let tried = PeerId::random();
+        candidates.tell(tried, address(2), Duration::ZERO);
+        candidates.ended(&tried, Outcome::Met, Duration::ZERO);
+        for port in 0..MAX_CANDIDATES as u64 - 1 {
+            candidates.tell(PeerId::random(), address(port), Duration::ZERO);
+        }
+        assert_eq!(candidates.peers.len(), MAX_CANDIDATES);
+        assert!(!candidates.peers.contains_key(&tried));
+        assert!(candidates.peers.contains_key(&first));
+        candidates.tell(PeerId::random(), address(1), Duration::ZERO);
+        assert_eq!(candidates.peers.len(), MAX_CANDIDATES);
+        assert!(!candidates.peers.contains_key(&first), "the oldest");
+    }
+}
