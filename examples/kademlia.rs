@@ -44,12 +44,12 @@ struct Arguments {
     #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     faster: u32,
 
-    /// How many rounds are measured after the last join [default: 60; with --quick 20]
+    /// How many rounds are measured after the last join [default: 50; with --quick 20]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
 
     /// How many seconds there would be between one node's join and the next one's if nothing were faster
-    #[arg(long, value_name = "SECONDS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=60))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=60))]
     every: u32,
 
     /// Leave identify out
@@ -82,7 +82,7 @@ impl Arguments {
             records: count(self.records, unless_quick(50, 10)),
             every: Duration::from_secs(self.every.into()) / self.faster,
             timing: Timing::faster(self.faster),
-            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 60 }),
+            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 50 }),
             identify: !self.without_identify,
             seed: self.seed,
         }

@@ -202,10 +202,10 @@ impl Running {
         let k = kad::K_VALUE.get();
         match event {
             NodeEvent::Kad(kad::Event::InboundRequest { .. }) => self.tally.requests += 1,
-            NodeEvent::Kad(kad::Event::RoutingUpdated { .. }) => {
-                if self.tally.known_k.is_none() && self.swarm.behaviour_mut().known() >= k {
-                    self.tally.known_k = Some(self.started.elapsed());
-                }
+            NodeEvent::Kad(kad::Event::RoutingUpdated { .. })
+                if self.tally.known_k.is_none() && self.swarm.behaviour_mut().known() >= k =>
+            {
+                self.tally.known_k = Some(self.started.elapsed());
             }
             NodeEvent::Sampling(Event::Contacted { peer, .. }) => {
                 self.contacted.insert(peer);
