@@ -22,7 +22,7 @@ use std::{
 use common::swarms::{Node, PATIENCE, eventually, eventually_async, swarm};
 use futures::StreamExt;
 use gossip::{
-    node::Keeps,
+    node::{Keeps, Mesh},
     study::{self, Bound, HEALED_WITHIN, Measured, Plan},
 };
 use libp2p::{
@@ -54,7 +54,8 @@ fn plan(keeps: Keeps, period: Duration) -> Plan {
         heartbeat: period / 3,
         interval: Duration::from_millis(50),
         messages: 2,
-        peer_exchange: false,
+        mesh: Mesh::Fitting,
+        max_connections: None,
         crash: matches!(keeps, Keeps::Neighbours(_)),
         seed: 0,
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::gossip::{
     gauge::{Bin, Most, Phase},
     ledger::Delivery,
-    node::{All, Failure, Keeps, Look, Node, Options, Records, Tally},
+    node::{All, Failure, Keeps, Look, Mesh, Node, Options, Records, Tally},
     topology::Topology,
 };
 
@@ -66,7 +66,9 @@ pub struct Plan {
     pub interval: Duration,
     /// How many messages are published per round, by all nodes in turn.
     pub messages: u32,
-    pub peer_exchange: bool,
+    pub mesh: Mesh,
+    /// Beyond how many connections some are closed, whoever has dialled them.
+    pub max_connections: Option<usize>,
     /// Whether half of the nodes crash in the end.
     pub crash: bool,
     /// Which half.
@@ -82,7 +84,8 @@ impl Plan {
             period: self.period,
             heartbeat: self.heartbeat,
             seeds: seed.iter().map(|node| node.address.clone()).collect(),
-            peer_exchange: self.peer_exchange,
+            mesh: self.mesh,
+            max_connections: self.max_connections,
         }
     }
 }
