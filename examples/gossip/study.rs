@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use crate::gossip::{
     gauge::{Bin, Most, Phase},
@@ -112,6 +116,17 @@ pub struct Measured {
     pub latest_timer: Duration,
 }
 
+impl Measured {
+    /// The most connections of any node in rounds in which the machine kept up, and in how many it did: all
+    /// timers of that round and the one before were late by less than a tenth of a period.
+    pub fn unhurried(&self) -> (usize, usize) {
+        let kept_up = |bin: &Bin| bin.late < self.plan.period / 10;
+        let pairs = self.bins.windows(2).filter(|pair| pair.iter().all(kept_up));
+        let most = pairs.clone().map(|pair| pair[1].most).max();
+        (most.unwrap_or_default(), pairs.count())
+    }
+}
+
 /// What came of a crash.
 #[derive(Debug)]
 pub struct Crashed {
@@ -134,7 +149,7 @@ pub struct Crashed {
 /// When a node cannot be started or stops by itself, or the nodes do not come together.
 pub async fn run(plan: &Plan) -> Result<Measured, Failure> {
     let records = Records::new(plan.nodes, plan.period);
-    let clock = Clock::start();
+    let clock = Clock::start(records.clone());
     let mut study = Study {
         plan: plan.clone(),
         records: records.clone(),
@@ -324,20 +339,25 @@ fn note(since: &mut Option<f64>, so: bool, now: Option<f64>) {
 
 /// Measures by how much timers are late.
 struct Clock {
-    stop: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<Duration>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Duration>,
 }
 
 impl Clock {
-    fn start() -> Self {
+    fn start(records: Arc<Records>) -> Self {
         const TICK: Duration = Duration::from_millis(10);
-        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let mut latest = Duration::ZERO;
             loop {
                 let due = Instant::now() + TICK;
                 tokio::select! {
-                    () = sleep_until(due) => latest = latest.max(due.elapsed()),
+                    () = sleep_until(due) => {
+                        let late = due.elapsed();
+                        latest = latest.max(late);
+                        let at = records.elapsed();
+                        records.all().gauge.timer(late, at);
+                    }
                     _ = &mut stopped => return latest,
                 }
             }

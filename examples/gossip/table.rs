@@ -234,6 +234,15 @@ fn bounds(runs: &[Measured]) -> String {
             bound.total(),
             hit(most <= bound.total())
         );
+        for run in runs {
+            let (most, rounds) = run.unhurried();
+            let name = name(run);
+            text += &format!(
+                "{name}: in the {rounds} of {} rounds in which the machine kept up (timers late by less than a \
+                 tenth of a period) at most {most}\n",
+                run.bins.len()
+            );
+        }
     }
     text
 }
