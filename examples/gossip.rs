@@ -57,7 +57,7 @@ struct Arguments {
     rounds: Option<u32>,
 
     /// The time between two rounds, in milliseconds
-    #[arg(long, value_name = "MILLIS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(20..=60_000))]
+    #[arg(long, value_name = "MILLIS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(20..=60_000))]
     period: u64,
 
     /// The time between two nodes that join, in milliseconds

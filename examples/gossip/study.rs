@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
+use libp2p_peer_sampling::Config;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use tokio::{
     sync::oneshot,
@@ -117,13 +118,24 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The most connections of any node in rounds in which the machine kept up, and in how many it did: all
-    /// timers of that round and the one before were late by less than a tenth of a period.
+    /// The most connections of any node in rounds in which the machine kept up, and in how many it did: for as
+    /// long as an exchange may take before them, no timer was late by a tenth of a period.
     pub fn unhurried(&self) -> (usize, usize) {
-        let kept_up = |bin: &Bin| bin.late < self.plan.period / 10;
-        let pairs = self.bins.windows(2).filter(|pair| pair.iter().all(kept_up));
-        let most = pairs.clone().map(|pair| pair[1].most).max();
-        (most.unwrap_or_default(), pairs.count())
+        let Plan { period, .. } = self.plan;
+        let before = (Config::local().gossip().exchange_timeout().as_secs_f64()
+            / period.as_secs_f64()) as usize;
+        let (mut most, mut rounds, mut quiet) = (0, 0, before);
+        for bin in &self.bins {
+            quiet = match bin.late < period / 10 {
+                true => quiet + 1,
+                false => 0,
+            };
+            if quiet > before {
+                most = most.max(bin.most);
+                rounds += 1;
+            }
+        }
+        (most, rounds)
     }
 }
 
