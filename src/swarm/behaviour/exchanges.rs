@@ -192,13 +192,13 @@ impl Exchanges {
     /// Forgets what was sent on a connection that is gone. Exchanges on it have to be finished by
     /// the caller; returns whether a question about neighbours is among what is left unanswered.
     pub(super) fn connection_closed(&mut self, connection: ConnectionId) -> bool {
-        let mut asked = false;
+        let mut confirms = false;
         self.sent.retain(|_, sent| {
             let gone = sent.connection == connection;
-            asked |= gone && sent.purpose == Purpose::Confirm;
+            confirms |= gone && sent.purpose == Purpose::Confirm;
             !gone
         });
-        asked
+        confirms
     }
 
     /// Whether any notice is unanswered.
