@@ -24,7 +24,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Parser;
 use gossip::{
-    node::{Failure, Keeps},
+    node::{Failure, Keeps, Mesh},
     plot,
     study::{self, Plan},
     table,
@@ -57,7 +57,7 @@ struct Arguments {
     rounds: Option<u32>,
 
     /// The time between two rounds, in milliseconds
-    #[arg(long, value_name = "MILLIS", default_value_t = 250, value_parser = clap::value_parser!(u64).range(20..=60_000))]
+    #[arg(long, value_name = "MILLIS", default_value_t = 400, value_parser = clap::value_parser!(u64).range(20..=60_000))]
     period: u64,
 
     /// The time between two nodes that join, in milliseconds
@@ -72,9 +72,13 @@ struct Arguments {
     #[arg(long)]
     no_naive: bool,
 
-    /// Gossipsub's own peer exchange too
-    #[arg(long)]
-    px: bool,
+    /// How gossipsub is set up
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Mesh::Fitting)]
+    mesh: Mesh,
+
+    /// Beyond how many connections some are closed, whoever has dialled them [default: none are]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
 
     /// A small network, and few rounds
     #[arg(long)]
@@ -103,7 +107,8 @@ impl Arguments {
             heartbeat: period * 2 / 5,
             interval: Duration::from_millis(self.interval),
             messages: 2,
-            peer_exchange: self.px,
+            mesh: self.mesh,
+            max_connections: self.max_connections,
             crash: true,
             seed: 0,
         }

@@ -70,6 +70,8 @@ pub struct Bin {
     pub most: usize,
     /// Of all nodes, at the round's end.
     pub mean: f64,
+    /// By how much a timer was late: how busy the machine was.
+    pub late: Duration,
 }
 
 #[derive(Debug)]
@@ -118,6 +120,14 @@ impl Gauge {
         }
     }
 
+    /// A timer has gone off so late.
+    pub fn timer(&mut self, late: Duration, at: Duration) {
+        self.advance(at);
+        if let Some(bin) = self.bins.last_mut() {
+            bin.late = bin.late.max(late);
+        }
+    }
+
     /// A node has stopped.
     pub fn gone(&mut self, node: usize) {
         self.current[node] = None;
@@ -144,7 +154,8 @@ impl Gauge {
             if let Some(last) = self.bins.last_mut() {
                 last.mean = mean;
             }
-            self.bins.push(Bin { most, mean });
+            let late = Duration::ZERO;
+            self.bins.push(Bin { most, mean, late });
         }
     }
 }

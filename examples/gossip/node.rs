@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, SwarmBuilder, gossipsub, identify,
@@ -17,7 +18,7 @@ use libp2p::{
     swarm::{ConnectionId, NetworkBehaviour, Swarm, SwarmEvent},
     tcp, yamux,
 };
-use libp2p_peer_sampling::{Behaviour, Config, Direction, Event};
+use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, Pruning};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -28,6 +29,9 @@ use crate::gossip::{
     gauge::{Count, Gauge},
     ledger::Ledger,
 };
+
+/// Of how many others gossipsub tells those whom it prunes, with its own peer exchange.
+const PRUNE_PEERS: usize = 16;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
 
@@ -57,8 +61,20 @@ pub struct Options {
     pub seeds: Vec<Multiaddr>,
     /// In how many rounds a fresh neighbour is due.
     pub rotation: u32,
-    /// Gossipsub's own peer exchange.
-    pub peer_exchange: bool,
+    pub mesh: Mesh,
+    /// Beyond how many connections some are closed, whoever has dialled them.
+    pub max_connections: Option<usize>,
+}
+
+/// How gossipsub is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Mesh {
+    /// A mesh out of so few neighbours, with nothing but what has to be set for that.
+    Fitting,
+    /// As gossipsub has it.
+    Defaults,
+    /// With gossipsub's own peer exchange, and a mesh so narrow that many are pruned.
+    PeerExchange,
 }
 
 impl Options {
@@ -72,22 +88,26 @@ impl Options {
                 Keeps::Neighbours(count) => count,
                 Keeps::Everybody => 0,
             })
+            .with_pruning(self.max_connections.map(|max_connections| Pruning {
+                max_connections,
+                grace: 10 * self.period,
+            }))
             .with_seeds(self.seeds.iter().cloned())
     }
 
-    /// Gossipsub's own settings are for a mesh of 5 to 12 out of very many. Out of few neighbours, it has
-    /// to be content with fewer: whenever it has less than `mesh_n_low` it grafts whoever comes by.
+    /// Gossipsub's own settings are for a mesh of 5 to 12 out of many. Out of fewer neighbours it has to be
+    /// content with less: while it has not `mesh_n_low` it grafts whoever comes by.
     fn gossipsub(&self) -> Result<gossipsub::Config, Failure> {
         let mut config = gossipsub::ConfigBuilder::default();
-        if let Keeps::Neighbours(count) = self.keeps {
+        if let (Keeps::Neighbours(count), true) = (self.keeps, self.mesh != Mesh::Defaults) {
             let mesh_n = (count * 3 / 4).clamp(2, 6);
             config
                 .mesh_n(mesh_n)
                 .mesh_n_low((count / 2).clamp(1, mesh_n))
                 .mesh_outbound_min((count / 4).min(mesh_n / 2));
-        }
-        if self.peer_exchange {
-            config.do_px().prune_peers(16);
+            if self.mesh == Mesh::PeerExchange {
+                config.mesh_n_high(mesh_n).do_px().prune_peers(PRUNE_PEERS);
+            }
         }
         let config = config
             .heartbeat_interval(self.heartbeat)

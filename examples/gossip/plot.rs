@@ -92,14 +92,12 @@ pub fn figure(with: &Measured, naive: Option<&Measured>) -> Result<String, Box<d
     Ok(svg)
 }
 
+/// What it is, its points, its colour.
+type Curve = (String, Vec<(f64, f64)>, RGBColor);
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// Writes beside each curve what it is, where that covers nothing.
-fn label(
-    area: &Area<'_>,
-    chart: &Chart<'_, '_>,
-    curves: &[(String, Vec<(f64, f64)>, RGBColor)],
-) -> Drawn {
+fn label(area: &Area<'_>, chart: &Chart<'_, '_>, curves: &[Curve]) -> Drawn {
     let (width, height) = chart.plotting_area().dim_in_pixel();
     let (left, upper) = chart.plotting_area().get_base_pixel();
     let bounds = Rect::new((left, upper), (left + width as i32, upper + height as i32));

@@ -4,13 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
+use libp2p_peer_sampling::Config;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 
 use crate::gossip::{
     gauge::{Bin, Most, Phase},
     ledger::Delivery,
-    node::{All, Failure, Keeps, Look, Node, Options, Records, Tally},
+    node::{All, Failure, Keeps, Look, Mesh, Node, Options, Records, Tally},
     topology::Topology,
 };
 
@@ -66,7 +71,9 @@ pub struct Plan {
     pub interval: Duration,
     /// How many messages are published per round, by all nodes in turn.
     pub messages: u32,
-    pub peer_exchange: bool,
+    pub mesh: Mesh,
+    /// Beyond how many connections some are closed, whoever has dialled them.
+    pub max_connections: Option<usize>,
     /// Whether half of the nodes crash in the end.
     pub crash: bool,
     /// Which half.
@@ -82,7 +89,8 @@ impl Plan {
             period: self.period,
             heartbeat: self.heartbeat,
             seeds: seed.iter().map(|node| node.address.clone()).collect(),
-            peer_exchange: self.peer_exchange,
+            mesh: self.mesh,
+            max_connections: self.max_connections,
         }
     }
 }
@@ -109,6 +117,28 @@ pub struct Measured {
     pub latest_timer: Duration,
 }
 
+impl Measured {
+    /// The most connections of any node in rounds in which the machine kept up, and in how many it did: for as
+    /// long as an exchange may take before them, no timer was late by a tenth of a period.
+    pub fn unhurried(&self) -> (usize, usize) {
+        let Plan { period, .. } = self.plan;
+        let before = (Config::local().gossip().exchange_timeout().as_secs_f64()
+            / period.as_secs_f64()) as usize;
+        let (mut most, mut rounds, mut quiet) = (0, 0, before);
+        for bin in &self.bins {
+            quiet = match bin.late < period / 10 {
+                true => quiet + 1,
+                false => 0,
+            };
+            if quiet > before {
+                most = most.max(bin.most);
+                rounds += 1;
+            }
+        }
+        (most, rounds)
+    }
+}
+
 /// What came of a crash.
 #[derive(Debug)]
 pub struct Crashed {
@@ -131,7 +161,7 @@ pub struct Crashed {
 /// When a node cannot be started or stops by itself, or the nodes do not come together.
 pub async fn run(plan: &Plan) -> Result<Measured, Failure> {
     let records = Records::new(plan.nodes, plan.period);
-    let clock = Clock::start();
+    let clock = Clock::start(records.clone());
     let mut study = Study {
         plan: plan.clone(),
         records: records.clone(),
@@ -321,20 +351,25 @@ fn note(since: &mut Option<f64>, so: bool, now: Option<f64>) {
 
 /// Measures by how much timers are late.
 struct Clock {
-    stop: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<Duration>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Duration>,
 }
 
 impl Clock {
-    fn start() -> Self {
+    fn start(records: Arc<Records>) -> Self {
         const TICK: Duration = Duration::from_millis(10);
-        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             let mut latest = Duration::ZERO;
             loop {
                 let due = Instant::now() + TICK;
                 tokio::select! {
-                    () = sleep_until(due) => latest = latest.max(due.elapsed()),
+                    () = sleep_until(due) => {
+                        let late = due.elapsed();
+                        latest = latest.max(late);
+                        let at = records.elapsed();
+                        records.all().gauge.timer(late, at);
+                    }
                     _ = &mut stopped => return latest,
                 }
             }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::gossip::{
     gauge::{Count, Most},
     ledger::Delivery,
-    node::Keeps,
+    node::{Keeps, Mesh},
     study::{Bound, Crashed, HEALED_WITHIN, Measured, Plan},
     topology::Topology,
 };
@@ -22,21 +22,25 @@ pub fn head(plan: &Plan) -> String {
         heartbeat,
         interval,
         messages,
-        peer_exchange,
+        mesh,
+        max_connections,
         ..
     } = plan;
     let neighbours = match keeps {
         Keeps::Neighbours(count) => *count,
         Keeps::Everybody => 0,
     };
-    let exchange = match peer_exchange {
-        true => " and its own peer exchange",
-        false => "",
+    let mesh = match mesh {
+        Mesh::Fitting => "",
+        Mesh::Defaults => " and its own settings",
+        Mesh::PeerExchange => " and its own peer exchange",
     };
+    let pruned = max_connections.map(|most| format!("; pruned to {most} connections"));
+    let pruned = pruned.unwrap_or_default();
     format!(
         "{nodes} nodes join through one seed, one every {interval:?}; {neighbours} neighbours, a fresh one in some \
-         {rotation} rounds, view {view_size}, {rounds} rounds of {period:?};\ngossipsub with a heartbeat every {heartbeat:?}{exchange}; {messages} \
-         messages per round, by all nodes in turn\n"
+         {rotation} rounds, view {view_size}, {rounds} rounds of {period:?};\ngossipsub with a heartbeat every {heartbeat:?}{mesh}; {messages} \
+         messages per round, by all nodes in turn{pruned}\n"
     )
 }
 
@@ -230,6 +234,15 @@ fn bounds(runs: &[Measured]) -> String {
             bound.total(),
             hit(most <= bound.total())
         );
+        for run in runs {
+            let (most, rounds) = run.unhurried();
+            let name = name(run);
+            text += &format!(
+                "{name}: in the {rounds} of {} rounds in which the machine kept up (timers late by less than a \
+                 tenth of a period) at most {most}\n",
+                run.bins.len()
+            );
+        }
     }
     text
 }
