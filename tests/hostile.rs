@@ -669,10 +669,11 @@ async fn what_follows_a_message_changes_nothing() {
     assert!(
         events.iter().all(|event| matches!(
             event,
-            Event::Exchanged {
-                direction: Direction::Inbound,
-                ..
-            }
+            Event::Contacted { .. }
+                | Event::Exchanged {
+                    direction: Direction::Inbound,
+                    ..
+                }
         )),
         "{events:?}"
     );

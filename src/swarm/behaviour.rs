@@ -349,11 +349,11 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
             FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
-            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
-                // Who tells is told as well.
-                if !self.driver.links.fellow.is_telling(&peer_id, addr) {
-                    self.driver.on_address_told(peer_id, addr, now);
-                }
+            // Who tells is told as well.
+            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr })
+                if !self.driver.links.fellow.is_telling(&peer_id, addr) =>
+            {
+                self.driver.on_address_told(peer_id, addr, now);
             }
             _ => {}
         }

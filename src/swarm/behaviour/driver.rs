@@ -527,13 +527,14 @@ impl<O: Overlay<Record>> Driver<O> {
         };
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
-                // Nothing is known about it, but to keep it would be to keep a view full of fakes.
+                // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of those
+                // that are not wanted.
                 let in_vain = matches!(
                     error,
-                    ExchangeError::NotDialled(NotDialled::InVain) | ExchangeError::RelayFull(_)
+                    ExchangeError::NotDialled(NotDialled::InVain)
+                        | ExchangeError::RelayFull(_)
+                        | ExchangeError::Blocked
                 );
-                // It has left the view already.
-                failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }

@@ -309,7 +309,6 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.dial_through_ended(event.connection_id);
         if let Some(peer) = &event.peer_id {
             match event.error {
-                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -346,6 +345,11 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
             self.waited_in_vain(id, event.error, now);
+        }
+        if let (Some(peer), DialError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
         }
     }
 
