@@ -669,11 +669,10 @@ async fn what_follows_a_message_changes_nothing() {
     assert!(
         events.iter().all(|event| matches!(
             event,
-            Event::Contacted { .. }
-                | Event::Exchanged {
-                    direction: Direction::Inbound,
-                    ..
-                }
+            Event::Exchanged {
+                direction: Direction::Inbound,
+                ..
+            } | Event::Contacted { .. }
         )),
         "{events:?}"
     );

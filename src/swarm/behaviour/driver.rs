@@ -2,6 +2,7 @@
 //! output is an [`Actions`] entry. No clock, no timer.
 
 mod dialling;
+mod finding;
 
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ use crate::{
     },
     overlay::Overlay,
     swarm::{
-        address::split_peer,
         behaviour::{
             candidates::{Candidates, Outcome},
             dials::Dials,
@@ -40,12 +40,6 @@ use crate::{
     view::Descriptor,
 };
 
-/// How long a peer that has connected to us is left to start an exchange itself before we do, while
-/// the view has room. A guess.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How many exchanges may be in flight before no more are started with peers that have connected to us. A
-/// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
-const MOST_BESIDE: usize = 32;
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
 /// denied.
 const RECONSIDER: u32 = 4;
@@ -252,77 +246,6 @@ impl<O: Overlay<Record>> Driver<O> {
                 .into_iter()
                 .flatten()
                 .min()
-            }
-        }
-    }
-
-    /// Whether the view has room, and another exchange may be started.
-    fn wants_more_peers(&self) -> bool {
-        let room = self.gossip.view().len() < self.gossip.config().view_size();
-        room && !self.gossip.is_saturated()
-    }
-
-    /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
-    /// node knows enough others: or whoever connects again and again would be sent a request each time.
-    fn patience(&self) -> Option<Duration> {
-        let few = self.gossip.in_flight() < MOST_BESIDE;
-        (few && self.gossip.has_room()).then_some(PATIENCE)
-    }
-
-    /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
-    /// connected, and those of whom somebody else knows where they are.
-    fn contact_more(&mut self, now: Duration) {
-        // Dialling and the exchange each have the exchange's time.
-        let seed_timeout = 2 * self.exchange_timeout;
-        while !self.gossip.is_saturated()
-            && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
-        {
-            self.contact_seed(address, now);
-        }
-        while self.wants_more_peers()
-            && let Some(peer) = self.links.connections.untried(now, self.patience())
-        {
-            self.contact_connected(peer, now);
-        }
-        self.contact_candidates(now);
-    }
-
-    fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
-        let (_, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.links.usable(peer).is_some());
-        if let Some(peer) = connected {
-            match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => self.carry_out(exchange, Some(address), now),
-                // One with the same peer is under way: as good.
-                None => _ = self.seeds.tried(&address),
-            }
-            return;
-        }
-        self.links.dial_seed(address);
-    }
-
-    /// Somebody else has connected the peer: perhaps it speaks the protocol.
-    fn contact_connected(&mut self, peer: PeerId, now: Duration) {
-        let visitor = self.links.connections.has_come_by_itself(&peer);
-        let exchange = match self.gossip.view().contains(&peer) {
-            true => None, // Its turn will come.
-            false if self.links.usable(&peer).is_none() => None,
-            false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
-            false => self.gossip.exchange_with(peer, now),
-        };
-        match exchange {
-            // Not by `begin`: who has come by itself would get more bytes than it has sent.
-            Some(exchange) if visitor => {
-                let id = exchange.id;
-                self.links.exchanges.start(exchange, None);
-                self.bring(id, peer, now);
-            }
-            Some(exchange) => self.carry_out(exchange, None, now),
-            None => {
-                let connections: Vec<_> = self.links.connections.of(&peer).collect();
-                for connection in connections {
-                    self.links.connections.mark_used(&peer, connection);
-                }
             }
         }
     }
@@ -547,13 +470,6 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
-    }
-
-    /// Whether the exchange is with somebody of whom nothing but an unsigned address is known.
-    fn is_candidate(&self, id: ExchangeId) -> bool {
-        let partner = self.links.exchanges.partner(id);
-        let contacts = |peer: &PeerId| self.publisher.contacts(|c| c.contains(peer));
-        partner.is_some_and(|peer| self.candidates.is_trying(&peer) && !contacts(&peer))
     }
 
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Duration) {
@@ -1370,7 +1286,7 @@ mod tests {
         let mut driver = driver(Config::local());
         come_by(&mut driver, 200, Duration::ZERO);
         driver.advance(2 * SECOND);
-        assert_eq!(driver.gossip.in_flight(), MOST_BESIDE);
+        assert_eq!(driver.gossip.in_flight(), finding::MOST_BESIDE);
         drain(&mut driver);
         driver
             .seeds
@@ -1529,38 +1445,77 @@ mod tests {
 
     /// Whoever makes up addresses for honest peers would have them shut out.
     #[test]
-    fn a_candidate_that_is_not_there_is_not_blamed_and_a_lonely_node_tries_again() {
+    fn a_candidate_that_is_not_there_is_not_blamed() {
         let quarantine = Some((60 * SECOND, 3_600 * SECOND));
         let config = Config::local().with_quarantine(quarantine);
         let mut driver = driver(config.with_neighbours(0));
+        // Who is left with nobody forgives all.
+        fakes(&mut driver, 1, &address());
         let keypair = Keypair::generate_ed25519();
         let peer = keypair.public().to_peer_id();
-        let home = tell(&mut driver, peer, 1, Duration::ZERO);
-        let dialled = fail_dials(&mut driver, nobody_there, Duration::ZERO);
-        assert_eq!(dialled, [peer]);
-        tell(&mut driver, peer, 1, SECOND);
-        assert!(
-            fail_dials(&mut driver, nobody_there, SECOND).is_empty(),
-            "tried already"
-        );
-        // Its turn comes again by itself, as a seed's would.
-        let retried = (2..200)
-            .find(|second| !fail_dials(&mut driver, nobody_there, *second * SECOND).is_empty());
-        assert!(retried.is_some(), "it gives up");
-        assert!(driver.next_wake().is_some_and(|at| at > 2 * SECOND));
+        let home = tell(&mut driver, peer, 2, Duration::ZERO);
+        let error = |dialled: &PeerId| match *dialled == peer {
+            true => nobody_there(dialled),
+            false => denied(dialled),
+        };
+        let dialled = fail_dials(&mut driver, error, Duration::ZERO);
+        assert!(dialled.contains(&peer));
+        assert_eq!(driver.gossip.view().len(), 1);
         let record = Record::sign(&keypair, 1, &[home]).expect("signing works");
         let gossip = crate::gossip::message::Request {
             descriptors: vec![Descriptor::fresh(record)],
             pull: false,
             room: usize::MAX,
         };
+        let teller = PeerId::random();
+        driver.gossip.handle_request(&teller, gossip, SECOND);
+        assert!(driver.gossip.view().contains(&peer), "shut out");
+    }
+
+    /// As with seeds, since mDNS tells of each once; but within the budget.
+    #[test]
+    fn a_lonely_node_tries_its_candidates_again() {
+        let config = Config::local().with_quarantine(None);
+        let mut driver = driver(config.with_neighbours(0));
+        let peer = PeerId::random();
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        let mut times = Vec::new();
+        for second in 0..300 {
+            let now = second * SECOND;
+            if !fail_dials(&mut driver, nobody_there, now).is_empty() {
+                times.push(second);
+            }
+            assert!(driver.next_wake().is_some_and(|at| at > now), "it gives up");
+        }
+        assert!((5..12).contains(&times.len()), "{times:?}");
+    }
+
+    /// By our own connection limits: nobody else is asked for each of many candidates.
+    #[test]
+    fn a_candidate_that_is_denied_has_another_chance_and_is_made_up_for_by_nobody() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let (friend, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, friend, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
         driver
-            .gossip
-            .handle_request(&PeerId::random(), gossip, 3 * SECOND);
-        assert!(
-            driver.gossip.view().contains(&peer),
-            "taken in when gossip brings it"
+            .links
+            .connections
+            .mark_support(&friend, connection, true);
+        driver.on_outcome(
+            friend,
+            connection,
+            id,
+            Ok(Response::empty()),
+            Duration::ZERO,
         );
+        let peer = PeerId::random();
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        assert_eq!(fail_dials(&mut driver, denied, Duration::ZERO), [peer]);
+        assert_eq!(driver.gossip.in_flight(), 0, "somebody else is asked");
+        assert!(!driver.candidates.is_trying(&peer));
+        tell(&mut driver, peer, 1, 2 * SECOND);
+        assert_eq!(fail_dials(&mut driver, denied, 2 * SECOND), [peer]);
     }
 
     /// They are said to be wherever the teller likes.
