@@ -1112,13 +1112,15 @@ mod tests {
         driver.advance(SECOND);
         assert!(request_of(drain(&mut driver)).is_some());
         closed(&mut driver, peer, connection, SECOND);
-        let dial = dial_of(drain(&mut driver)).expect("it is dialled");
-        established(&mut driver, peer, dial, SECOND);
-        let again = request_of(drain(&mut driver));
-        assert!(again.is_some(), "and asked again");
-        // Once.
-        driver.links.connections.mark_support(&peer, dial, true);
-        closed(&mut driver, peer, dial, SECOND);
+        // A few times.
+        for _ in 0..2 {
+            let dial = dial_of(drain(&mut driver)).expect("it is dialled");
+            established(&mut driver, peer, dial, SECOND);
+            let again = request_of(drain(&mut driver));
+            assert!(again.is_some(), "and asked again");
+            driver.links.connections.mark_support(&peer, dial, true);
+            closed(&mut driver, peer, dial, SECOND);
+        }
         let actions = drain(&mut driver);
         assert!(dial_of(actions).is_none());
         assert_eq!(driver.gossip.in_flight(), 0);
