@@ -232,12 +232,13 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Leaving::Left) => None,
             Some(Leaving::Until(end)) => Some(end),
             None => {
+                let wait = self.links.relays.seeds_wait_until().unwrap_or_default();
                 let untried = self
                     .wants_more_peers()
                     .then(|| self.links.connections.next_untried(self.patience()));
                 [
                     self.gossip.next_wake(),
-                    self.seeds.next_wake(),
+                    self.seeds.next_wake().map(|at| at.max(wait)),
                     self.links.connections.next_upgrade(),
                     self.links.next_pruning(),
                     self.candidates_at,

@@ -248,8 +248,8 @@ impl Links {
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let upgrading = self.connections.is_upgrading(&peer, connection);
-        let waits = upgrading && self.neighbours.has_room();
-        if ours && !waits && !self.neighbours.contains(&peer) {
+        let waits = upgrading && self.neighbours.has_room() && !self.connections.is_direct(&peer);
+        if ours && !waits && !self.is_for_neighbour(&peer, connection) {
             self.actions
                 .command(peer, connection, Command::KeepAlive(false));
             self.actions.command(peer, connection, Command::NotifyIdle);
@@ -260,9 +260,7 @@ impl Links {
     /// it is a neighbour, not ours to keep.
     pub(super) fn share(&mut self, peer: PeerId) {
         self.connections.share(&peer);
-        if !self.neighbours.contains(&peer) {
-            self.keep_alive(peer, false);
-        }
+        self.keep_alive(peer, self.neighbours.contains(&peer));
     }
 
     /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
@@ -354,8 +352,8 @@ impl Links {
     }
 
     /// The relays that this node can be reached through, and whether a listener is being set up.
-    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool) {
-        if self.relays.set_listening(own, setting_up) {
+    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool, now: Duration) {
+        if self.relays.set_listening(own, setting_up, now) {
             for (peer, connection) in self.connections.all_for_exchange() {
                 self.release(peer, connection);
             }
@@ -375,8 +373,14 @@ impl Links {
         self.relays.contains(peer) || self.connections.is_through(peer)
     }
 
+    /// Whether the connection is kept for a neighbour: not through a relay.
+    fn is_for_neighbour(&self, peer: &PeerId, connection: ConnectionId) -> bool {
+        let mut direct = self.connections.direct(peer);
+        self.neighbours.contains(peer) && direct.any(|id| id == connection)
+    }
+
     fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        self.neighbours.contains(peer)
+        self.is_for_neighbour(peer, connection)
             || self.exchanges.is_busy(connection)
             || self.relays.is_setting_up()
             || self.is_relay(peer)
@@ -394,6 +398,8 @@ impl Links {
         }
         self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
+        // Those with a relay in between are needed no longer.
+        self.release_all(peer);
         self.actions.emit(Event::NeighbourUp { peer });
         self.neighbours_changed = true;
     }
@@ -412,12 +418,9 @@ impl Links {
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        let wanted: Vec<_> = match keep_alive {
-            true => self.connections.direct(&peer).collect(),
-            false => self.connections.of(&peer).collect(),
-        };
-        for connection in wanted {
-            let command = Command::KeepAlive(keep_alive);
+        let direct: Vec<_> = self.connections.direct(&peer).collect();
+        for connection in self.connections.of(&peer) {
+            let command = Command::KeepAlive(keep_alive && direct.contains(&connection));
             self.actions.command(peer, connection, command);
         }
     }

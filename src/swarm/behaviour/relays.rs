@@ -2,12 +2,19 @@
 //!
 //! libp2p's relay client opens circuits, and reserves places, on whichever connection to the relay it finds.
 //! It may find one that this behaviour has opened for an exchange and would close afterwards, and all that it
-//! carries with it.
+//! carries with it. And it gives up when somebody else is just dialling the relay.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
+
+/// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be dialled for the
+/// listener first. A guess: two round trips, and a dial.
+const SEEDS_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Relays {
@@ -15,8 +22,8 @@ pub(super) struct Relays {
     own: BTreeSet<PeerId>,
     /// Those that dials under way lead through.
     dials: BTreeMap<ConnectionId, Vec<PeerId>>,
-    /// Whether a listener is being set up: perhaps at a relay, nobody says which.
-    setting_up: bool,
+    /// Since when a listener is being set up: perhaps at a relay, nobody says which.
+    setting_up: Option<Duration>,
 }
 
 impl Relays {
@@ -32,7 +39,12 @@ impl Relays {
 
     /// Whether any peer may be about to become one through which this node can be reached.
     pub(super) fn is_setting_up(&self) -> bool {
-        self.setting_up
+        self.setting_up.is_some()
+    }
+
+    /// Until when no seed is to be dialled.
+    pub(super) fn seeds_wait_until(&self) -> Option<Duration> {
+        Some(self.setting_up?.saturating_add(SEEDS_WAIT))
     }
 
     /// A dial leads through these relays, until it has ended.
@@ -49,10 +61,17 @@ impl Relays {
 
     /// Through which relays this node can be reached, and whether a listener is being set up. Returns
     /// whether some that were kept for these are needed no longer.
-    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool) -> bool {
+    pub(super) fn set_listening(
+        &mut self,
+        own: BTreeSet<PeerId>,
+        setting_up: bool,
+        now: Duration,
+    ) -> bool {
         let lost = self.own.difference(&own).next().is_some();
         self.own = own;
-        lost | (std::mem::replace(&mut self.setting_up, setting_up) && !setting_up)
+        let before = self.setting_up.take();
+        self.setting_up = setting_up.then(|| before.unwrap_or(now));
+        lost || (before.is_some() && !setting_up)
     }
 }
 
@@ -78,14 +97,19 @@ mod tests {
 
     #[test]
     fn what_was_kept_for_a_listener_is_let_go_once() {
-        let relay = PeerId::random();
+        let relay = BTreeSet::from([PeerId::random()]);
+        let none = BTreeSet::new();
         let mut relays = Relays::default();
-        assert!(!relays.set_listening(BTreeSet::new(), true));
-        assert!(relays.is_setting_up() && !relays.contains(&relay));
-        assert!(relays.set_listening(BTreeSet::from([relay]), false));
-        assert!(!relays.is_setting_up() && relays.contains(&relay));
-        assert!(!relays.set_listening(BTreeSet::from([relay]), false));
-        assert!(relays.set_listening(BTreeSet::new(), false));
-        assert!(!relays.contains(&relay));
+        let now = Duration::from_secs(7);
+        assert!(!relays.set_listening(none.clone(), true, now));
+        assert!(!relays.set_listening(none.clone(), true, 2 * now));
+        assert!(relays.is_setting_up());
+        assert_eq!(relays.seeds_wait_until(), Some(now + SEEDS_WAIT));
+        assert!(relays.set_listening(relay.clone(), false, now));
+        assert!(!relays.is_setting_up() && relay.iter().all(|relay| relays.contains(relay)));
+        assert_eq!(relays.seeds_wait_until(), None);
+        assert!(!relays.set_listening(relay.clone(), false, now));
+        assert!(relays.set_listening(none, false, now));
+        assert!(!relay.iter().any(|relay| relays.contains(relay)));
     }
 }

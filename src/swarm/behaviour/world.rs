@@ -57,6 +57,8 @@ struct Faults {
     sibling: f64,
     /// It keeps it for ever.
     sibling_clings: bool,
+    /// A dial leads through a relay.
+    relayed: f64,
 }
 
 /// One end of a connection: a node, or one of the drivers that share it there.
@@ -102,6 +104,8 @@ struct World {
     /// The other end of each end of a connection.
     connections: BTreeMap<(usize, usize), (End, End)>,
     ids: BTreeMap<ConnectionId, usize>,
+    /// The first numbers of those with a relay in between.
+    relayed: BTreeSet<usize>,
     next_connection: usize,
     /// Requests that wait for an answer: who asked, by the number given to the asked.
     unanswered: BTreeMap<u64, (End, OutboundId)>,
@@ -167,6 +171,7 @@ impl World {
             next: 0,
             connections: BTreeMap::new(),
             ids: BTreeMap::new(),
+            relayed: BTreeSet::new(),
             next_connection: 1 << 40,
             unanswered: BTreeMap::new(),
             busy: BTreeMap::new(),
@@ -353,7 +358,7 @@ impl World {
                 end.0
             );
             assert!(
-                !links.is_neighbour(&peer),
+                !links.is_neighbour(&peer) || self.is_relayed(end),
                 "{at} keeps what {} closes",
                 end.0
             );
@@ -439,7 +444,8 @@ impl World {
             return self.dial_fails(from, peer, connection, &error);
         };
         if self.drivers[from].is_some() {
-            self.connect(from, to, connection);
+            let relayed = self.happens(self.faults.relayed);
+            self.connect(from, to, connection, relayed);
         }
     }
 
@@ -456,24 +462,28 @@ impl World {
         }
         let connection = ConnectionId::new_unchecked(self.next_connection);
         self.next_connection += 1;
-        if driver.links.connections.is_connected(&peer) {
+        // Where there is a relay in between, as dcutr does.
+        if driver.links.connections.is_direct(&peer) {
             let condition = PeerCondition::DisconnectedAndNotDialing;
             let error = DialError::DialPeerConditionFalse(condition);
             return self.dial_fails(from, Some(peer), connection, &error);
         }
-        self.connect(from, to, connection);
+        self.connect(from, to, connection, false);
         let minute = Duration::from_millis(self.rng.random_range(0..60_000));
         if !self.faults.sibling_clings {
             self.plan(minute, Happening::SiblingCloses((from, connection)));
         }
     }
 
-    fn connect(&mut self, from: usize, to: usize, connection: ConnectionId) {
+    fn connect(&mut self, from: usize, to: usize, connection: ConnectionId, relayed: bool) {
         let accepted = ConnectionId::new_unchecked(self.next_connection);
         self.next_connection = (self.next_connection + 3) & !1;
         let ends = ((from, connection), (to, accepted));
         self.connections
             .insert((self.next_connection, self.next_connection + 1), ends);
+        if relayed {
+            self.relayed.insert(self.next_connection);
+        }
         self.ids.insert(connection, self.next_connection);
         self.ids.insert(accepted, self.next_connection + 1);
         let most = [from, to].map(|node| self.connections_of(node));
@@ -483,14 +493,20 @@ impl World {
     }
 
     fn established(&mut self, node: usize, peer: PeerId, id: ConnectionId, dialled: bool) {
+        let relayed = self.is_relayed((node, id));
+        let through = |address: Multiaddr| match relayed {
+            true => address.with(Protocol::P2pCircuit),
+            false => address,
+        };
+        let at = self.peers.iter().position(|p| *p == peer).expect("known");
         let endpoint = match dialled {
             true => ConnectedPoint::Dialer {
-                address: address(self.peers.iter().position(|p| *p == peer).expect("known")),
+                address: through(address(at)),
                 role_override: Endpoint::Dialer,
                 port_use: PortUse::New,
             },
             false => ConnectedPoint::Listener {
-                local_addr: Multiaddr::empty(),
+                local_addr: through(Multiaddr::empty()),
                 send_back_addr: Multiaddr::empty(),
             },
         };
@@ -505,7 +521,8 @@ impl World {
         for at in self.fellows(node) {
             // As `Behaviour::new_handler`.
             if let Some(driver) = &self.drivers[at]
-                && (driver.links.exchanges.is_dial(id) || driver.links.is_neighbour(&peer))
+                && (driver.links.exchanges.is_dial(id)
+                    || (!relayed && driver.links.is_neighbour(&peer)))
             {
                 self.kept_alive.insert((at, id));
             }
@@ -523,6 +540,10 @@ impl World {
         let number = *self.ids.get(&end.1)?;
         let key = (number & !1, number | 1);
         Some((key, *self.connections.get(&key)?))
+    }
+
+    fn is_relayed(&self, end: End) -> bool {
+        self.relayed.contains(&(self.ids[&end.1] & !1))
     }
 
     /// The other end, as the driver there sees it that is this one's counterpart.
@@ -745,6 +766,10 @@ impl World {
                     "{what}: {node} keeps {at}, which does not keep it"
                 );
                 let node = self.node(node);
+                assert!(
+                    driver.links.connections.is_direct(other),
+                    "{what}: {node} keeps {at} through a relay"
+                );
                 kept.insert((node.min(at), node.max(at)));
             }
         }
@@ -754,7 +779,8 @@ impl World {
                     let driver = self.drivers[at].as_ref();
                     let driver = driver.expect("the dead are disconnected");
                     let alive = self.kept_alive.contains(&(at, end.1));
-                    let wanted = driver.links.is_neighbour(&self.peers[other.0]);
+                    let peer = &self.peers[other.0];
+                    let wanted = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
                     assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
                 }
             }
@@ -813,6 +839,7 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         connection: 0.05,
         sibling: 0.5,
         sibling_clings: false,
+        relayed: 0.2,
     };
     let mut happened = (0, 0, 0);
     for seed in 0..seeds(40) {
@@ -874,6 +901,7 @@ fn drivers_that_share_connections_do_not_disturb_each_other() {
         connection: 0.05,
         sibling: 0.3,
         sibling_clings: false,
+        relayed: 0.0,
     };
     for seed in 0..seeds(8) {
         let what = format!("seed {seed}");
@@ -1006,7 +1034,8 @@ fn what_siblings_never_close_is_pruned() {
                     let most = world.most_connections;
                     assert!(most <= pruning.max_connections + 10, "{what}: {most}");
                 }
-                None => assert!(open.min() > Some(14), "{what}: siblings let go"),
+                // Of 19 that there could be.
+                None => assert!(open.sum::<usize>() > 15 * 20, "{what}: siblings let go"),
             }
             let mut drivers = world.live();
             assert!(

@@ -42,7 +42,9 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(super) fn contact_more(&mut self, now: Duration) {
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.exchange_timeout;
+        let wait = self.links.relays.seeds_wait_until();
         while !self.gossip.is_saturated()
+            && wait.is_none_or(|until| until <= now)
             && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
         {
             self.contact_seed(address, now);
