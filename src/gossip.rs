@@ -384,14 +384,15 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
     /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does, and starts
     /// one with `partner`, in the view or not, in its place: the round tries nobody else for it. `None`, and
     /// nothing has changed, when an exchange with `partner` is in flight, when it is this node itself, or
-    /// when exchange `id` is not in flight.
+    /// when exchange `id` is not in flight or no round has started it.
     pub fn exchange_instead(
         &mut self,
         id: ExchangeId,
         partner: P::Id,
         now: Duration,
     ) -> Option<Exchange<P, P::Id>> {
-        if self.in_flight.is_with(&partner) || partner == self.id {
+        let is_free = !self.in_flight.is_with(&partner) && partner != self.id;
+        if !is_free || !self.in_flight.is_of_a_round(id) {
             return None;
         }
         let refused = self.finish(id).ok()?;
@@ -874,6 +875,8 @@ mod tests {
         assert_eq!((other.partner, a.in_flight()), (99, 1));
         assert!(a.poll_round(ROUND).is_none(), "the round tries nobody else");
         assert_eq!(a.exchange_instead(refused.id, 98, ROUND), None, "over");
+        let seed = a.exchange_with(97, ROUND).expect("free");
+        assert_eq!(a.exchange_instead(seed.id, 98, ROUND), None, "of no round");
         // Unless that fails as well.
         a.handle_failure(other.id, Failure::Broken, ROUND)
             .expect("in flight");

@@ -63,6 +63,12 @@ impl<I: Eq> InFlight<I> {
         self.exchanges.iter().any(|e| e.partner == *partner)
     }
 
+    /// Whether it is in flight, and a round has started it.
+    pub(super) fn is_of_a_round(&self, id: ExchangeId) -> bool {
+        let mut exchanges = self.exchanges.iter();
+        exchanges.any(|e| e.id == id && e.round.is_some())
+    }
+
     /// When the time of the first of them is over.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.exchanges.iter().map(|e| e.deadline).min()

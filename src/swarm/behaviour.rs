@@ -86,6 +86,15 @@ const LATE: Duration = Duration::from_secs(1);
 /// itself dials the peer, as usual, by its `PeerId`: it is told that the peer is connected already,
 /// and the connection stays. One that uses it in silence may lose it.
 ///
+/// Several instances may share a swarm, each with a network's name of its own
+/// ([`Config::with_network`]): they share connections too, and who needs one last closes it. They know each
+/// other by the node's `PeerId`.
+///
+/// Behaviours that deny connections are respected. What connection-limits or memory-connection-limits deny
+/// blames nobody, and the round makes its exchange with a connected peer instead; leave room for a few
+/// connections beside the neighbours, or newcomers find no way in. Whom allow-block-list does not want leaves
+/// the view as soon as either end dials.
+///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = AnyOverlay> {
     config: Config,
@@ -349,12 +358,15 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
             FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
             FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
-            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
-                // Who tells is told as well.
-                let fellow = &self.driver.links.fellow;
-                if !fellow.is_told_by_one_of_us(&peer_id, addr) {
-                    self.driver.on_address_told(peer_id, addr, now);
-                }
+            // Who tells is told as well.
+            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr })
+                if !self
+                    .driver
+                    .links
+                    .fellow
+                    .is_told_by_one_of_us(&peer_id, addr) =>
+            {
+                self.driver.on_address_told(peer_id, addr, now);
             }
             _ => {}
         }

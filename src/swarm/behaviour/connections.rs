@@ -244,11 +244,16 @@ impl Connections {
             .is_some_and(|connection| connection.origin == Origin::Exchange)
     }
 
-    /// Whether the peer has made itself heard on the connection: an exchange was made there, or the peer has
-    /// dialled.
+    /// Whether the peer has made itself heard on the connection, in this protocol.
     pub(super) fn has_served(&self, peer: &PeerId, id: ConnectionId) -> bool {
         let connection = self.find(peer, id);
-        connection.is_some_and(|c| c.origin == Origin::Inbound || c.support == Support::Yes)
+        connection.is_some_and(|connection| connection.support == Support::Yes)
+    }
+
+    /// Whether the peer has dialled, and so is likely to close the connection when it is done.
+    pub(super) fn is_inbound(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|connection| connection.origin == Origin::Inbound)
     }
 
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.

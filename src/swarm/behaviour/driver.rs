@@ -451,13 +451,14 @@ impl<O: Overlay<Record>> Driver<O> {
         };
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
-                // Nothing is known about it, but to keep it would be to keep a view full of fakes.
+                // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of those
+                // that are not wanted.
                 let in_vain = matches!(
                     error,
-                    ExchangeError::NotDialled(NotDialled::InVain) | ExchangeError::RelayFull(_)
+                    ExchangeError::NotDialled(NotDialled::InVain)
+                        | ExchangeError::RelayFull(_)
+                        | ExchangeError::Blocked
                 );
-                // It has left the view already.
-                failed.removed |= matches!(error, ExchangeError::Blocked);
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
@@ -1112,13 +1113,15 @@ mod tests {
         driver.advance(SECOND);
         assert!(request_of(drain(&mut driver)).is_some());
         closed(&mut driver, peer, connection, SECOND);
-        let dial = dial_of(drain(&mut driver)).expect("it is dialled");
-        established(&mut driver, peer, dial, SECOND);
-        let again = request_of(drain(&mut driver));
-        assert!(again.is_some(), "and asked again");
-        // Once.
-        driver.links.connections.mark_support(&peer, dial, true);
-        closed(&mut driver, peer, dial, SECOND);
+        // A few times.
+        for _ in 0..2 {
+            let dial = dial_of(drain(&mut driver)).expect("it is dialled");
+            established(&mut driver, peer, dial, SECOND);
+            let again = request_of(drain(&mut driver));
+            assert!(again.is_some(), "and asked again");
+            driver.links.connections.mark_support(&peer, dial, true);
+            closed(&mut driver, peer, dial, SECOND);
+        }
         let actions = drain(&mut driver);
         assert!(dial_of(actions).is_none());
         assert_eq!(driver.gossip.in_flight(), 0);

@@ -159,16 +159,18 @@ pub enum ExchangeError {
     /// was; otherwise the peer leaves it.
     #[error("not dialled: {0}")]
     NotDialled(#[from] NotDialled),
-    /// The peer closed the new connection before it said anything: it is at a limit of its own, or does not
-    /// want this node. Caused by the peer; the view is as it was, and others come before it from now on.
-    #[error("the peer closed the connection at once")]
+    /// The peer closed the connection before it said anything: it is at a limit of its own, does not want this
+    /// node, or had connected for something else. Caused by the peer; the view is as it was, and others
+    /// come before it from now on.
+    #[error("the peer closed the connection before it said anything")]
     TurnedAway,
     /// The peer is behind a relay that carries as many circuits as it will, or has carried as many for this node. That says
     /// nothing about the peer, which leaves the view all the same, without blame: whoever makes up peers could have such
     /// a relay of their own, and nobody can tell.
     #[error("its relay carries as many circuits as it will: {0}")]
     RelayFull(String),
-    /// The connection closed before the answer came; twice, if there was a way to the peer still.
+    /// The connection closed before the answer came; the next one too, and the third, if there was a way to the
+    /// peer still.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
     /// No answer within the exchange time-out, dialling included.

@@ -11,6 +11,10 @@ use crate::{
     swarm::{handler::OutboundId, record::Record},
 };
 
+/// How often an exchange may need another connection. A guess: who has dialled twice at once, by two instances
+/// or as both ends dialled, may close both when they are done, under two requests of ours.
+const REDIALS: u8 = 2;
+
 /// An exchange between its start and its outcome.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -20,8 +24,8 @@ pub(super) struct Running {
     /// The connection it runs on, once it does.
     pub(super) connection: Option<ConnectionId>,
     request: Request<Record>,
-    /// Whether it has waited for a dial of somebody else's in vain, or lost its connection.
-    redialled: bool,
+    /// How often it may still wait for a dial of somebody else's in vain, or lose its connection.
+    redials: u8,
     /// The relay that has to be connected before the partner is dialled again.
     relay: Option<PeerId>,
 }
@@ -64,7 +68,7 @@ impl Exchanges {
             seed,
             connection: None,
             request: exchange.request,
-            redialled: false,
+            redials: REDIALS,
             relay: None,
         };
         self.running.insert(exchange.id, running);
@@ -97,15 +101,14 @@ impl Exchanges {
     }
 
     /// Whether to dial for an exchange that has waited for somebody else's dial in vain, or whose
-    /// connection is gone: once. Then it waits for a connection again.
+    /// connection is gone: a few times. Then it waits for a connection again.
     pub(super) fn redial(&mut self, id: ExchangeId) -> bool {
         let running = self.running.get_mut(&id);
+        let running = running.filter(|running| running.redials > 0);
         running.is_some_and(|running| {
-            let first = !std::mem::replace(&mut running.redialled, true);
-            if first {
-                running.connection = None;
-            }
-            first
+            running.redials -= 1;
+            running.connection = None;
+            true
         })
     }
 

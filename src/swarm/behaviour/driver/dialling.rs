@@ -206,6 +206,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let has_served = self.links.connections.has_served(&peer, connection);
+        let is_theirs = self.links.connections.is_inbound(&peer, connection);
         let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
@@ -216,7 +217,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.links.release_all(relay);
         }
         for id in self.links.exchanges.running_on(connection) {
-            self.lost_its_connection(id, peer, has_served, now);
+            self.lost_its_connection(id, peer, (has_served, is_theirs), now);
         }
         if !self.links.connections.is_direct(&peer) {
             self.links
@@ -259,7 +260,6 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.dial_through_ended(event.connection_id);
         if let Some(peer) = &event.peer_id {
             match event.error {
-                DialError::Denied { cause } if is_blocked(cause) => self.block(*peer, now),
                 DialError::Transport(attempts) => {
                     self.not_found_at(peer, attempts.iter().map(|(address, _)| address));
                 }
@@ -296,6 +296,11 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         for id in waiting.map_or_else(Vec::new, |peer| self.links.exchanges.waiting_for(peer)) {
             self.waited_in_vain(id, event.error, now);
+        }
+        if let (Some(peer), DialError::Denied { cause }) = (event.peer_id, event.error)
+            && is_blocked(cause)
+        {
+            self.block(peer, now);
         }
     }
 
@@ -367,20 +372,23 @@ impl<O: Overlay<Record>> Driver<O> {
         &mut self,
         id: ExchangeId,
         partner: PeerId,
-        has_served: bool,
+        (has_served, is_theirs): (bool, bool),
         now: Duration,
     ) {
         let elsewhere = || self.links.usable(&partner).is_some();
         let known = elsewhere() || self.whereabouts(&partner).0.is_some();
-        if !has_served {
-            // Its guards have denied the connection: it is there, and that is all there is to be said.
-            self.exchange_failed(id, ExchangeError::TurnedAway, now);
-        } else if known && self.links.exchanges.redial(id) {
-            // Whoever had dialled was done with it when the request came.
-            self.bring(id, partner, now);
-        } else {
-            self.exchange_failed(id, ExchangeError::ConnectionClosed, now);
+        // Whoever had dialled was done with it when the request came.
+        let is_worth_it = (has_served || is_theirs) && known;
+        if is_worth_it && self.links.exchanges.redial(id) {
+            return self.bring(id, partner, now);
         }
+        let error = match has_served {
+            true => ExchangeError::ConnectionClosed,
+            // A guard of its has denied the connection, or it was done: it is there, and that is all there
+            // is to be said.
+            false => ExchangeError::TurnedAway,
+        };
+        self.exchange_failed(id, error, now);
     }
 
     /// Whether the relay that an address leads through is the one that is connected, and at that host: it need not
