@@ -863,6 +863,40 @@ mod tests {
     }
 
     #[test]
+    fn an_exchange_that_is_refused_is_made_with_another_within_the_same_round() {
+        let mut a = full_node(config());
+        let refused = a.poll_round(ROUND).expect("due");
+        let itself = a.exchange_instead(refused.id, refused.partner, ROUND);
+        assert_eq!((itself, a.in_flight()), (None, 1));
+        assert_eq!(a.exchange_instead(refused.id, 0, ROUND), None, "ourselves");
+        // Not in the view: a neighbour.
+        let other = a.exchange_instead(refused.id, 99, ROUND).expect("free");
+        assert_eq!((other.partner, a.in_flight()), (99, 1));
+        assert!(a.poll_round(ROUND).is_none(), "the round tries nobody else");
+        assert_eq!(a.exchange_instead(refused.id, 98, ROUND), None, "over");
+        // Unless that fails as well.
+        a.handle_failure(other.id, Failure::Broken, ROUND)
+            .expect("in flight");
+        let third = a.poll_round(ROUND).expect("in its place");
+        assert_ne!(third.partner, refused.partner);
+        assert!(a.view().contains(&refused.partner));
+    }
+
+    #[test]
+    fn who_was_refused_for_longest_has_another_chance_first() {
+        let mut a = node(0, config().with_retries(0));
+        a.init([1, 2, 3]);
+        for partner in [2, 1] {
+            let exchange = a.exchange_with(partner, ROUND).expect("free");
+            a.handle_failure(exchange.id, Failure::Refused, ROUND)
+                .expect("in flight");
+        }
+        a.reconsider();
+        let _with_3 = a.exchange_with(3, ROUND).expect("free");
+        assert_eq!(a.poll_round(ROUND).expect("due").partner, 2);
+    }
+
+    #[test]
     fn an_inbound_exchange_clears_a_suspect() {
         let mut a = full_node(config().with_retries(0));
         for _ in 0..2 {

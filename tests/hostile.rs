@@ -672,7 +672,7 @@ async fn what_follows_a_message_changes_nothing() {
             Event::Exchanged {
                 direction: Direction::Inbound,
                 ..
-            }
+            } | Event::Contacted { .. }
         )),
         "{events:?}"
     );

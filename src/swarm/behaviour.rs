@@ -351,7 +351,8 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
             FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr }) => {
                 // Who tells is told as well.
-                if !self.driver.links.fellow.is_telling(&peer_id, addr) {
+                let fellow = &self.driver.links.fellow;
+                if !fellow.is_told_by_one_of_us(&peer_id, addr) {
                     self.driver.on_address_told(peer_id, addr, now);
                 }
             }

@@ -42,10 +42,18 @@ struct Circle {
     joint: BTreeMap<ConnectionId, Joint>,
     /// Whose neighbours are who, for the sake of connections that none of them has dialled.
     neighbours: BTreeSet<(PeerId, Member)>,
-    /// What one of them tells all behaviours, themselves among them, where a peer is.
-    telling: Option<(PeerId, Multiaddr)>,
     /// Who is still to be told that a vote is under way.
     asked: Vec<(Member, PeerId, ConnectionId)>,
+    /// What one of them tells all behaviours of the swarm.
+    telling: Option<Telling>,
+}
+
+/// Where a peer was found, and who of the instances has heard that one of them says so.
+#[derive(Debug)]
+struct Telling {
+    peer: PeerId,
+    address: Multiaddr,
+    heard: BTreeSet<Member>,
 }
 
 #[derive(Debug)]
@@ -241,17 +249,24 @@ impl Fellow {
 
     // ---- Announcements ----
 
-    /// This instance tells all behaviours of the swarm where a peer is.
+    /// This instance tells all behaviours of the swarm that `peer` is at `address`.
     pub(crate) fn tells(&self, peer: PeerId, address: Multiaddr) {
-        self.lock().telling = Some((peer, address));
+        let heard = BTreeSet::new();
+        self.lock().telling = Some(Telling {
+            peer,
+            address,
+            heard,
+        });
     }
 
-    /// Whether what all behaviours are just told comes from one of the instances: to a fellow of another
-    /// network that is nobody to contact.
-    pub(crate) fn is_telling(&self, peer: &PeerId, address: &Multiaddr) -> bool {
-        let circle = self.lock();
-        let telling = circle.telling.as_ref();
-        telling.is_some_and(|(of, at)| of == peer && at == address)
+    /// Whether it is one of the instances that says so, and not another behaviour: to a fellow of another
+    /// network that is nobody to contact. Each may ask once, since the swarm tells all of them before anybody
+    /// says anything else; whoever says it again is another.
+    pub(crate) fn is_told_by_one_of_us(&self, peer: &PeerId, address: &Multiaddr) -> bool {
+        let circle = &mut *self.lock();
+        let telling = circle.telling.as_mut();
+        let telling = telling.filter(|t| t.peer == *peer && t.address == *address);
+        telling.is_some_and(|telling| telling.heard.insert(self.me))
     }
 
     /// How much is remembered.
@@ -292,16 +307,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_tells_is_no_news_to_the_others() {
-        let (one, peer, address) = (Fellow::alone(), PeerId::random(), Multiaddr::empty());
-        let two = one.another();
-        assert!(!two.is_telling(&peer, &address));
-        one.tells(peer, address.clone());
-        assert!(one.is_telling(&peer, &address) && two.is_telling(&peer, &address));
-        assert!(!two.is_telling(&PeerId::random(), &address));
-    }
-
-    #[test]
     fn a_neighbour_of_one_is_known_to_all() {
         let (one, peer) = (Fellow::alone(), PeerId::random());
         let two = one.another();
@@ -312,6 +317,22 @@ mod tests {
         assert!(two.is_neighbour(&peer));
         drop(one);
         assert!(!two.is_neighbour(&peer));
+    }
+
+    #[test]
+    fn what_one_tells_is_known_to_be_its_word_once() {
+        let (one, peer) = (Fellow::alone(), PeerId::random());
+        let (two, address) = (one.another(), Multiaddr::empty());
+        assert!(!two.is_told_by_one_of_us(&peer, &address));
+        one.tells(peer, address.clone());
+        assert!(!two.is_told_by_one_of_us(&PeerId::random(), &address));
+        for fellow in [&one, &two] {
+            assert!(fellow.is_told_by_one_of_us(&peer, &address));
+            assert!(
+                !fellow.is_told_by_one_of_us(&peer, &address),
+                "a sibling says it, too"
+            );
+        }
     }
 
     const CONNECTION: usize = 7;

@@ -2,6 +2,7 @@
 //! output is an [`Actions`] entry. No clock, no timer.
 
 mod dialling;
+mod finding;
 
 use std::time::Duration;
 
@@ -18,7 +19,6 @@ use crate::{
     },
     overlay::Overlay,
     swarm::{
-        address::split_peer,
         behaviour::{
             candidates::{Candidates, Outcome},
             dials::Dials,
@@ -40,12 +40,6 @@ use crate::{
     view::Descriptor,
 };
 
-/// How long a peer that has connected to us is left to start an exchange itself before we do, while
-/// the view has room. A guess.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How many exchanges may be in flight before no more are started with peers that have connected to us. A
-/// guess, half of all: or those who connect and never answer would leave none for rounds and seeds.
-const MOST_BESIDE: usize = 32;
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
 /// denied.
 const RECONSIDER: u32 = 4;
@@ -253,79 +247,6 @@ impl<O: Overlay<Record>> Driver<O> {
                 .into_iter()
                 .flatten()
                 .min()
-            }
-        }
-    }
-
-    /// Whether the view has room, and another exchange may be started.
-    fn wants_more_peers(&self) -> bool {
-        let room = self.gossip.view().len() < self.gossip.config().view_size();
-        room && !self.gossip.is_saturated()
-    }
-
-    /// How long a peer that has connected to us is left to start an exchange itself. For ever, once this
-    /// node knows enough others: or whoever connects again and again would be sent a request each time.
-    fn patience(&self) -> Option<Duration> {
-        let few = self.gossip.in_flight() < MOST_BESIDE;
-        (few && self.gossip.has_room()).then_some(PATIENCE)
-    }
-
-    /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
-    /// connected, and those of whom somebody else knows where they are.
-    fn contact_more(&mut self, now: Duration) {
-        // Dialling and the exchange each have the exchange's time.
-        let seed_timeout = 2 * self.exchange_timeout;
-        let wait = self.links.relays.seeds_wait_until();
-        while !self.gossip.is_saturated()
-            && wait.is_none_or(|until| until <= now)
-            && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
-        {
-            self.contact_seed(address, now);
-        }
-        while self.wants_more_peers()
-            && let Some(peer) = self.links.connections.untried(now, self.patience())
-        {
-            self.contact_connected(peer, now);
-        }
-        self.contact_candidates(now);
-    }
-
-    fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
-        let (_, peer) = split_peer(&address);
-        let connected = peer.filter(|peer| self.links.usable(peer).is_some());
-        if let Some(peer) = connected {
-            match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => self.carry_out(exchange, Some(address), now),
-                // One with the same peer is under way: as good.
-                None => _ = self.seeds.tried(&address),
-            }
-            return;
-        }
-        self.links.dial_seed(address);
-    }
-
-    /// Somebody else has connected the peer: perhaps it speaks the protocol.
-    fn contact_connected(&mut self, peer: PeerId, now: Duration) {
-        let visitor = self.links.connections.has_come_by_itself(&peer);
-        let exchange = match self.gossip.view().contains(&peer) {
-            true => None, // Its turn will come.
-            false if self.links.usable(&peer).is_none() => None,
-            false if visitor && !self.visitors.take(self.visitors_rate, now) => None,
-            false => self.gossip.exchange_with(peer, now),
-        };
-        match exchange {
-            // Not by `begin`: who has come by itself would get more bytes than it has sent.
-            Some(exchange) if visitor => {
-                let id = exchange.id;
-                self.links.exchanges.start(exchange, None);
-                self.bring(id, peer, now);
-            }
-            Some(exchange) => self.carry_out(exchange, None, now),
-            None => {
-                let connections: Vec<_> = self.links.connections.of(&peer).collect();
-                for connection in connections {
-                    self.links.connections.mark_used(&peer, connection);
-                }
             }
         }
     }
@@ -551,13 +472,6 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// Whether the exchange is with somebody of whom nothing but an unsigned address is known.
-    fn is_candidate(&self, id: ExchangeId) -> bool {
-        let partner = self.links.exchanges.partner(id);
-        let contacts = |peer: &PeerId| self.publisher.contacts(|c| c.contains(peer));
-        partner.is_some_and(|peer| self.candidates.is_trying(&peer) && !contacts(&peer))
-    }
-
     fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Duration) {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
@@ -668,8 +582,8 @@ mod tests {
     use libp2p_core::{ConnectedPoint, Endpoint, multiaddr::Protocol, transport::PortUse};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{
-        DialError, ToSwarm,
-        behaviour::{ConnectionEstablished, DialFailure},
+        DialError, ListenError, NetworkBehaviour, ToSwarm,
+        behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
         dial_opts::PeerCondition,
     };
 
@@ -705,6 +619,21 @@ mod tests {
             other_established: 0,
         };
         driver.on_connection_established(event, now);
+    }
+
+    fn closed(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        let event = ConnectionClosed {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            cause: None,
+            remaining_established: 0,
+        };
+        driver.on_connection_closed(event, now);
     }
 
     fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
@@ -1070,6 +999,198 @@ mod tests {
         assert_eq!(driver.gossip.view().len(), 10);
     }
 
+    /// A node whose connections are all used up: each round makes its exchange with somebody who is connected.
+    #[test]
+    fn who_may_not_dial_goes_on_with_its_neighbours() {
+        let limits = crate::swarm::limits::Limits {
+            dials_per_minute: 3,
+            ..Default::default()
+        };
+        let config = Config::local().with_period(SECOND).with_limits(limits);
+        let mut driver = driver(config.with_view_size(10));
+        let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, peer, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("it is asked");
+        let yes = || Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        driver.on_outcome(peer, connection, id, Ok(yes()), Duration::ZERO);
+        assert_eq!(driver.links.neighbours(), [peer]);
+        for port in 1..=10 {
+            let address = Multiaddr::empty().with(Protocol::Memory(port));
+            fakes(&mut driver, 1, &address);
+        }
+        drain(&mut driver);
+        // Ten a second, and the minute's three are never used up.
+        let mut exchanges = 0;
+        for second in 1..=30 {
+            let now = second * SECOND;
+            driver.advance(now);
+            let dial = dial_of(drain(&mut driver)).expect("within the budget");
+            let partner = driver.links.exchanges.partners().first().copied();
+            let error = denied(&peer);
+            let failure = DialFailure {
+                peer_id: partner,
+                error: &error,
+                connection_id: dial,
+            };
+            driver.on_dial_failure(failure, now);
+            driver.advance(now);
+            let actions = drain(&mut driver);
+            let refused = actions.iter().filter(|action| {
+                let ToSwarm::GenerateEvent(Event::ExchangeFailed { error, removed, .. }) = action
+                else {
+                    return false;
+                };
+                matches!(error, ExchangeError::Refused(_)) && !removed
+            });
+            assert_eq!(refused.count(), 1, "{actions:?}");
+            let requests = actions.into_iter().filter_map(|action| match action {
+                ToSwarm::NotifyHandler {
+                    event: Command::Request(id, Request::Exchange { gossip, .. }),
+                    peer_id,
+                    ..
+                } if gossip.pull => Some((id, peer_id)),
+                _ => None,
+            });
+            for (id, partner) in requests.collect::<Vec<_>>() {
+                assert_eq!(partner, peer);
+                driver.on_outcome(peer, connection, id, Ok(yes()), now);
+                exchanges += 1;
+            }
+        }
+        assert_eq!(exchanges, 30);
+        assert_eq!(driver.gossip.view().len(), 10);
+    }
+
+    /// A peer at its own limit closes what it has just accepted. It is there, and stays in the view.
+    #[test]
+    fn who_turns_us_away_is_not_blamed() {
+        let mut driver = driver(Config::local().with_period(SECOND));
+        fakes(&mut driver, 1, &address());
+        let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+        let mut turned_away = 0;
+        for second in 1..=10 {
+            let now = second * SECOND;
+            driver.advance(now);
+            let Some(dial) = dial_of(drain(&mut driver)) else {
+                continue;
+            };
+            established(&mut driver, peer, dial, now);
+            assert!(request_of(drain(&mut driver)).is_some());
+            closed(&mut driver, peer, dial, now);
+            turned_away += drain(&mut driver)
+                .into_iter()
+                .filter(|action| {
+                    matches!(
+                        action,
+                        ToSwarm::GenerateEvent(Event::ExchangeFailed {
+                            error: ExchangeError::TurnedAway,
+                            removed: false,
+                            ..
+                        })
+                    )
+                })
+                .count();
+        }
+        assert!(turned_away > 2);
+        assert!(driver.gossip.view().contains(&peer));
+    }
+
+    /// The peer had dialled for an exchange of its own, and was done with it when ours came.
+    #[test]
+    fn an_exchange_whose_connection_is_closed_under_it_is_made_on_another() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        fakes(&mut driver, 1, &address());
+        let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
+        let connection = ConnectionId::new_unchecked(1 << 40);
+        established(&mut driver, peer, connection, Duration::ZERO);
+        let connections = &mut driver.links.connections;
+        connections.mark_support(&peer, connection, true);
+        driver.advance(SECOND);
+        assert!(request_of(drain(&mut driver)).is_some());
+        closed(&mut driver, peer, connection, SECOND);
+        let dial = dial_of(drain(&mut driver)).expect("it is dialled");
+        established(&mut driver, peer, dial, SECOND);
+        let again = request_of(drain(&mut driver));
+        assert!(again.is_some(), "and asked again");
+        // Once.
+        driver.links.connections.mark_support(&peer, dial, true);
+        closed(&mut driver, peer, dial, SECOND);
+        let actions = drain(&mut driver);
+        assert!(dial_of(actions).is_none());
+        assert_eq!(driver.gossip.in_flight(), 0);
+        assert!(driver.gossip.view().contains(&peer), "it is suspected");
+    }
+
+    #[test]
+    fn the_blocked_leave_and_gossip_does_not_bring_them_back() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        fakes(&mut driver, 2, &address());
+        let blocked = driver.gossip.view().as_slice()[0].clone();
+        let peer = blocked.peer.peer_id();
+        let mut list = libp2p_allow_block_list::Behaviour::default();
+        list.block_peer(peer);
+        let mut deny = || {
+            let address = Multiaddr::empty();
+            let id = ConnectionId::new_unchecked(1 << 40);
+            let denied = list.handle_established_inbound_connection(id, peer, &address, &address);
+            denied.err().expect("blocked")
+        };
+        let error = ListenError::Denied { cause: deny() };
+        let nowhere = Multiaddr::empty();
+        let came_by = |peer_id| ListenFailure {
+            local_addr: &nowhere,
+            send_back_addr: &nowhere,
+            error: &error,
+            connection_id: ConnectionId::new_unchecked(1 << 40),
+            peer_id,
+        };
+        driver.on_listen_failure(came_by(None), SECOND);
+        assert_eq!(driver.gossip.view().len(), 2, "nobody knows who that was");
+        driver.on_listen_failure(came_by(Some(peer)), SECOND);
+        assert!(!driver.gossip.view().contains(&peer));
+        // A sibling's dial says so, too.
+        let error = DialError::Denied { cause: deny() };
+        let failure = DialFailure {
+            peer_id: Some(peer),
+            error: &error,
+            connection_id: ConnectionId::new_unchecked(1 << 41),
+        };
+        driver.on_dial_failure(failure, 2 * SECOND);
+        let tell = |driver: &mut Driver<Random>, now| {
+            let gossip = crate::gossip::message::Request {
+                descriptors: vec![blocked.clone()],
+                pull: false,
+                room: usize::MAX,
+            };
+            let request = Request::Exchange {
+                gossip,
+                neighbour: Proposal::None,
+            };
+            let connection = ConnectionId::new_unchecked(1 << 42);
+            driver.on_request(PeerId::random(), connection, InboundId(1), request, now);
+            driver.gossip.view().contains(&peer)
+        };
+        assert!(!tell(&mut driver, 61 * SECOND));
+        assert!(
+            tell(&mut driver, 62 * SECOND),
+            "who knows: it has its chance"
+        );
+        driver.on_dial_failure(failure, 63 * SECOND);
+        assert!(!tell(&mut driver, 64 * SECOND));
+        // It is connected: so it is blocked no longer.
+        established(
+            &mut driver,
+            peer,
+            ConnectionId::new_unchecked(1 << 43),
+            64 * SECOND,
+        );
+        assert!(tell(&mut driver, 64 * SECOND));
+    }
+
     /// As many dials as a minute may have: the others have to wait, and stay.
     #[test]
     fn a_spent_budget_blames_nobody_and_does_not_keep_a_node_from_its_seeds() {
@@ -1165,7 +1286,7 @@ mod tests {
         let mut driver = driver(Config::local());
         come_by(&mut driver, 200, Duration::ZERO);
         driver.advance(2 * SECOND);
-        assert_eq!(driver.gossip.in_flight(), MOST_BESIDE);
+        assert_eq!(driver.gossip.in_flight(), finding::MOST_BESIDE);
         drain(&mut driver);
         driver
             .seeds
@@ -1324,38 +1445,77 @@ mod tests {
 
     /// Whoever makes up addresses for honest peers would have them shut out.
     #[test]
-    fn a_candidate_that_is_not_there_is_not_blamed_and_a_lonely_node_tries_again() {
+    fn a_candidate_that_is_not_there_is_not_blamed() {
         let quarantine = Some((60 * SECOND, 3_600 * SECOND));
         let config = Config::local().with_quarantine(quarantine);
         let mut driver = driver(config.with_neighbours(0));
+        // Who is left with nobody forgives all.
+        fakes(&mut driver, 1, &address());
         let keypair = Keypair::generate_ed25519();
         let peer = keypair.public().to_peer_id();
-        let home = tell(&mut driver, peer, 1, Duration::ZERO);
-        let dialled = fail_dials(&mut driver, nobody_there, Duration::ZERO);
-        assert_eq!(dialled, [peer]);
-        tell(&mut driver, peer, 1, SECOND);
-        assert!(
-            fail_dials(&mut driver, nobody_there, SECOND).is_empty(),
-            "tried already"
-        );
-        // Its turn comes again by itself, as a seed's would.
-        let retried = (2..200)
-            .find(|second| !fail_dials(&mut driver, nobody_there, *second * SECOND).is_empty());
-        assert!(retried.is_some(), "it gives up");
-        assert!(driver.next_wake().is_some_and(|at| at > 2 * SECOND));
+        let home = tell(&mut driver, peer, 2, Duration::ZERO);
+        let error = |dialled: &PeerId| match *dialled == peer {
+            true => nobody_there(dialled),
+            false => denied(dialled),
+        };
+        let dialled = fail_dials(&mut driver, error, Duration::ZERO);
+        assert!(dialled.contains(&peer));
+        assert_eq!(driver.gossip.view().len(), 1);
         let record = Record::sign(&keypair, 1, &[home]).expect("signing works");
         let gossip = crate::gossip::message::Request {
             descriptors: vec![Descriptor::fresh(record)],
             pull: false,
             room: usize::MAX,
         };
+        let teller = PeerId::random();
+        driver.gossip.handle_request(&teller, gossip, SECOND);
+        assert!(driver.gossip.view().contains(&peer), "shut out");
+    }
+
+    /// As with seeds, since mDNS tells of each once; but within the budget.
+    #[test]
+    fn a_lonely_node_tries_its_candidates_again() {
+        let config = Config::local().with_quarantine(None);
+        let mut driver = driver(config.with_neighbours(0));
+        let peer = PeerId::random();
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        let mut times = Vec::new();
+        for second in 0..300 {
+            let now = second * SECOND;
+            if !fail_dials(&mut driver, nobody_there, now).is_empty() {
+                times.push(second);
+            }
+            assert!(driver.next_wake().is_some_and(|at| at > now), "it gives up");
+        }
+        assert!((5..12).contains(&times.len()), "{times:?}");
+    }
+
+    /// By our own connection limits: nobody else is asked for each of many candidates.
+    #[test]
+    fn a_candidate_that_is_denied_has_another_chance_and_is_made_up_for_by_nobody() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let (friend, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
+        established(&mut driver, friend, connection, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
         driver
-            .gossip
-            .handle_request(&PeerId::random(), gossip, 3 * SECOND);
-        assert!(
-            driver.gossip.view().contains(&peer),
-            "taken in when gossip brings it"
+            .links
+            .connections
+            .mark_support(&friend, connection, true);
+        driver.on_outcome(
+            friend,
+            connection,
+            id,
+            Ok(Response::empty()),
+            Duration::ZERO,
         );
+        let peer = PeerId::random();
+        tell(&mut driver, peer, 1, Duration::ZERO);
+        assert_eq!(fail_dials(&mut driver, denied, Duration::ZERO), [peer]);
+        assert_eq!(driver.gossip.in_flight(), 0, "somebody else is asked");
+        assert!(!driver.candidates.is_trying(&peer));
+        tell(&mut driver, peer, 1, 2 * SECOND);
+        assert_eq!(fail_dials(&mut driver, denied, 2 * SECOND), [peer]);
     }
 
     /// They are said to be wherever the teller likes.

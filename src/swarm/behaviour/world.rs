@@ -32,6 +32,7 @@ use crate::{
             event::{Event, NeighbourDownReason},
         },
         config::Config,
+        fellows::Fellow,
         handler::{Command, InboundId, OutboundError, OutboundId},
         pruning::Pruning,
         record::Record,
@@ -60,7 +61,7 @@ struct Faults {
     relayed: f64,
 }
 
-/// One end of a connection.
+/// One end of a connection: a node, or one of the drivers that share it there.
 type End = (usize, ConnectionId);
 
 #[derive(Debug)]
@@ -90,7 +91,9 @@ struct World {
     rng: StdRng,
     now: Duration,
     faults: Faults,
+    /// The first driver of each node, then the second of each, and so on.
     drivers: Vec<Option<Driver<Random>>>,
+    nodes: usize,
     peers: Vec<PeerId>,
     /// When each driver is to be woken.
     wakes: Vec<Option<Duration>>,
@@ -107,11 +110,13 @@ struct World {
     /// Requests that wait for an answer: who asked, by the number given to the asked.
     unanswered: BTreeMap<u64, (End, OutboundId)>,
     /// Requests under way on an end of a connection.
-    busy: BTreeMap<usize, usize>,
+    busy: BTreeMap<End, usize>,
     /// Ends whose handler keeps the connection alive.
-    kept_alive: BTreeSet<usize>,
+    kept_alive: BTreeSet<End>,
     /// Ends that want to be told when nothing is under way.
-    notify_idle: BTreeSet<usize>,
+    notify_idle: BTreeSet<End>,
+    /// Which node dials whom at the moment, seeds left out.
+    dialling: BTreeSet<(usize, usize, ConnectionId)>,
     /// Who has dialled where, and when, seeds left out.
     dials: Vec<(usize, Multiaddr, Duration)>,
     /// How often each fault has happened, so that a test can see that it did.
@@ -141,14 +146,26 @@ impl World {
         faults: Faults,
         way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
     ) -> Self {
+        Self::with_instances(1, (seed, nodes), config, faults, way_in)
+    }
+
+    /// A world in which each node has so many drivers, each for an overlay of its own.
+    fn with_instances(
+        instances: usize,
+        (seed, nodes): (u64, usize),
+        config: &Config,
+        faults: Faults,
+        way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
+    ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
             rng: StdRng::from_rng(&mut rng),
             now: Duration::ZERO,
             faults,
-            drivers: Vec::new(),
+            drivers: (0..nodes * instances).map(|_| None).collect(),
+            nodes,
             peers: Vec::new(),
-            wakes: Vec::new(),
+            wakes: vec![None; nodes * instances],
             agenda: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             next: 0,
@@ -160,6 +177,7 @@ impl World {
             busy: BTreeMap::new(),
             kept_alive: BTreeSet::new(),
             notify_idle: BTreeSet::new(),
+            dialling: BTreeSet::new(),
             dials: Vec::new(),
             dials_failed: 0,
             messages_lost: 0,
@@ -172,22 +190,35 @@ impl World {
             rng.fill(&mut secret[..]);
             let keypair = Keypair::ed25519_from_bytes(secret).expect("32 bytes");
             let peer = keypair.public().to_peer_id();
-            let overlay = Random::for_view_size(config.gossip().view_size());
-            let driver_rng = StdRng::from_rng(&mut rng);
-            let mut driver =
-                Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
             let record = Record::sign(&keypair, 1, &[address(node)]).expect("signing works");
-            driver.gossip.set_local(Some(record));
-            if node > 0 {
-                way_in(&mut driver, &world.peers, peer);
+            let fellow = Fellow::alone();
+            for instance in 0..instances {
+                let overlay = Random::for_view_size(config.gossip().view_size());
+                let driver_rng = StdRng::from_rng(&mut rng);
+                let mut driver =
+                    Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
+                driver.links.fellow = fellow.another();
+                driver.gossip.set_local(Some(record.clone()));
+                if node > 0 {
+                    way_in(&mut driver, &world.peers, peer);
+                }
+                world.drivers[node + instance * nodes] = Some(driver);
             }
             world.peers.push(peer);
-            world.drivers.push(Some(driver));
-            world.wakes.push(None);
             world.settle(node);
         }
         world.plan(SECOND, Happening::Siblings);
         world
+    }
+
+    /// The node that a driver belongs to.
+    fn node(&self, driver: usize) -> usize {
+        driver % self.nodes
+    }
+
+    /// The drivers of the node that this is one of.
+    fn fellows(&self, driver: usize) -> impl Iterator<Item = usize> + use<> {
+        (self.node(driver)..self.drivers.len()).step_by(self.nodes)
     }
 
     fn plan(&mut self, after: Duration, happening: Happening) {
@@ -240,8 +271,8 @@ impl World {
             } => self.dial_ends(from, to, connection),
             Happening::Request { from, id, request } => self.request_arrives(from, id, request),
             Happening::Response { to, id, result } => {
-                if let Some(number) = self.ids.get(&to.1).copied() {
-                    self.less_busy(number);
+                if self.ids.contains_key(&to.1) {
+                    self.less_busy(to);
                     let (_, peer) = self.other_end(to);
                     let now = self.now;
                     if let Some(driver) = &mut self.drivers[to.0] {
@@ -254,25 +285,29 @@ impl World {
         }
     }
 
-    /// Carries out what a driver wants, until it wants nothing more, and plans its next wake-up.
+    /// Carries out what the drivers of a node want, until they want nothing more, and plans their next
+    /// wake-up.
     fn settle(&mut self, node: usize) {
         let now = self.now;
         loop {
-            let Some(driver) = &mut self.drivers[node] else {
-                return;
-            };
-            driver.advance(now);
-            let Some(action) = driver.links.actions.pop() else {
+            let next = self.fellows(node).find_map(|at| {
+                let driver = self.drivers[at].as_mut()?;
+                driver.advance(now);
+                Some((at, driver.links.actions.pop()?))
+            });
+            let Some((at, action)) = next else {
                 break;
             };
-            self.act(node, action);
+            self.act(at, action);
         }
-        let wake = self.drivers[node].as_ref().and_then(|d| d.next_wake());
-        if let Some(at) = wake {
-            assert!(at > now, "a wake-up that is over: {at:?} at {now:?}");
-            if self.wakes[node].is_none_or(|planned| planned > at) {
-                self.wakes[node] = Some(at);
-                self.plan(at - now, Happening::Wake(node));
+        for driver in self.fellows(node) {
+            let wake = self.drivers[driver].as_ref().and_then(|d| d.next_wake());
+            if let Some(at) = wake {
+                assert!(at > now, "a wake-up that is over: {at:?} at {now:?}");
+                if self.wakes[driver].is_none_or(|planned| planned > at) {
+                    self.wakes[driver] = Some(at);
+                    self.plan(at - now, Happening::Wake(driver));
+                }
             }
         }
     }
@@ -283,7 +318,10 @@ impl World {
             ToSwarm::CloseConnection {
                 connection: libp2p_swarm::CloseConnection::One(id),
                 ..
-            } => self.close((node, id)),
+            } => {
+                self.assert_free((node, id));
+                self.close((node, id));
+            }
             ToSwarm::GenerateEvent(Event::NeighbourUp { peer }) => {
                 let driver = self.drivers[node].as_ref().expect("it has just said so");
                 assert!(
@@ -304,6 +342,29 @@ impl World {
         }
     }
 
+    /// Nobody closes what a fellow uses or keeps.
+    fn assert_free(&self, end: End) {
+        if self.ends(end).is_none() {
+            return;
+        }
+        let (_, peer) = self.other_end(end);
+        for at in self.fellows(end.0) {
+            let driver = self.drivers[at].as_ref().expect("all of a node live");
+            let links = &driver.links;
+            let busy = links.exchanges.is_busy(end.1) || self.is_busy((at, end.1));
+            assert!(
+                !busy,
+                "{at} has something under way on what {} closes",
+                end.0
+            );
+            assert!(
+                !links.is_neighbour(&peer) || self.is_relayed(end),
+                "{at} keeps what {} closes",
+                end.0
+            );
+        }
+    }
+
     fn dial(&mut self, from: usize, peer: Option<PeerId>, connection: ConnectionId) {
         // The only seed is node 0, without its peer id.
         let to = match peer {
@@ -314,16 +375,26 @@ impl World {
         let driver = self.drivers[from].as_mut().expect("it has just dialled");
         let for_exchange = driver.links.exchanges.is_dial(connection);
         assert!(for_exchange, "only exchanges dial");
-        if let (Some(peer), Some(_)) = (peer, to)
-            && driver.links.connections.is_connected(&peer)
-        {
-            let condition = PeerCondition::DisconnectedAndNotDialing;
-            let error = DialError::DialPeerConditionFalse(condition);
-            return self.dial_fails(from, Some(peer), connection, &error);
+        let is_connected = peer.is_some_and(|peer| driver.links.connections.is_connected(&peer));
+        let node = self.node(from);
+        if let (Some(peer), Some(to)) = (peer, to) {
+            let mut dialling = self.dialling.iter();
+            if is_connected || dialling.any(|(from, other, _)| (*from, *other) == (node, to)) {
+                let condition = PeerCondition::DisconnectedAndNotDialing;
+                let error = DialError::DialPeerConditionFalse(condition);
+                return self.dial_fails(from, Some(peer), connection, &error);
+            }
         }
-        let addresses = driver.addresses_to_dial(connection, peer, now);
+        let mut addresses = Vec::new();
+        for at in self.fellows(from) {
+            let driver = self.drivers[at].as_mut().expect("all of a node live");
+            addresses.extend(driver.addresses_to_dial(connection, peer, now));
+        }
         if peer.is_some() && addresses.is_empty() {
             return self.dial_fails(from, peer, connection, &DialError::NoAddresses);
+        }
+        if let (Some(_), Some(to)) = (peer, to) {
+            self.dialling.insert((node, to, connection));
         }
         for address in addresses {
             self.dials.push((from, address, now));
@@ -344,20 +415,24 @@ impl World {
         connection_id: ConnectionId,
         error: &DialError,
     ) {
-        if let Some(driver) = &mut self.drivers[from] {
-            driver.on_dial_failure(
-                DialFailure {
-                    peer_id,
-                    error,
-                    connection_id,
-                },
-                self.now,
-            );
+        for at in self.fellows(from) {
+            if let Some(driver) = &mut self.drivers[at] {
+                driver.on_dial_failure(
+                    DialFailure {
+                        peer_id,
+                        error,
+                        connection_id,
+                    },
+                    self.now,
+                );
+            }
         }
         self.settle(from);
     }
 
     fn dial_ends(&mut self, from: usize, to: Option<usize>, connection: ConnectionId) {
+        let from = self.node(from);
+        self.dialling.retain(|(_, _, id)| *id != connection);
         let failed = self.happens(self.faults.dial);
         self.dials_failed += u32::from(failed);
         let live = to.filter(|to| self.drivers[*to].is_some() && !failed);
@@ -376,8 +451,8 @@ impl World {
 
     /// Another behaviour of some node dials some other.
     fn sibling_dials(&mut self) {
-        let from = self.rng.random_range(0..self.drivers.len());
-        let to = self.rng.random_range(0..self.drivers.len());
+        let from = self.rng.random_range(0..self.nodes);
+        let to = self.rng.random_range(0..self.nodes);
         let peer = self.peers[to];
         let (Some(driver), Some(_)) = (&self.drivers[from], &self.drivers[to]) else {
             return;
@@ -443,13 +518,19 @@ impl World {
             other_established: 0,
         };
         let now = self.now;
-        if let Some(driver) = &mut self.drivers[node] {
+        for at in self.fellows(node) {
             // As `Behaviour::new_handler`.
-            let for_exchange = driver.links.exchanges.is_dial(id);
-            if for_exchange || (!relayed && driver.links.is_neighbour(&peer)) {
-                self.kept_alive.insert(self.ids[&id]);
+            if let Some(driver) = &self.drivers[at]
+                && (driver.links.exchanges.is_dial(id)
+                    || (!relayed && driver.links.is_neighbour(&peer)))
+            {
+                self.kept_alive.insert((at, id));
             }
-            driver.on_connection_established(event, now);
+        }
+        for at in self.fellows(node) {
+            if let Some(driver) = &mut self.drivers[at] {
+                driver.on_connection_established(event, now);
+            }
         }
         self.settle(node);
     }
@@ -465,10 +546,12 @@ impl World {
         self.relayed.contains(&(self.ids[&end.1] & !1))
     }
 
+    /// The other end, as the driver there sees it that is this one's counterpart.
     fn other_end(&self, end: End) -> (End, PeerId) {
         let (_, (a, b)) = self.ends(end).expect("it is open");
-        let other = if a == end { b } else { a };
-        (other, self.peers[other.0])
+        let (node, id) = if a.1 == end.1 { b } else { a };
+        let instance = end.0 / self.nodes;
+        ((node + instance * self.nodes, id), self.peers[node])
     }
 
     fn close(&mut self, end: End) {
@@ -477,26 +560,29 @@ impl World {
         };
         self.connections.remove(&key);
         for ((node, id), (other, _)) in [(a, b), (b, a)] {
-            if let Some(number) = self.ids.remove(&id) {
-                self.busy.remove(&number);
-                self.notify_idle.remove(&number);
-                self.kept_alive.remove(&number);
+            self.ids.remove(&id);
+            for at in self.fellows(node) {
+                self.busy.remove(&(at, id));
+                self.notify_idle.remove(&(at, id));
+                self.kept_alive.remove(&(at, id));
             }
             let endpoint = ConnectedPoint::Listener {
                 local_addr: Multiaddr::empty(),
                 send_back_addr: Multiaddr::empty(),
             };
-            if let Some(driver) = &mut self.drivers[node] {
-                driver.on_connection_closed(
-                    ConnectionClosed {
-                        peer_id: self.peers[other],
-                        connection_id: id,
-                        endpoint: &endpoint,
-                        cause: None,
-                        remaining_established: 0,
-                    },
-                    self.now,
-                );
+            for at in self.fellows(node) {
+                if let Some(driver) = &mut self.drivers[at] {
+                    driver.on_connection_closed(
+                        ConnectionClosed {
+                            peer_id: self.peers[other],
+                            connection_id: id,
+                            endpoint: &endpoint,
+                            cause: None,
+                            remaining_established: 0,
+                        },
+                        self.now,
+                    );
+                }
             }
         }
         self.settle(a.0);
@@ -504,12 +590,12 @@ impl World {
     }
 
     fn command(&mut self, end: End, command: Command) {
-        let Some(number) = self.ids.get(&end.1).copied() else {
+        if !self.ids.contains_key(&end.1) {
             return; // Closed meanwhile, as the swarm would drop it.
-        };
+        }
         match command {
             Command::Request(id, request) => {
-                *self.busy.entry(number).or_default() += 1;
+                *self.busy.entry(end).or_default() += 1;
                 let after = self.latency();
                 let from = end;
                 self.plan(after, Happening::Request { from, id, request });
@@ -521,18 +607,17 @@ impl World {
                 let cut = OutboundError::Message(MessageError::CutOff);
                 self.answer(end, asked, Err(cut));
             }
-            Command::KeepAlive(true) => _ = self.kept_alive.insert(number),
-            Command::KeepAlive(false) => _ = self.kept_alive.remove(&number),
+            Command::KeepAlive(true) => _ = self.kept_alive.insert(end),
+            Command::KeepAlive(false) => _ = self.kept_alive.remove(&end),
             Command::NotifyIdle => {
-                self.notify_idle.insert(number);
+                self.notify_idle.insert(end);
                 self.tell_if_idle(end);
             }
         }
     }
 
     fn answer(&mut self, end: End, asked: u64, result: Result<Response, OutboundError>) {
-        let number = self.ids[&end.1];
-        self.less_busy(number);
+        self.less_busy(end);
         let Some((to, id)) = self.unanswered.remove(&asked) else {
             return;
         };
@@ -555,7 +640,7 @@ impl World {
             self.connections_lost += 1;
             return self.close(from);
         }
-        let ((node, connection), _) = self.other_end(from);
+        let (to, _) = self.other_end(from);
         if self.happens(self.faults.request) {
             self.messages_lost += 1;
             let result = Err(OutboundError::Message(MessageError::CutOff));
@@ -568,26 +653,26 @@ impl World {
         let asked = self.next;
         self.next += 1;
         self.unanswered.insert(asked, (from, id));
-        *self.busy.entry(self.ids[&connection]).or_default() += 1;
-        let peer = self.peers[from.0];
-        if let Some(driver) = &mut self.drivers[node] {
-            driver.on_request(peer, connection, InboundId(asked), request, self.now);
+        *self.busy.entry(to).or_default() += 1;
+        let peer = self.peers[self.node(from.0)];
+        if let Some(driver) = &mut self.drivers[to.0] {
+            driver.on_request(peer, to.1, InboundId(asked), request, self.now);
         }
-        self.settle(node);
+        self.settle(to.0);
     }
 
-    fn less_busy(&mut self, number: usize) {
-        if let Some(busy) = self.busy.get_mut(&number) {
+    fn less_busy(&mut self, end: End) {
+        if let Some(busy) = self.busy.get_mut(&end) {
             *busy = busy.saturating_sub(1);
         }
     }
 
+    fn is_busy(&self, end: End) -> bool {
+        self.busy.get(&end).is_some_and(|busy| *busy > 0)
+    }
+
     fn tell_if_idle(&mut self, end: End) {
-        let Some(number) = self.ids.get(&end.1).copied() else {
-            return;
-        };
-        let busy = self.busy.get(&number).is_some_and(|busy| *busy > 0);
-        if busy || !self.notify_idle.remove(&number) {
+        if !self.ids.contains_key(&end.1) || self.is_busy(end) || !self.notify_idle.remove(&end) {
             return;
         }
         let (_, peer) = self.other_end(end);
@@ -600,7 +685,9 @@ impl World {
     /// The node is gone, and its connections with it.
     fn crash(&mut self, node: usize) {
         let ends = self.connections.values().copied().collect::<Vec<_>>();
-        self.drivers[node] = None;
+        for at in self.fellows(node) {
+            self.drivers[at] = None;
+        }
         for (a, b) in ends {
             if a.0 == node || b.0 == node {
                 self.close(a);
@@ -660,7 +747,7 @@ impl World {
     fn check(&self, what: &str, bound: usize) {
         let mut kept = BTreeSet::new();
         for (node, driver) in self.live() {
-            let me = &self.peers[node];
+            let me = &self.peers[self.node(node)];
             let exchanges = &driver.links.exchanges;
             assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
             assert!(driver.dials.is_empty(), "{what}: {:?}", driver.dials);
@@ -671,9 +758,9 @@ impl World {
             assert!(neighbours.len() <= bound, "{what}: {neighbours:?}");
             for other in neighbours {
                 let at = self.peers.iter().position(|p| p == other).expect("known");
-                let back = self.drivers[at]
-                    .as_ref()
-                    .expect("the dead are disconnected");
+                let counterpart = at + node / self.nodes * self.nodes;
+                let back = self.drivers[counterpart].as_ref();
+                let back = back.expect("the dead are disconnected");
                 assert!(
                     back.links.is_neighbour(me),
                     "{what}: {node} keeps {at}, which does not keep it"
@@ -682,17 +769,20 @@ impl World {
                     driver.links.connections.is_direct(other),
                     "{what}: {node} keeps {at} through a relay"
                 );
+                let node = self.node(node);
                 kept.insert((node.min(at), node.max(at)));
             }
         }
         for (a, b) in self.connections.values() {
             for (end, other) in [(a, b), (b, a)] {
-                let driver = self.drivers[end.0].as_ref();
-                let driver = driver.expect("the dead are disconnected");
-                let alive = self.kept_alive.contains(&self.ids[&end.1]);
-                let peer = &self.peers[other.0];
-                let wanted = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
-                assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
+                for at in self.fellows(end.0) {
+                    let driver = self.drivers[at].as_ref();
+                    let driver = driver.expect("the dead are disconnected");
+                    let alive = self.kept_alive.contains(&(at, end.1));
+                    let peer = &self.peers[other.0];
+                    let wanted = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
+                    assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
+                }
             }
         }
         // Those that a sibling has dialled, or wanted as well, are the sibling's and the idle
@@ -798,6 +888,47 @@ fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
             assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
         }
         assert!(world.dials_failed > 20, "{what}: {}", world.dials_failed);
+    }
+}
+
+/// What one driver is done with, another may need; and what nobody needs is closed.
+#[test]
+fn drivers_that_share_connections_do_not_disturb_each_other() {
+    let faults = Faults {
+        dial: 0.05,
+        request: 0.05,
+        response: 0.05,
+        connection: 0.05,
+        sibling: 0.3,
+        sibling_clings: false,
+        relayed: 0.1,
+    };
+    for seed in 0..seeds(8) {
+        let what = format!("seed {seed}");
+        let mut world =
+            World::with_instances(2, (seed, 15), &config(), faults, |driver, _, peer| {
+                driver.seeds.add(address(0), peer).expect("an address");
+            });
+        world.run_until(200 * SECOND);
+        world.faults = Faults::default();
+        // The first driver of one node leaves, and the second goes on.
+        let now = world.now;
+        let driver = world.drivers[7].as_mut().expect("it lives");
+        driver.leave(now);
+        world.settle(7);
+        world.run_until(600 * SECOND);
+        world.come_to_rest(&what);
+        world.check(&what, 4);
+        for (at, driver) in world.live().filter(|(at, _)| *at != 7) {
+            assert_eq!(driver.gossip.view().len(), 10, "{what}: {at}");
+            let neighbours = driver.links.neighbours().len();
+            assert!(neighbours >= 2, "{what}: {at} has {neighbours} neighbours");
+        }
+        assert!(
+            world.drivers[7]
+                .as_ref()
+                .is_some_and(|driver| driver.next_wake().is_none())
+        );
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
             candidates::Outcome,
             connections::{Origin, Whither},
             dials::{Addresses, Choice, Fate},
-            driver::{Driver, MOST_BESIDE},
+            driver::Driver,
             event::{
                 Event, ExchangeError, NeighbourDownReason, SeedError, is_blocked, is_relay_full,
                 never_left, one_line,
@@ -59,56 +59,6 @@ impl<O: Overlay<Record>> Driver<O> {
             Err(why) => {
                 self.candidates.not_dialled(&partner);
                 self.exchange_failed(id, why.into(), now);
-            }
-        }
-    }
-
-    /// Another behaviour, or the application, says that `peer` is at `address`.
-    pub(in crate::swarm::behaviour) fn on_address_told(
-        &mut self,
-        peer: PeerId,
-        address: &Multiaddr,
-        now: Duration,
-    ) {
-        let wanted = peer != self.local && self.policy.check(&peer, address).is_ok();
-        if wanted && self.leaving.is_none() {
-            self.candidates.tell(peer, split_peer(address).0, now);
-        }
-    }
-
-    /// Contacts peers of whom only siblings know where they are, as long as more than half of the minute's dials are
-    /// left: the rest is for rounds. Only when the view has room.
-    pub(super) fn contact_candidates(&mut self, now: Duration) {
-        self.candidates_at = None;
-        while self.wants_more_peers() && self.gossip.in_flight() < MOST_BESIDE {
-            if !self.candidates.is_waiting(now) {
-                return;
-            }
-            let spare = self.dials.next_spare();
-            if spare.is_none_or(|at| at > now) {
-                self.candidates_at = spare;
-                return;
-            }
-            let (view, connections) = (self.gossip.view(), &self.links.connections);
-            let next = self.publisher.contacts(|contacts| {
-                // Whoever is alone asks those again, too, who are in no view.
-                let met = |peer: &PeerId| !view.is_empty() && contacts.contains(peer);
-                self.candidates.next(
-                    (now, &mut self.rng),
-                    |peer| view.contains(peer) || met(peer),
-                    |peer| connections.is_connected(peer),
-                )
-            });
-            let Some(peer) = next else {
-                return;
-            };
-            match self.gossip.exchange_with(peer, now) {
-                Some(exchange) => self.carry_out(exchange, None, now),
-                // One with the same peer is under way: as good.
-                None => {
-                    self.candidates.not_dialled(&peer);
-                    self.candidates.ended(&peer, Outcome::Failed, now);
-                }
             }
         }
     }
@@ -371,6 +321,8 @@ impl<O: Overlay<Record>> Driver<O> {
             return Some(error);
         };
         if let Some(refused) = self.links.exchanges.finish(id) {
+            let failed = Outcome::Failed;
+            self.candidates.ended(&refused.partner, failed, now);
             self.links.actions.emit(Event::ExchangeFailed {
                 peer: refused.partner,
                 error,
@@ -503,7 +455,12 @@ impl<O: Overlay<Record>> Driver<O> {
             DialError::Denied { .. } => {
                 self.dials.give_back();
                 let error = ExchangeError::Refused(one_line(error));
-                if let Some(error) = self.ask_somebody_connected(id, error, now) {
+                // A candidate is no round's partner, and nobody is asked in its place.
+                let error = match self.is_candidate(id) {
+                    true => Some(error),
+                    false => self.ask_somebody_connected(id, error, now),
+                };
+                if let Some(error) = error {
                     self.exchange_failed(id, error, now);
                 }
             }
