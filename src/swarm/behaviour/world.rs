@@ -765,11 +765,11 @@ impl World {
                     back.links.is_neighbour(me),
                     "{what}: {node} keeps {at}, which does not keep it"
                 );
+                let node = self.node(node);
                 assert!(
                     driver.links.connections.is_direct(other),
                     "{what}: {node} keeps {at} through a relay"
                 );
-                let node = self.node(node);
                 kept.insert((node.min(at), node.max(at)));
             }
         }
