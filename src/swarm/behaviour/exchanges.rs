@@ -198,13 +198,13 @@ impl Exchanges {
     /// Forgets what was sent on a connection that is gone. Exchanges on it have to be finished by
     /// the caller; returns whether a question about neighbours is among what is left unanswered.
     pub(super) fn connection_closed(&mut self, connection: ConnectionId) -> bool {
-        let mut gone = self
-            .sent
-            .values()
-            .filter(|sent| sent.connection == connection);
-        let asked = gone.any(|sent| sent.purpose == Purpose::Confirm);
-        self.sent.retain(|_, sent| sent.connection != connection);
-        asked
+        let mut confirms = false;
+        self.sent.retain(|_, sent| {
+            let gone = sent.connection == connection;
+            confirms |= gone && sent.purpose == Purpose::Confirm;
+            !gone
+        });
+        confirms
     }
 
     /// Whether any notice is unanswered.

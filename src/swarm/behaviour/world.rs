@@ -1034,7 +1034,8 @@ fn what_siblings_never_close_is_pruned() {
                     let most = world.most_connections;
                     assert!(most <= pruning.max_connections + 10, "{what}: {most}");
                 }
-                None => assert!(open.min() > Some(14), "{what}: siblings let go"),
+                // Of 19 that there could be.
+                None => assert!(open.sum::<usize>() > 15 * 20, "{what}: siblings let go"),
             }
             let mut drivers = world.live();
             assert!(
