@@ -353,7 +353,7 @@ async fn a_node_behind_a_relay_is_sampled_through_it() {
     // And everybody knows it, by this address alone.
     for node in [&open, &relay] {
         eventually("it is known", || node.knows(him)).await;
-        assert_eq!(node.addresses_of(him), [through.clone()]);
+        assert_eq!(node.addresses_of(him), std::slice::from_ref(&through));
         let drawn = || node.handle.select_peer(Selection::Uniform);
         let sampled = || drawn().is_some_and(|record| record.peer_id() == him);
         eventually("it is sampled", sampled).await;

@@ -181,9 +181,10 @@ impl Config {
     /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per circuit, 4 circuits per peer and
     /// 16 in all, and 30 new ones an hour for each peer that asks, so:
     ///
-    /// - A relayed connection is good for an exchange (some 12 kB, at most 128 KiB both ways with the
-    ///   largest views), and not for a neighbour: those are only agreed on, and kept, over direct
-    ///   connections. Exchanges prefer these, too.
+    /// - A relayed connection is good for an exchange, and not for a neighbour: those are only agreed on, and
+    ///   kept, over direct connections. Exchanges prefer these, too. With records of usual size an exchange takes
+    ///   some 12 kB both ways, and at most 33 kB (a view of 128 that has room), so a circuit's 128 KiB
+    ///   hold several.
     /// - When there is room for one more neighbour, the relayed connection is left open for 5 s after an
     ///   exchange (a guess): dcutr may make a direct one of it, and then the two agree at once. Otherwise it is closed at
     ///   once.

@@ -478,4 +478,83 @@ mod tests {
         assert!(!connections.is_connected(&peer));
         assert_eq!(connections.usable(&peer).count(), 0);
     }
+
+    fn through(relay: PeerId) -> Whither {
+        let home = "/ip4/1.2.3.4/tcp/1"
+            .parse::<Multiaddr>()
+            .expect("a multiaddr");
+        Whither {
+            remote: Target::of(&home),
+            relayed: true,
+            relay: Some(relay),
+            ..Whither::default()
+        }
+    }
+
+    #[test]
+    fn direct_connections_come_first() {
+        let mut connections = Connections::default();
+        let (peer, relay) = (PeerId::random(), PeerId::random());
+        let way = (Origin::Exchange, through(relay));
+        connections.add(peer, connection(1), way, Duration::ZERO);
+        assert!(!connections.is_direct(&peer));
+        assert!(connections.network(&peer).is_some(), "the relay's");
+        assert!(connections.usable(&peer).eq([connection(1)]));
+        let way = (Origin::Inbound, Whither::default());
+        connections.add(peer, connection(2), way, Duration::ZERO);
+        assert!(connections.usable(&peer).eq([connection(2), connection(1)]));
+        assert!(connections.direct(&peer).eq([connection(2)]));
+        assert_eq!(
+            connections.network(&peer),
+            None,
+            "the relay's is not its own"
+        );
+        assert!(connections.is_through(&relay) && !connections.is_through(&peer));
+        connections.remove(&peer, connection(2));
+        assert!(!connections.is_direct(&peer));
+    }
+
+    #[test]
+    fn a_relayed_connection_may_be_upgraded_for_a_while() {
+        let mut connections = Connections::default();
+        let peer = PeerId::random();
+        for (number, origin) in [(1, Origin::Exchange), (2, Origin::Sibling)] {
+            let way = (origin, through(PeerId::random()));
+            connections.add(peer, connection(number), way, Duration::ZERO);
+        }
+        assert!(connections.is_upgrading(&peer, connection(1)));
+        assert!(!connections.is_upgrading(&peer, connection(2)));
+        assert_eq!(connections.next_upgrade(), Some(UPGRADE_TIMEOUT));
+        assert_eq!(connections.upgrade_overdue(Duration::ZERO), None);
+        assert_eq!(connections.upgrade_overdue(UPGRADE_TIMEOUT), Some(peer));
+        assert_eq!(connections.end_upgrades(&peer), [connection(1)]);
+        assert_eq!(connections.end_upgrades(&peer), []);
+        assert_eq!(connections.next_upgrade(), None);
+    }
+
+    #[test]
+    fn a_relay_is_where_it_is_connected() {
+        let mut connections = Connections::default();
+        let relay = PeerId::random();
+        let target = |text: &str| {
+            let address = text.parse::<Multiaddr>().expect("a multiaddr");
+            Target::of(&address).expect("a target")
+        };
+        let home = target("/ip4/1.2.3.4/tcp/1");
+        assert!(!connections.is_relay_at(&relay, home.host()));
+        let whither = Whither {
+            remote: Some(home),
+            ..Whither::default()
+        };
+        let way = (Origin::Inbound, whither);
+        connections.add(relay, connection(1), way, Duration::ZERO);
+        assert!(connections.is_relay_at(&relay, home.host()));
+        let other = target("/ip4/1.2.3.5/tcp/1");
+        assert!(!connections.is_relay_at(&relay, other.host()));
+        let name = target("/dns4/example.org/tcp/1");
+        assert!(
+            connections.is_relay_at(&relay, name.host()),
+            "nobody can tell"
+        );
+    }
 }

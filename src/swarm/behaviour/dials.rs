@@ -545,6 +545,70 @@ mod tests {
         assert_eq!(knocks, 3);
     }
 
+    fn behind_a_relay(port: u16) -> Multiaddr {
+        let relay = PeerId::random();
+        address(&format!("/ip4/1.2.3.4/tcp/{port}/p2p/{relay}/p2p-circuit"))
+    }
+
+    /// How many of `count` peers behind a relay are dialled, all with this fate.
+    fn asked(dials: &mut Dials, count: usize, fate: Fate) -> usize {
+        let behind = behind_a_relay(80);
+        let mut asked = 0;
+        for _ in 0..count {
+            if let Ok(connection) = dial(dials, std::slice::from_ref(&behind), SECOND) {
+                dials.failed(connection, |_| fate);
+                asked += 1;
+            }
+        }
+        asked
+    }
+
+    #[test]
+    fn a_relay_that_answers_is_asked_more_often_than_one_that_does_not() {
+        for (fate, expected) in [
+            (Fate::InVain, 3),
+            (Fate::RelayAnswered, 12),
+            (Fate::Unmade, 50),
+        ] {
+            let mut dials = dials(|limits| limits.dials_per_prefix = 1_000);
+            assert_eq!(asked(&mut dials, 50, fate), expected, "{fate:?}");
+        }
+        // Its network has its bound whatever it does.
+        let mut dials = dials(|limits| limits.dials_per_prefix = 5);
+        assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 5);
+    }
+
+    #[test]
+    fn who_is_reached_through_a_relay_clears_it() {
+        let mut dials = dials(|_| ());
+        assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 12);
+        // A contact, which is dialled whatever was counted.
+        let home = behind_a_relay(80);
+        let known = std::slice::from_ref(&home);
+        let verified = Some(&home);
+        let addresses = Addresses { known, verified };
+        let choice = dials.choose(addresses, SECOND, &mut StdRng::seed_from_u64(1));
+        let connection = ConnectionId::new_unchecked(7);
+        dials.hand_over(connection, choice.expect("exempt"), SECOND);
+        dials.answered(connection, &home);
+        assert!(dials.in_vain.log.is_empty());
+        assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 12);
+        // Not another relay, on the same host.
+        let connection = dial(&mut dials, &[], SECOND).expect("nothing against it");
+        dials.answered(connection, &behind_a_relay(81));
+        assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 0);
+    }
+
+    #[test]
+    fn a_relay_that_is_not_there_is_in_backoff_for_all_behind_it() {
+        let mut dials = dials(|_| ());
+        dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
+        assert_eq!(asked(&mut dials, 5, Fate::RelayAnswered), 5);
+        assert_eq!(asked(&mut dials, 5, Fate::InVain), 1);
+        let door = [address("/ip4/1.2.3.4/tcp/80")];
+        assert_eq!(dial(&mut dials, &door, SECOND), Err(NotDialled::InVain));
+    }
+
     /// Our own connection limits say nothing about an address.
     #[test]
     fn what_was_not_dialled_is_not_counted() {

@@ -125,6 +125,12 @@ impl Exchanges {
         }
     }
 
+    /// Whether it waits so.
+    pub(super) fn waits_for_relay(&self, id: ExchangeId) -> bool {
+        let running = self.running.get(&id);
+        running.is_some_and(|running| running.relay.is_some())
+    }
+
     /// The exchanges that have waited for a dial of `relay`, which has ended, and their partners.
     pub(super) fn relay_ready(&mut self, relay: &PeerId) -> Vec<(ExchangeId, PeerId)> {
         let running = self.running.iter_mut();

@@ -43,6 +43,8 @@ pub(super) struct Links {
     /// In how many more rounds to hurry for a neighbour that was lost.
     attempts: u32,
     pub(super) relays: Relays,
+    /// Whether this node takes no part any more: then nobody becomes a neighbour.
+    leaving: bool,
     pruning: Option<Pruning>,
     /// When to look whether there is something to prune.
     prune_at: Option<Duration>,
@@ -59,6 +61,7 @@ impl Links {
             neighbours_changed: false,
             attempts: 0,
             relays: Relays::default(),
+            leaving: false,
             pruning,
             prune_at: None,
         }
@@ -179,6 +182,10 @@ impl Links {
         for peer in self.neighbours.members().to_vec() {
             self.remove_neighbour(peer, NeighbourDownReason::Leaving);
         }
+        self.leaving = true;
+        for (peer, connection) in self.connections.all_for_exchange() {
+            self.release(peer, connection);
+        }
     }
 
     /// Answers what `peer` proposed in a request.
@@ -248,7 +255,8 @@ impl Links {
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let upgrading = self.connections.is_upgrading(&peer, connection);
-        let waits = upgrading && self.neighbours.has_room() && !self.connections.is_direct(&peer);
+        let wanted = !self.leaving && self.neighbours.has_room();
+        let waits = upgrading && wanted && !self.connections.is_direct(&peer);
         if ours && !waits && !self.is_for_neighbour(&peer, connection) {
             self.actions
                 .command(peer, connection, Command::KeepAlive(false));

@@ -176,8 +176,13 @@ impl LocalRecord {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use libp2p_core::{Multiaddr, transport::ListenerId};
-    use libp2p_swarm::{ExpiredListenAddr, NewListenAddr};
+    use libp2p_swarm::{
+        ExpiredListenAddr, ExternalAddrExpired, ListenerClosed, NewListenAddr,
+        behaviour::{ExternalAddrConfirmed, NewListener},
+    };
 
     use super::*;
 
@@ -247,6 +252,51 @@ mod tests {
         assert!(local.poll(ADDRESSES_TIMEOUT).is_some());
         assert!(listen(&mut local, "/ip4/10.0.0.2/tcp/1").is_none());
         assert!(local.poll(9 * ADDRESSES_TIMEOUT).is_none(), "said twice");
+    }
+
+    #[test]
+    fn listen_addresses_are_advertised_where_they_need_no_confirmation() {
+        let confirm = |addr| FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr });
+        let (near, far) = (
+            address("/ip4/10.0.0.1/tcp/1"),
+            address("/ip4/10.0.0.2/tcp/1"),
+        );
+        for unconfirmed in [false, true] {
+            let mut local = local(Scope::Private);
+            local.unconfirmed = unconfirmed;
+            let record = listen(&mut local, "/ip4/10.0.0.1/tcp/1").flatten();
+            assert_eq!(record.is_some(), unconfirmed);
+            let record = change(&mut local, &confirm(&far)).flatten();
+            let advertised = record.expect("a record").addresses().to_vec();
+            match unconfirmed {
+                true => assert_eq!(advertised, [far.clone(), near.clone()]),
+                false => assert_eq!(advertised, slice::from_ref(&far)),
+            }
+            let expired = FromSwarm::ExternalAddrExpired(ExternalAddrExpired { addr: &far });
+            let record = change(&mut local, &expired).expect("a change");
+            assert_eq!(record.is_some(), unconfirmed);
+        }
+    }
+
+    #[test]
+    fn a_listener_is_set_up_until_it_has_an_address_or_is_closed() {
+        let mut local = local(Scope::Loopback);
+        let ids = [ListenerId::next(), ListenerId::next()];
+        for listener_id in ids {
+            local.on_swarm_event(&FromSwarm::NewListener(NewListener { listener_id }));
+        }
+        assert!(local.take_changed() && !local.take_changed());
+        let addr = address("/memory/1");
+        local.on_swarm_event(&FromSwarm::NewListenAddr(NewListenAddr {
+            listener_id: ids[0],
+            addr: &addr,
+        }));
+        assert!(local.take_changed() && local.is_setting_up());
+        local.on_swarm_event(&FromSwarm::ListenerClosed(ListenerClosed {
+            listener_id: ids[1],
+            reason: Ok(()),
+        }));
+        assert!(local.take_changed() && !local.is_setting_up());
     }
 
     /// Somebody who tries the crate for the first time listens on loopback, with the default preset.

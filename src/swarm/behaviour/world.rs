@@ -901,7 +901,7 @@ fn drivers_that_share_connections_do_not_disturb_each_other() {
         connection: 0.05,
         sibling: 0.3,
         sibling_clings: false,
-        relayed: 0.0,
+        relayed: 0.1,
     };
     for seed in 0..seeds(8) {
         let what = format!("seed {seed}");

@@ -422,7 +422,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
-        if self.links.exchanges.is_dialling(id) {
+        if self.links.exchanges.is_dialling(id) || self.links.exchanges.waits_for_relay(id) {
             return;
         }
         match self.links.exchanges.partner(id) {
@@ -482,5 +482,319 @@ impl<O: Overlay<Record>> Driver<O> {
                 self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)), now);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use libp2p_core::{
+        Endpoint, multiaddr::Protocol, transport::PortUse, transport::TransportError,
+    };
+    use libp2p_identity::Keypair;
+    use libp2p_swarm::ToSwarm;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        overlay::random::Random,
+        swarm::{
+            config::Config,
+            handler::{Command, InboundId, OutboundId},
+            wire::{Proposal, Request, Response},
+        },
+    };
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn driver(config: Config) -> Driver<Random> {
+        let overlay = Random::for_view_size(config.gossip().view_size());
+        let rng = StdRng::seed_from_u64(1);
+        Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
+    }
+
+    fn relays_home() -> Multiaddr {
+        "/ip4/127.0.0.1/tcp/9".parse().expect("a multiaddr")
+    }
+
+    fn behind(relay: PeerId) -> Multiaddr {
+        let circuit = relays_home().with(Protocol::P2p(relay));
+        circuit.with(Protocol::P2pCircuit)
+    }
+
+    /// Puts `count` peers behind `relay` into the view.
+    fn put_behind(driver: &mut Driver<Random>, relay: PeerId, count: usize) -> Vec<PeerId> {
+        let records = (0..count).map(|_| {
+            let keypair = Keypair::generate_ed25519();
+            Record::sign(&keypair, 1, &[behind(relay)]).expect("signing works")
+        });
+        let records: Vec<_> = records.collect();
+        let peers = records.iter().map(Record::peer_id).collect();
+        assert_eq!(driver.init(records), count);
+        peers
+    }
+
+    fn connect(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, address: Multiaddr) {
+        let endpoint = ConnectedPoint::Dialer {
+            address,
+            role_override: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        let event = ConnectionEstablished {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            failed_addresses: &[],
+            other_established: 0,
+        };
+        driver.on_connection_established(event, SECOND);
+    }
+
+    fn close(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId) {
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: Multiaddr::empty(),
+            send_back_addr: Multiaddr::empty(),
+        };
+        let event = ConnectionClosed {
+            peer_id: peer,
+            connection_id: id,
+            endpoint: &endpoint,
+            cause: None,
+            remaining_established: 0,
+        };
+        driver.on_connection_closed(event, SECOND);
+    }
+
+    fn id(number: usize) -> ConnectionId {
+        ConnectionId::new_unchecked((1 << 41) + number)
+    }
+
+    fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
+        std::iter::from_fn(|| driver.links.actions.pop()).collect()
+    }
+
+    /// The dials that the driver wants now: where the swarm is told to go.
+    fn dials(driver: &mut Driver<Random>) -> Vec<(ConnectionId, PeerId, Vec<Multiaddr>)> {
+        driver.advance(SECOND);
+        let dials = drain(driver).into_iter().filter_map(|action| match action {
+            ToSwarm::Dial { opts } => Some((opts.connection_id(), opts.get_peer_id()?)),
+            _ => None,
+        });
+        let dials: Vec<_> = dials.collect();
+        let go = |(id, peer)| (id, peer, driver.addresses_to_dial(id, Some(peer), SECOND));
+        dials.into_iter().map(go).collect()
+    }
+
+    /// The dial ends as libp2p's relay client ends it, whatever the reason.
+    fn no_circuit(driver: &mut Driver<Random>, dial: ConnectionId, peer: PeerId, at: &[Multiaddr]) {
+        let attempts = at.iter().map(|address| {
+            let full = address.clone().with(Protocol::P2p(peer));
+            (full, TransportError::Other(io::Error::other("no circuit")))
+        });
+        let failure = DialFailure {
+            peer_id: Some(peer),
+            error: &DialError::Transport(attempts.collect()),
+            connection_id: dial,
+        };
+        driver.on_dial_failure(failure, SECOND);
+    }
+
+    fn sent(actions: &[ToSwarm<Event, Command>]) -> Vec<(ConnectionId, OutboundId, Proposal)> {
+        let sent = actions.iter().filter_map(|action| match action {
+            ToSwarm::NotifyHandler {
+                handler: libp2p_swarm::NotifyHandler::One(connection),
+                event: Command::Request(id, Request::Exchange { neighbour, .. }),
+                ..
+            } => Some((*connection, *id, *neighbour)),
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    /// libp2p's relay client gives up when somebody else is just dialling the relay.
+    #[test]
+    fn an_exchange_waits_for_somebody_elses_dial_of_the_relay() {
+        let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));
+        let relay = PeerId::random();
+        let peer = put_behind(&mut driver, relay, 1)[0];
+        let dialled = dials(&mut driver);
+        let [(dial, _, addresses)] = &dialled[..] else {
+            panic!("{dialled:?}");
+        };
+        driver.addresses_to_dial(id(1), Some(relay), SECOND);
+        no_circuit(&mut driver, *dial, peer, addresses);
+        assert!(driver.gossip.view().contains(&peer));
+        assert!(dials(&mut driver).is_empty(), "too early");
+        connect(&mut driver, relay, id(1), relays_home());
+        let again = dials(&mut driver);
+        assert!(
+            matches!(&again[..], [(_, to, _)] if *to == peer),
+            "{again:?}"
+        );
+        // There is the relay, and there is no circuit.
+        no_circuit(&mut driver, again[0].0, peer, &again[0].2);
+        assert!(!driver.gossip.view().contains(&peer));
+        assert!(driver.links.exchanges.waiting_for(peer).is_empty());
+        assert!(driver.dials.is_empty());
+    }
+
+    #[test]
+    fn one_dead_peer_behind_a_relay_that_answers_does_not_shut_out_the_rest() {
+        for (answers, expected) in [(true, 4), (false, 1)] {
+            let mut limits = *Config::local().limits();
+            limits.dials_per_address = 3;
+            let config = Config::local().with_relayed(true).with_neighbours(0);
+            let mut driver = driver(config.with_limits(limits));
+            let relay = PeerId::random();
+            if answers {
+                connect(&mut driver, relay, id(1), relays_home());
+            }
+            put_behind(&mut driver, relay, 20);
+            let mut count = 0;
+            loop {
+                let dialled = dials(&mut driver);
+                if dialled.is_empty() {
+                    break;
+                }
+                for (dial, peer, at) in dialled {
+                    count += at.len();
+                    no_circuit(&mut driver, dial, peer, &at);
+                }
+            }
+            // A round tries four partners.
+            assert_eq!(count, expected, "{answers}");
+        }
+    }
+
+    /// Somebody behind an honest relay says that the relay is where a victim is.
+    #[test]
+    fn a_relay_vouches_for_its_own_host_alone() {
+        let config = Config::local().with_relayed(true).with_neighbours(0);
+        let mut driver = driver(config);
+        let relay = PeerId::random();
+        let true_home = "/ip4/10.0.0.7/tcp/9".parse().expect("a multiaddr");
+        connect(&mut driver, relay, id(1), true_home);
+        let peer = put_behind(&mut driver, relay, 1)[0];
+        let dialled = dials(&mut driver);
+        let address = behind(relay).with(Protocol::P2p(peer));
+        connect(&mut driver, peer, dialled[0].0, address);
+        let connections = &driver.links.connections;
+        assert_eq!(connections.dialled(&peer, dialled[0].0), None);
+    }
+
+    #[test]
+    fn neighbours_are_agreed_on_over_direct_connections_alone() {
+        let mut driver = driver(Config::local().with_relayed(true));
+        let (peer, relay) = (PeerId::random(), PeerId::random());
+        connect(&mut driver, relay, id(0), relays_home());
+        drain(&mut driver);
+        connect(&mut driver, peer, id(1), behind(relay));
+        driver.advance(SECOND);
+        let requests = sent(&drain(&mut driver));
+        let request = requests.iter().find(|(on, ..)| *on == id(1));
+        let (on, outbound, proposal) = *request.expect("an exchange");
+        assert_eq!(proposal, Proposal::None);
+        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), SECOND);
+        let request = Request::notice(Proposal::Needed);
+        driver.on_request(peer, id(1), InboundId(1), request, SECOND);
+        assert!(driver.links.neighbours().is_empty());
+        drain(&mut driver);
+
+        // dcutr has made a direct one of it.
+        connect(&mut driver, peer, id(2), relays_home());
+        let proposed = sent(&drain(&mut driver));
+        let [(on, outbound, Proposal::Needed)] = proposed[..] else {
+            panic!("{proposed:?}");
+        };
+        assert_eq!(on, id(2));
+        let yes = Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        driver.on_outcome(peer, on, outbound, Ok(yes), SECOND);
+        assert_eq!(driver.links.neighbours(), [peer]);
+        assert_eq!(driver.links.usable(&peer), Some(id(2)));
+        close(&mut driver, peer, id(2));
+        assert!(driver.links.neighbours().is_empty());
+        let down = drain(&mut driver).into_iter().any(|action| {
+            matches!(
+                action,
+                ToSwarm::GenerateEvent(Event::NeighbourDown {
+                    reason: NeighbourDownReason::ConnectionClosed,
+                    ..
+                })
+            )
+        });
+        assert!(down, "nobody was told");
+        assert_eq!(driver.links.usable(&peer), Some(id(1)));
+    }
+
+    /// The answer to such a proposal is lost with its connection.
+    #[test]
+    fn no_place_is_held_for_a_proposal_whose_connection_is_gone() {
+        let config = Config::local().with_relayed(true).with_neighbours(1);
+        let mut driver = driver(config);
+        let (peer, other) = (PeerId::random(), PeerId::random());
+        connect(&mut driver, peer, id(1), behind(PeerId::random()));
+        driver.advance(SECOND);
+        let (on, outbound, _) = sent(&drain(&mut driver))[0];
+        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), SECOND);
+        connect(&mut driver, peer, id(2), relays_home());
+        assert_eq!(sent(&drain(&mut driver)).len(), 1, "a proposal");
+        connect(&mut driver, peer, id(3), relays_home());
+        close(&mut driver, peer, id(2));
+        drain(&mut driver);
+        connect(&mut driver, other, id(4), relays_home());
+        driver.advance(SECOND);
+        let proposed = sent(&drain(&mut driver));
+        assert!(
+            matches!(proposed[..], [(_, _, Proposal::Needed)]),
+            "{proposed:?}"
+        );
+    }
+
+    #[test]
+    fn what_carries_other_connections_is_closed_after_them() {
+        let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));
+        let (relay, peer) = (PeerId::random(), PeerId::random());
+        let keypair = Keypair::generate_ed25519();
+        driver
+            .seeds
+            .add(relays_home(), keypair.public().to_peer_id())
+            .expect("an address");
+        driver.advance(SECOND);
+        let dial = drain(&mut driver)
+            .into_iter()
+            .find_map(|action| match action {
+                ToSwarm::Dial { opts } => Some(opts.connection_id()),
+                _ => None,
+            });
+        let seed = dial.expect("the seed is dialled");
+        connect(&mut driver, relay, seed, relays_home());
+        let (_, outbound, _) = sent(&drain(&mut driver))[0];
+        connect(&mut driver, peer, id(1), behind(relay));
+        drain(&mut driver);
+        driver.on_outcome(relay, seed, outbound, Ok(Response::empty()), SECOND);
+        let closes = |driver: &mut Driver<Random>| {
+            driver.links.on_idle(relay, seed);
+            let actions = drain(driver);
+            actions
+                .iter()
+                .any(|a| matches!(a, ToSwarm::CloseConnection { .. }))
+        };
+        assert!(!closes(&mut driver), "it carries another");
+        close(&mut driver, peer, id(1));
+        let asked = drain(&mut driver).iter().any(|action| {
+            matches!(
+                action,
+                ToSwarm::NotifyHandler {
+                    event: Command::NotifyIdle,
+                    ..
+                }
+            )
+        });
+        assert!(asked, "nobody will ever close it");
+        assert!(closes(&mut driver));
     }
 }
