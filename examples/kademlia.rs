@@ -2,7 +2,7 @@
 //! full the routing tables are, what the seed has to do, and what is found when it is gone. See
 //! `docs/kademlia.md`.
 //!
-//! `cargo run --release --example kademlia` takes some 2 minutes; with `-- --quick`, some 20 seconds. What
+//! `cargo run --release --example kademlia` takes some 3 minutes; with `-- --quick`, one. What
 //! makes a DHT of the behaviours is in `kademlia/node.rs`.
 
 mod kademlia {
@@ -35,7 +35,7 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=200))]
     nodes: Option<u64>,
 
-    /// How many records are put, half of them when the seed is gone [default: 50; with --quick 10]
+    /// How many records are put, half of them when the seed is gone [default: 20; with --quick 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     records: Option<u64>,
 
@@ -79,7 +79,7 @@ impl Arguments {
         };
         Study {
             nodes: count(self.nodes, unless_quick(50, 24)),
-            records: count(self.records, unless_quick(50, 10)),
+            records: count(self.records, unless_quick(20, 10)),
             every: Duration::from_secs(self.every.into()) / self.faster,
             timing: Timing::faster(self.faster),
             rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 50 }),
