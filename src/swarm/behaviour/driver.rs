@@ -498,8 +498,9 @@ impl<O: Overlay<Record>> Driver<O> {
                 removed,
             }),
         }
+        // Perhaps it was proposed on a connection that is gone.
+        self.links.settle(peer, None, &mut self.rng);
         if let Some(connection) = running.and_then(|running| running.connection) {
-            self.links.settle(peer, None, &mut self.rng);
             self.links.release(peer, connection);
         }
         self.publish();

@@ -71,6 +71,12 @@ impl Links {
         self.neighbours.members()
     }
 
+    /// Whether everybody who was asked to be a neighbour has answered.
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.neighbours.is_settled()
+    }
+
     pub(super) fn is_neighbour(&self, peer: &PeerId) -> bool {
         self.neighbours.contains(peer)
     }
@@ -134,6 +140,9 @@ impl Links {
             true => self.neighbours.propose(partner),
             false => Proposal::None,
         };
+        if neighbour == Proposal::None {
+            self.neighbours.says_no(partner);
+        }
         self.connections.mark_used(&partner, connection);
         let request = Request::Exchange { gossip, neighbour };
         self.actions

@@ -34,6 +34,9 @@ pub(super) struct Neighbours {
     chosen: Vec<PeerId>,
     /// Peers that were asked and have not answered: places held free for them.
     asked: Vec<PeerId>,
+    /// Peers that were asked for an exchange and not for this, and have not answered. The no overtakes nothing: were
+    /// one of them taken in meanwhile, it would hear the no after the yes, and part again.
+    unasked: Vec<PeerId>,
     /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that comes: or a
     /// network that has started as one would rotate as one; and while others press in, nobody is
     /// rotated out in their favour.
@@ -84,6 +87,7 @@ impl Neighbours {
             members: Vec::new(),
             chosen: Vec::new(),
             asked: Vec::new(),
+            unasked: Vec::new(),
             due_in: u32::MAX,
         }
     }
@@ -104,6 +108,12 @@ impl Neighbours {
     /// Whether this node has fewer neighbours than it wants.
     pub(super) fn has_room(&self) -> bool {
         self.members.len() < self.bound
+    }
+
+    /// Whether everybody has answered.
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.asked.is_empty() && self.unasked.is_empty()
     }
 
     /// A round begins.
@@ -131,6 +141,13 @@ impl Neighbours {
         priority
     }
 
+    /// A request without a proposal is on its way to `peer`, until [`Self::settle`].
+    pub(super) fn says_no(&mut self, peer: PeerId) {
+        if !self.unasked.contains(&peer) {
+            self.unasked.push(peer);
+        }
+    }
+
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came. `network`: where
     /// a connected peer's address lies.
     pub(super) fn settle<R: Rng + ?Sized>(
@@ -142,6 +159,7 @@ impl Neighbours {
     ) -> Settled {
         let asked = self.asked.contains(&peer);
         self.asked.retain(|other| *other != peer);
+        self.unasked.retain(|other| *other != peer);
         match (answer, self.contains(&peer)) {
             (None, false) if asked => Settled::Unanswered,
             (None, _) | (Some(true), true) | (Some(false), false) => Settled::Unchanged,
@@ -186,6 +204,7 @@ impl Neighbours {
                 false => Answer::Declined,
             },
             (_, true) => Answer::Kept,
+            (_, false) if self.unasked.contains(&peer) => Answer::Declined,
             (_, false) if self.has_room_beside(&peer) && self.has_room_for_others() => {
                 self.add(peer, false, rng);
                 Answer::Accepted(None)
@@ -541,6 +560,22 @@ mod tests {
             assert_eq!(answer, Answer::Declined);
             assert_eq!(neighbours.propose(p[bound]), Proposal::None);
         }
+    }
+
+    /// Both start an exchange with the other at once, and only one of them has a place when it does.
+    #[test]
+    fn nobody_is_taken_in_while_a_no_is_on_its_way() {
+        let mut neighbours = Neighbours::new(1, None);
+        let p = peers(2);
+        neighbours.propose(p[0]);
+        assert_eq!(neighbours.propose(p[1]), Proposal::None);
+        neighbours.says_no(p[1]);
+        neighbours.settle(p[0], Some(false), anywhere, &mut rng());
+        let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Declined);
+        neighbours.settle(p[1], Some(false), anywhere, &mut rng());
+        let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Accepted(None));
     }
 
     #[test]

@@ -752,6 +752,10 @@ impl World {
             assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
             assert!(driver.dials.is_empty(), "{what}: {:?}", driver.dials);
             assert!(!driver.gossip.view().contains(me), "{what}: itself");
+            assert!(
+                driver.links.is_settled(),
+                "{what}: a place is held for nothing"
+            );
             let saved = driver.publisher.handle().contacted();
             assert!(!saved.is_empty(), "{what}: {node} has found nobody");
             let neighbours = driver.links.neighbours();
