@@ -3,6 +3,7 @@
 
 mod dialling;
 mod finding;
+mod outcomes;
 
 use std::time::Duration;
 
@@ -14,30 +15,28 @@ use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
     gossip::{
-        Failed, Gossip,
+        Gossip,
         message::{Exchange, ExchangeId, Failure},
     },
     overlay::Overlay,
     swarm::{
         behaviour::{
-            candidates::{Candidates, Outcome},
+            candidates::Candidates,
             dials::Dials,
-            event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
-            exchanges::Purpose,
+            event::{Direction, Event, NeighbourDownReason, SeedError},
             links::Links,
             neighbours::Neighbours,
             seeds::Seeds,
         },
         config::{Config, ConfigError},
         handle::Publisher,
-        handler::{Command, InboundId, OutboundError, OutboundId},
+        handler::{Command, InboundId, OutboundError},
         limits::PADDED_DESCRIPTOR_BYTES,
         policy::AddressPolicy,
         rate::{Bucket, Rate},
         record::Record,
         wire::{Proposal, Request, Response},
     },
-    view::Descriptor,
 };
 
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
@@ -286,226 +285,6 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(super) fn on_outcome(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        outbound: OutboundId,
-        result: Result<Response, OutboundError>,
-        now: Duration,
-    ) {
-        if let Err(OutboundError::Unsupported) = result {
-            self.links
-                .connections
-                .mark_support(&peer, connection, false);
-        }
-        match (self.links.exchanges.answered(outbound), result) {
-            (Some(Purpose::Exchange(id)), Ok(response)) => {
-                self.exchange_succeeded(id, peer, connection, response, now);
-            }
-            (Some(Purpose::Exchange(id)), Err(error)) => {
-                self.exchange_failed(id, error.into(), now)
-            }
-            (Some(Purpose::Notice), result) => {
-                // The peer was told that it is no neighbour, and has become one since: now the two
-                // disagree, whichever message was first.
-                if result.is_ok() {
-                    self.links
-                        .dismiss_neighbour(peer, NeighbourDownReason::Dissolved);
-                }
-                self.links.release(peer, connection);
-            }
-            (Some(Purpose::Confirm), result) => {
-                let answer = result.ok().map(|response| response.neighbour);
-                self.links.settle(peer, answer, &mut self.rng);
-                self.links.release(peer, connection);
-            }
-            (None, result) => {
-                tracing::debug!(%peer, ?result, "An answer to an exchange that was given up");
-                // It believes to be a neighbour, and is none: the place held for it is gone.
-                if result.is_ok_and(|response| response.neighbour)
-                    && !self.links.is_neighbour(&peer)
-                {
-                    self.links.dissolve(peer);
-                }
-            }
-        }
-    }
-
-    fn exchange_succeeded(
-        &mut self,
-        id: ExchangeId,
-        peer: PeerId,
-        connection: ConnectionId,
-        response: Response,
-        now: Duration,
-    ) {
-        let Response {
-            mut gossip,
-            neighbour,
-        } = response;
-        let received = gossip.descriptors.len();
-        self.links.connections.mark_support(&peer, connection, true);
-        self.leave_out_the_blocked(&mut gossip.descriptors, now);
-        self.locate(peer, connection, &mut gossip.descriptors);
-        self.note_contact(peer, connection, &gossip.descriptors, now);
-        self.candidates.ended(&peer, Outcome::Met, now);
-        if let Some(seed) = self
-            .links
-            .exchanges
-            .finish(id)
-            .and_then(|running| running.seed)
-        {
-            self.seeds.tried(&seed);
-        }
-        // Known, or `answered` would not have known it.
-        if self.gossip.handle_response(id, gossip, now).is_ok() {
-            self.links.actions.emit(Event::Exchanged {
-                peer,
-                direction: Direction::Outbound,
-                received,
-                view_len: self.gossip.view().len(),
-            });
-        }
-        self.links.settle(peer, Some(neighbour), &mut self.rng);
-        self.links.release(peer, connection);
-        self.publish();
-    }
-
-    fn leave_out_the_blocked(&mut self, descriptors: &mut Vec<Descriptor<Record>>, now: Duration) {
-        if self.blocked.is_empty() {
-            return;
-        }
-        descriptors.retain(|descriptor| {
-            let until = self.blocked.peek(&descriptor.peer.peer_id());
-            until.is_none_or(|until| *until <= now)
-        });
-    }
-
-    /// The networks of a peer are where it was found, whatever its record says first; and it does not help
-    /// to leave that record out.
-    fn locate(
-        &self,
-        peer: PeerId,
-        connection: ConnectionId,
-        descriptors: &mut Vec<Descriptor<Record>>,
-    ) {
-        let Some(address) = self.links.connections.dialled(&peer, connection) else {
-            return;
-        };
-        let is_its_own = |d: &Descriptor<Record>| d.peer.peer_id() == peer;
-        if !descriptors.iter().any(is_its_own)
-            && let Some(known) = self.gossip.view().get(&peer)
-        {
-            descriptors.insert(0, known.clone());
-        }
-        for descriptor in descriptors.iter_mut().filter(|d| is_its_own(d)) {
-            descriptor.peer = descriptor.peer.found_at(address);
-        }
-    }
-
-    /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
-    /// it advertises itself. Whoever cares is told where it was found.
-    fn note_contact(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        descriptors: &[Descriptor<Record>],
-        now: Duration,
-    ) {
-        let own = descriptors.iter().map(|d| &d.peer);
-        let own = own.filter(|record| record.peer_id() == peer);
-        let own = own.max_by_key(|record| record.seq());
-        let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
-        let place = self.links.connections.place(&peer, connection);
-        let kept = |peer: &PeerId| self.links.is_neighbour(peer);
-        let found = self
-            .publisher
-            .contacts(|contacts| contacts.met(peer, record, place, now, kept));
-        if !found.is_empty() {
-            self.links.actions.tell_contacted(peer, found);
-        }
-    }
-
-    fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
-        let failure = error.failure();
-        self.fail(id, (error, failure), now);
-    }
-
-    fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
-        let failure = match self.links.exchanges.is_waiting(id) {
-            true if now < self.overloaded_until => Failure::Refused,
-            // Nobody has opened the door in all that time: that is no exchange that broke.
-            true => Failure::Unreachable,
-            false => Failure::Broken,
-        };
-        self.fail(id, (ExchangeError::Timeout, failure), now);
-    }
-
-    fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
-        let failure = match failure {
-            Failure::Broken if now < self.overloaded_until => Failure::Refused,
-            // Nobody has signed that it is there: or whoever made that up would have it shut out.
-            Failure::Unreachable if self.is_candidate(id) => Failure::Refused,
-            failure => failure,
-        };
-        match self.gossip.handle_failure(id, failure, now) {
-            Ok(mut failed) => {
-                // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of those
-                // that are not wanted.
-                let in_vain = matches!(
-                    error,
-                    ExchangeError::NotDialled(NotDialled::InVain)
-                        | ExchangeError::RelayFull(_)
-                        | ExchangeError::Blocked
-                );
-                if in_vain && self.gossip.remove(&failed.partner).is_some() {
-                    failed.removed = true;
-                }
-                let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
-                if dead || (failed.removed && !in_vain) {
-                    self.publisher
-                        .contacts(|contacts| contacts.failed(&failed.partner));
-                }
-                self.after_failure(failed, error, now);
-            }
-            Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
-        }
-    }
-
-    fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Duration) {
-        let running = self.links.exchanges.finish(failed.id);
-        let (peer, removed) = (failed.partner, failed.removed);
-        let outcome = match error {
-            ExchangeError::Outbound(OutboundError::Unsupported) => Outcome::Mute,
-            _ => Outcome::Failed,
-        };
-        self.candidates.ended(&peer, outcome, now);
-        if removed {
-            self.publisher.withdraw(&peer);
-        }
-        match running.as_ref().and_then(|running| running.seed.clone()) {
-            Some(address) => {
-                self.seeds.tried(&address);
-                let error = SeedError::Exchange(error);
-                self.links
-                    .actions
-                    .emit(Event::SeedFailed { address, error });
-            }
-            None => self.links.actions.emit(Event::ExchangeFailed {
-                peer,
-                error,
-                removed,
-            }),
-        }
-        // Perhaps it was proposed on a connection that is gone.
-        self.links.settle(peer, None, &mut self.rng);
-        if let Some(connection) = running.and_then(|running| running.connection) {
-            self.links.release(peer, connection);
-        }
-        self.publish();
-    }
-
     // ---- Exchanges that others start ----
 
     pub(super) fn on_request(
@@ -593,6 +372,8 @@ mod tests {
     use crate::{
         overlay::{basalt::Basalt, random::Random},
         sampling::Selection,
+        swarm::{behaviour::event::ExchangeError, handler::OutboundId},
+        view::Descriptor,
     };
 
     const SECOND: Duration = Duration::from_secs(1);
