@@ -1,6 +1,9 @@
 //! The swarm's connections, as far as exchanges care.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use hashlink::LruCache;
 use libp2p_core::Multiaddr;
@@ -87,6 +90,9 @@ const MUTE: usize = 1_024;
 pub(super) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
+    /// Until when relayed ones are left open, of whom. There may be very many connections, and this is asked whenever
+    /// the swarm does anything.
+    upgrades: BTreeSet<(Duration, PeerId, ConnectionId)>,
     /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
     /// another instance of this behaviour may do so in every round.
     mute: LruCache<PeerId, ()>,
@@ -96,6 +102,7 @@ impl Default for Connections {
     fn default() -> Self {
         Self {
             peers: BTreeMap::new(),
+            upgrades: BTreeSet::new(),
             mute: LruCache::new(MUTE),
         }
     }
@@ -114,12 +121,15 @@ impl Connections {
         // A name may lead elsewhere the next time.
         let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
         let upgrades = whither.relayed && origin == Origin::Exchange;
+        let upgrades_until = upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT));
+        self.upgrades
+            .extend(upgrades_until.map(|until| (until, peer, id)));
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
             relayed: whither.relayed,
             relay: whither.relay,
-            upgrades_until: upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT)),
+            upgrades_until,
             dialled: whither.dialled,
             missed: whither.missed,
             host,
@@ -132,6 +142,9 @@ impl Connections {
     }
 
     pub(super) fn remove(&mut self, peer: &PeerId, id: ConnectionId) {
+        if let Some(until) = self.find(peer, id).and_then(|c| c.upgrades_until) {
+            self.upgrades.remove(&(until, *peer, id));
+        }
         if let Some(connections) = self.peers.get_mut(peer) {
             connections.retain(|connection| connection.id != id);
             if connections.is_empty() {
@@ -183,6 +196,12 @@ impl Connections {
         hosts.any(|at| !ip || at.is_none_or(|at| at == host))
     }
 
+    /// The relays that connections run through.
+    pub(super) fn relays(&self) -> BTreeSet<PeerId> {
+        let connections = self.peers.values().flatten();
+        connections.filter_map(|c| c.relay).collect()
+    }
+
     /// Whether a connection runs through `relay`.
     pub(super) fn is_through(&self, relay: &PeerId) -> bool {
         let mut connections = self.peers.values().flatten();
@@ -203,22 +222,22 @@ impl Connections {
     /// Ends the while that the relayed connections of `peer` are left open for; returns these.
     pub(super) fn end_upgrades(&mut self, peer: &PeerId) -> Vec<ConnectionId> {
         let connections = self.peers.get_mut(peer).into_iter().flatten();
-        let upgrading = connections.filter_map(|c| c.upgrades_until.take().map(|_| c.id));
-        upgrading.collect()
+        let upgrading = connections.filter_map(|c| Some((c.upgrades_until.take()?, c.id)));
+        let ended =
+            upgrading.inspect(|(until, id)| _ = self.upgrades.remove(&(*until, *peer, *id)));
+        ended.map(|(_, id)| id).collect()
     }
 
     /// The next peer whose relayed connections have been left open for long enough.
     pub(super) fn upgrade_overdue(&self, now: Duration) -> Option<PeerId> {
-        let overdue = |c: &Connection| c.upgrades_until.is_some_and(|until| until <= now);
-        let mut peers = self.peers.iter();
-        let found = peers.find(|(_, connections)| connections.iter().any(overdue));
-        found.map(|(peer, _)| *peer)
+        let first = self.upgrades.first();
+        let overdue = first.filter(|(until, ..)| *until <= now);
+        overdue.map(|(_, peer, _)| *peer)
     }
 
     /// When [`Self::upgrade_overdue`] has somebody next.
     pub(super) fn next_upgrade(&self) -> Option<Duration> {
-        let connections = self.peers.values().flatten();
-        connections.filter_map(|c| c.upgrades_until).min()
+        self.upgrades.first().map(|(until, ..)| *until)
     }
 
     /// All connections that this behaviour has opened.

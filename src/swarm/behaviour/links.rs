@@ -29,6 +29,9 @@ use crate::{
 /// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
 /// in five or so has a place to give.
 const ATTEMPTS: u32 = 8;
+/// How long after it was looked what is to be pruned it is looked again. A guess: whoever opens very many connections
+/// is not to have all of them looked at for each.
+const PRUNE_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Links {
@@ -278,9 +281,17 @@ impl Links {
         self.keep_alive(peer, self.neighbours.contains(&peer));
     }
 
-    /// Connections came, or are needed no longer: looks at the next occasion what is to be pruned.
+    /// Connections are needed no longer: looks at the next occasion what is to be pruned.
     pub(super) fn consider_pruning(&mut self) {
         self.prune_at = self.pruning.map(|_| Duration::ZERO);
+    }
+
+    /// A connection came: looks what is to be pruned, unless the first of those that were there before is to be
+    /// pruned at some time anyway. The new one is none of them.
+    pub(super) fn consider_pruning_others(&mut self) {
+        if self.prune_at.is_none() {
+            self.consider_pruning();
+        }
     }
 
     /// When [`Self::prune`] has something to do.
@@ -296,18 +307,25 @@ impl Links {
         };
         let all: Vec<_> = self.connections.all().collect();
         let excess = all.len().saturating_sub(pruning.max_connections);
-        let is_spare = |(_, peer, id): &(Duration, PeerId, ConnectionId)| {
-            excess > 0
-                && !self.fellow.is_neighbour(peer)
-                && !self.exchanges.is_busy(*id)
-                && !self.is_relay(peer)
+        if excess == 0 {
+            return;
+        }
+        let relays = self.connections.relays();
+        let is_spare = |(_, peer, _): &(Duration, PeerId, ConnectionId)| {
+            !self.fellow.is_neighbour(peer) && !self.relays.contains(peer) && !relays.contains(peer)
         };
-        let mut spare: Vec<_> = all.into_iter().filter(is_spare).collect();
+        let spare = all.into_iter().filter(is_spare);
+        let (busy, mut spare): (Vec<_>, Vec<_>) =
+            spare.partition(|(.., id)| self.exchanges.is_busy(*id));
         spare.sort_by_key(|(since, ..)| *since);
+        let again = now.saturating_add(PRUNE_PAUSE);
+        if spare.len() < excess && !busy.is_empty() {
+            self.prune_at = Some(again);
+        }
         for (since, peer, connection) in spare.into_iter().take(excess) {
             let old_enough = since.saturating_add(pruning.grace);
             if now < old_enough {
-                self.prune_at = Some(old_enough);
+                self.prune_at = Some(old_enough.max(again));
                 return;
             }
             tracing::debug!(%peer, "Too many connections");

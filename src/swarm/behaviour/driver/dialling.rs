@@ -162,7 +162,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
-        self.links.consider_pruning();
+        self.links.consider_pruning_others();
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -502,6 +502,7 @@ mod tests {
         swarm::{
             config::Config,
             handler::{Command, InboundId, OutboundId},
+            pruning::Pruning,
             wire::{Proposal, Request, Response},
         },
     };
@@ -725,6 +726,44 @@ mod tests {
         driver.links.on_idle(peer, dial);
         assert!(closes(&mut driver), "kept for nothing");
         assert!(driver.next_wake() > Some(wake));
+    }
+
+    /// All that could be pruned was busy when there was something to prune.
+    #[test]
+    fn what_was_busy_is_pruned_later() {
+        let pruning = Pruning {
+            max_connections: 1,
+            grace: 5 * SECOND,
+        };
+        let config = Config::local().with_neighbours(0);
+        let mut driver = driver(config.with_pruning(Some(pruning)));
+        let peers = [1, 2].map(|at| (PeerId::random(), id(at)));
+        for (peer, connection) in peers {
+            connect(&mut driver, peer, connection, somewhere());
+        }
+        driver.advance(SECOND);
+        let requests = sent(&drain(&mut driver));
+        assert_eq!(requests.len(), 2, "siblings' connections are used");
+        driver.advance(7 * SECOND);
+        assert!(drain(&mut driver).is_empty(), "both are busy");
+        for (connection, request, _) in requests {
+            let of = peers.iter().find(|(_, id)| *id == connection);
+            let (peer, _) = of.expect("one of the two");
+            let answer = Ok(Response::empty());
+            driver.on_outcome(*peer, connection, request, answer, 7 * SECOND);
+        }
+        drain(&mut driver);
+        let mut closed = 0;
+        for _ in 0..3 {
+            let Some(wake) = driver.next_wake() else {
+                break;
+            };
+            driver.advance(wake);
+            let actions = drain(&mut driver).into_iter();
+            let close = |action: &_| matches!(action, ToSwarm::CloseConnection { .. });
+            closed += actions.filter(close).count();
+        }
+        assert_eq!(closed, 1);
     }
 
     #[test]
