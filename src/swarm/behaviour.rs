@@ -348,7 +348,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         }
         if self.local.take_changed() {
             let relays = self.local.addresses().filter_map(relay_of).collect();
-            let listening = self.local.is_setting_up();
+            let listening = self.local.setting_up();
             self.driver.links.set_listening(relays, listening, now);
         }
         match event {

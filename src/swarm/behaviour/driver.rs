@@ -61,6 +61,8 @@ pub(super) struct Driver<O> {
     pub(super) candidates: Candidates,
     /// When the budget has room for candidates again that wait for it.
     candidates_at: Option<Duration>,
+    /// Until when seeds wait for a listener that is being set up.
+    seeds_at: Option<Duration>,
     local: PeerId,
     policy: AddressPolicy,
     exchange_timeout: Duration,
@@ -107,6 +109,7 @@ impl<O: Overlay<Record>> Driver<O> {
             dials: Dials::new(config.limits(), quarantine),
             candidates: Candidates::new(quarantine),
             candidates_at: None,
+            seeds_at: None,
             local,
             policy: config.addresses().clone(),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
@@ -211,7 +214,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 .actions
                 .emit(Event::SeedFailed { address, error });
         }
-        self.links.end_upgrades(now);
+        self.links.end_waits(now);
         self.contact_more(now);
         let lonely = self.gossip.view().is_empty();
         let idle = self.gossip.in_flight() == 0;
@@ -231,14 +234,14 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Leaving::Left) => None,
             Some(Leaving::Until(end)) => Some(end),
             None => {
-                let wait = self.links.relays.seeds_wait_until().unwrap_or_default();
                 let untried = self
                     .wants_more_peers()
                     .then(|| self.links.connections.next_untried(self.patience()));
                 [
                     self.gossip.next_wake(),
-                    self.seeds.next_wake().map(|at| at.max(wait)),
-                    self.links.connections.next_upgrade(),
+                    self.seeds.next_wake(),
+                    self.seeds_at,
+                    self.links.next_end(),
                     self.links.next_pruning(),
                     self.candidates_at,
                     untried.flatten(),

@@ -192,9 +192,7 @@ impl Links {
             self.remove_neighbour(peer, NeighbourDownReason::Leaving);
         }
         self.leaving = true;
-        for (peer, connection) in self.connections.all_for_exchange() {
-            self.release(peer, connection);
-        }
+        self.release_everybody();
     }
 
     /// Answers what `peer` proposed in a request.
@@ -348,8 +346,17 @@ impl Links {
         }
     }
 
-    /// Lets go of the relayed connections of which nothing has come in time.
-    pub(super) fn end_upgrades(&mut self, now: Duration) {
+    /// When [`Self::end_waits`] has something to do.
+    pub(super) fn next_end(&self) -> Option<Duration> {
+        let upgrade = self.connections.next_upgrade();
+        upgrade.into_iter().chain(self.relays.next_wake()).min()
+    }
+
+    /// Lets go of what was kept for something that has not come in time: a direct connection, a listener.
+    pub(super) fn end_waits(&mut self, now: Duration) {
+        if self.relays.gives_up(now) {
+            self.release_everybody();
+        }
         while let Some(peer) = self.connections.upgrade_overdue(now) {
             self.end_upgrade(peer);
         }
@@ -368,12 +375,21 @@ impl Links {
         }
     }
 
-    /// The relays that this node can be reached through, and whether a listener is being set up.
-    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: bool, now: Duration) {
+    /// The relays that this node can be reached through, and how many listeners are being set up.
+    pub(super) fn set_listening(
+        &mut self,
+        own: BTreeSet<PeerId>,
+        setting_up: usize,
+        now: Duration,
+    ) {
         if self.relays.set_listening(own, setting_up, now) {
-            for (peer, connection) in self.connections.all_for_exchange() {
-                self.release(peer, connection);
-            }
+            self.release_everybody();
+        }
+    }
+
+    fn release_everybody(&mut self) {
+        for (peer, connection) in self.connections.all_for_exchange() {
+            self.release(peer, connection);
         }
     }
 

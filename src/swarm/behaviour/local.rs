@@ -76,9 +76,9 @@ impl LocalRecord {
         std::mem::take(&mut self.changed)
     }
 
-    /// Whether there is a listener without an address: at a relay that takes a round trip or two.
-    pub(super) fn is_setting_up(&self) -> bool {
-        !self.setting_up.is_empty()
+    /// How many listeners have no address yet: at a relay that takes a round trip or two.
+    pub(super) fn setting_up(&self) -> usize {
+        self.setting_up.len()
     }
 
     /// Every address of this node, as the swarm says; some may come twice.
@@ -291,12 +291,12 @@ mod tests {
             listener_id: ids[0],
             addr: &addr,
         }));
-        assert!(local.take_changed() && local.is_setting_up());
+        assert!(local.take_changed() && local.setting_up() == 1);
         local.on_swarm_event(&FromSwarm::ListenerClosed(ListenerClosed {
             listener_id: ids[1],
             reason: Ok(()),
         }));
-        assert!(local.take_changed() && !local.is_setting_up());
+        assert!(local.take_changed() && local.setting_up() == 0);
     }
 
     /// Somebody who tries the crate for the first time listens on loopback, with the default preset.

@@ -15,6 +15,9 @@ use libp2p_swarm::ConnectionId;
 /// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be dialled for the
 /// listener first. A guess: two round trips, and a dial.
 const SEEDS_WAIT: Duration = Duration::from_secs(1);
+/// How long connections are kept for a listener that is being set up. A guess: libp2p's relay client gives a
+/// reservation 60 s, and the relay may have to be dialled before.
+const KEPT_FOR: Duration = Duration::from_secs(75);
 
 #[derive(Debug, Default)]
 pub(super) struct Relays {
@@ -24,6 +27,10 @@ pub(super) struct Relays {
     dials: BTreeMap<ConnectionId, Vec<PeerId>>,
     /// Since when a listener is being set up: perhaps at a relay, nobody says which.
     setting_up: Option<Duration>,
+    /// How many are.
+    count: usize,
+    /// Whether connections are kept for that.
+    keeps: bool,
 }
 
 impl Relays {
@@ -37,9 +44,23 @@ impl Relays {
         self.dials.values().flatten().any(|relay| relay == peer)
     }
 
-    /// Whether any peer may be about to become one through which this node can be reached.
+    /// Whether any peer may be about to become one through which this node can be reached, and its connection is
+    /// kept for that.
     pub(super) fn is_setting_up(&self) -> bool {
-        self.setting_up.is_some()
+        self.keeps
+    }
+
+    /// When [`Self::gives_up`] has something to do.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        let since = self.setting_up.filter(|_| self.keeps);
+        since.map(|since| since.saturating_add(KEPT_FOR))
+    }
+
+    /// Whether what was kept for a listener has been kept for long enough; once for each time.
+    pub(super) fn gives_up(&mut self, now: Duration) -> bool {
+        let gives_up = self.next_wake().is_some_and(|at| at <= now);
+        self.keeps &= !gives_up;
+        gives_up
     }
 
     /// Until when no seed is to be dialled.
@@ -59,19 +80,25 @@ impl Relays {
         self.dials.remove(&dial).unwrap_or_default()
     }
 
-    /// Through which relays this node can be reached, and whether a listener is being set up. Returns
+    /// Through which relays this node can be reached, and how many listeners are being set up. Returns
     /// whether some that were kept for these are needed no longer.
     pub(super) fn set_listening(
         &mut self,
         own: BTreeSet<PeerId>,
-        setting_up: bool,
+        setting_up: usize,
         now: Duration,
     ) -> bool {
         let lost = self.own.difference(&own).next().is_some();
         self.own = own;
-        let before = self.setting_up.take();
-        self.setting_up = setting_up.then(|| before.unwrap_or(now));
-        lost || (before.is_some() && !setting_up)
+        let kept = self.keeps;
+        match setting_up {
+            0 => (self.setting_up, self.keeps) = (None, false),
+            // One more.
+            _ if setting_up > self.count => (self.setting_up, self.keeps) = (Some(now), true),
+            _ => {}
+        }
+        self.count = setting_up;
+        lost || (kept && !self.keeps)
     }
 }
 
@@ -101,15 +128,33 @@ mod tests {
         let none = BTreeSet::new();
         let mut relays = Relays::default();
         let now = Duration::from_secs(7);
-        assert!(!relays.set_listening(none.clone(), true, now));
-        assert!(!relays.set_listening(none.clone(), true, 2 * now));
+        assert!(!relays.set_listening(none.clone(), 1, now));
+        assert!(!relays.set_listening(none.clone(), 1, 2 * now));
         assert!(relays.is_setting_up());
         assert_eq!(relays.seeds_wait_until(), Some(now + SEEDS_WAIT));
-        assert!(relays.set_listening(relay.clone(), false, now));
+        assert!(relays.set_listening(relay.clone(), 0, now));
         assert!(!relays.is_setting_up() && relay.iter().all(|relay| relays.contains(relay)));
         assert_eq!(relays.seeds_wait_until(), None);
-        assert!(!relays.set_listening(relay.clone(), false, now));
-        assert!(relays.set_listening(none, false, now));
+        assert!(!relays.set_listening(relay.clone(), 0, now));
+        assert!(relays.set_listening(none, 0, now));
         assert!(!relay.iter().any(|relay| relays.contains(relay)));
+    }
+
+    #[test]
+    fn a_listener_that_is_never_set_up_is_given_up_until_there_is_another() {
+        let none = BTreeSet::new;
+        let mut relays = Relays::default();
+        let start = Duration::from_secs(7);
+        relays.set_listening(none(), 1, start);
+        let end = start + KEPT_FOR;
+        assert_eq!(relays.next_wake(), Some(end));
+        assert!(!relays.gives_up(end - Duration::from_nanos(1)) && relays.is_setting_up());
+        assert!(relays.gives_up(end) && !relays.is_setting_up());
+        assert!(!relays.gives_up(end) && relays.next_wake().is_none());
+        assert!(!relays.set_listening(none(), 1, end) && !relays.is_setting_up());
+        relays.set_listening(none(), 2, 2 * end);
+        assert_eq!(relays.next_wake(), Some(2 * end + KEPT_FOR));
+        assert!(!relays.set_listening(none(), 1, 2 * end) && relays.is_setting_up());
+        assert!(relays.set_listening(none(), 0, 2 * end));
     }
 }

@@ -130,6 +130,11 @@ impl Seeds {
         true
     }
 
+    /// Whether any seed is still to be tried.
+    pub(super) fn is_due(&self) -> bool {
+        self.seeds.iter().any(|seed| seed.state == State::Due)
+    }
+
     /// The next seed to try, until `now + timeout`. To be called until `None`.
     pub(super) fn poll<R: Rng + ?Sized>(
         &mut self,

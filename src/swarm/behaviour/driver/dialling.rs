@@ -487,7 +487,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{collections::BTreeSet, io};
 
     use libp2p_core::{
         Endpoint, multiaddr::Protocol, transport::PortUse, transport::TransportError,
@@ -516,6 +516,10 @@ mod tests {
 
     fn relays_home() -> Multiaddr {
         "/ip4/127.0.0.1/tcp/9".parse().expect("a multiaddr")
+    }
+
+    fn somewhere() -> Multiaddr {
+        "/ip4/127.0.0.1/tcp/8".parse().expect("a multiaddr")
     }
 
     fn behind(relay: PeerId) -> Multiaddr {
@@ -681,6 +685,46 @@ mod tests {
         connect(&mut driver, peer, dialled[0].0, address);
         let connections = &driver.links.connections;
         assert_eq!(connections.dialled(&peer, dialled[0].0), None);
+    }
+
+    /// A listener that never has an address: a relay that does not answer, over and over.
+    #[test]
+    fn a_listener_that_is_never_set_up_keeps_nothing_open_for_ever() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let seed = somewhere();
+        driver
+            .seeds
+            .add(seed.clone(), PeerId::random())
+            .expect("an address");
+        driver
+            .links
+            .set_listening(BTreeSet::new(), 1, Duration::ZERO);
+        driver.advance(Duration::ZERO);
+        assert!(drain(&mut driver).is_empty(), "seeds wait for the listener");
+        let wake = driver.next_wake().expect("and not for ever");
+        assert!(wake <= 2 * SECOND, "{wake:?}");
+        driver.advance(wake);
+        let actions = drain(&mut driver);
+        let dial = actions.iter().find_map(|action| match action {
+            ToSwarm::Dial { opts } => Some(opts.connection_id()),
+            _ => None,
+        });
+        let (dial, peer) = (dial.expect("the seed's turn"), PeerId::random());
+        connect(&mut driver, peer, dial, seed);
+        let request = sent(&drain(&mut driver))[0].1;
+        let answer = Ok(Response::empty());
+        driver.on_outcome(peer, dial, request, answer, 2 * SECOND);
+        driver.links.on_idle(peer, dial);
+        let closes = |driver: &mut Driver<Random>| {
+            let mut actions = drain(driver).into_iter();
+            actions.any(|action| matches!(action, ToSwarm::CloseConnection { .. }))
+        };
+        assert!(!closes(&mut driver), "the listener may need it");
+        let wake = driver.next_wake().expect("the wait ends");
+        driver.advance(wake);
+        driver.links.on_idle(peer, dial);
+        assert!(closes(&mut driver), "kept for nothing");
+        assert!(driver.next_wake() > Some(wake));
     }
 
     #[test]

@@ -43,6 +43,7 @@ impl<O: Overlay<Record>> Driver<O> {
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.exchange_timeout;
         let wait = self.links.relays.seeds_wait_until();
+        self.seeds_at = wait.filter(|until| *until > now && self.seeds.is_due());
         while !self.gossip.is_saturated()
             && wait.is_none_or(|until| until <= now)
             && let Some(address) = self.seeds.poll(now, seed_timeout, &mut self.rng)
