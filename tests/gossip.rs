@@ -13,13 +13,12 @@ mod gossip {
     pub mod topology;
 }
 
-use std::{
-    collections::BTreeSet,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use common::swarms::{Node, PATIENCE, eventually, eventually_async, swarm};
+use common::{
+    observer::{Observer, Sees},
+    swarms::{Node, PATIENCE, eventually, eventually_async, swarm},
+};
 use futures::StreamExt;
 use gossip::{
     gauge::Most,
@@ -28,13 +27,10 @@ use gossip::{
 };
 use libp2p::{
     Multiaddr, PeerId, Swarm,
-    core::{Endpoint, transport::PortUse},
     gossipsub::{self, IdentTopic, MessageAuthenticity},
     identity::Keypair,
     swarm::{
-        ConnectionDenied, ConnectionId, DialError, DialFailure, FromSwarm, NetworkBehaviour,
-        SwarmEvent, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
-        behaviour::toggle::Toggle, dummy,
+        DialError, DialFailure, FromSwarm, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle,
     },
 };
 use libp2p_peer_sampling::{Behaviour, Config, Handle};
@@ -123,63 +119,24 @@ async fn where_every_exchange_is_kept_nodes_end_up_connected_to_nearly_everybody
 struct Composed {
     sampling: Toggle<Behaviour>,
     gossipsub: gossipsub::Behaviour,
-    witness: Witness,
+    witness: Observer<Witness>,
 }
 
 /// Sees whom the others dial in vain for want of an address: the swarm itself has no event for that.
 #[derive(Debug, Default)]
-struct Witness(Vec<PeerId>);
+struct Witness;
 
-impl NetworkBehaviour for Witness {
-    type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = PeerId;
+impl Sees for Witness {
+    type Says = PeerId;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm) {
-        if let FromSwarm::DialFailure(DialFailure {
-            peer_id: Some(peer),
-            error: DialError::NoAddresses,
-            ..
-        }) = event
-        {
-            self.0.push(peer);
-        }
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        _: PeerId,
-        _: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {}
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        match self.0.pop() {
-            Some(peer) => Poll::Ready(ToSwarm::GenerateEvent(peer)),
-            // Polled after every event that it could see.
-            None => Poll::Pending,
+    fn sees(&mut self, event: &FromSwarm<'_>) -> Option<PeerId> {
+        match event {
+            FromSwarm::DialFailure(DialFailure {
+                peer_id,
+                error: DialError::NoAddresses,
+                ..
+            }) => *peer_id,
+            _ => None,
         }
     }
 }
@@ -210,7 +167,7 @@ fn composed(keypair: &Keypair, sampling: Option<Config>) -> Composed {
         sampling: sampling.into(),
         gossipsub: gossipsub::Behaviour::new(author, config.expect("valid settings"))
             .expect("valid settings"),
-        witness: Witness::default(),
+        witness: Observer::default(),
     }
 }
 

@@ -6,25 +6,17 @@
 
 mod common;
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, SwarmBuilder, autonat,
-    core::{ConnectedPoint, Endpoint, transport::PortUse},
+    core::ConnectedPoint,
     dcutr, identify,
     identity::Keypair,
     multiaddr::Protocol,
     noise, relay,
-    swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, SwarmEvent, THandler,
-        THandlerInEvent, THandlerOutEvent, ToSwarm, behaviour::toggle::Toggle, dummy,
-    },
+    swarm::{ConnectionId, FromSwarm, NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
     tcp, yamux,
 };
 use libp2p_peer_sampling::{
@@ -33,7 +25,10 @@ use libp2p_peer_sampling::{
 
 use rand::{SeedableRng, rngs::StdRng};
 
-use crate::common::swarms::{self, Node, eventually, eventually_async};
+use crate::common::{
+    observer::{Observer, Sees},
+    swarms::{self, Node, eventually, eventually_async},
+};
 
 /// Everything that a node may be composed of.
 #[derive(NetworkBehaviour)]
@@ -44,7 +39,7 @@ struct All {
     autonat_server: Toggle<autonat::v2::server::Behaviour>,
     autonat_client: Toggle<autonat::v2::client::Behaviour>,
     identify: Toggle<identify::Behaviour>,
-    ends: Ends,
+    ends: Observer<Ends>,
     sampling: Behaviour,
 }
 
@@ -70,32 +65,10 @@ impl Ends {
     }
 }
 
-impl NetworkBehaviour for Ends {
-    type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = Infallible;
+impl Sees for Ends {
+    type Says = Infallible;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm) {
+    fn sees(&mut self, event: &FromSwarm<'_>) -> Option<Infallible> {
         match event {
             FromSwarm::ConnectionEstablished(event) => {
                 let end = (event.peer_id, event.endpoint.clone());
@@ -105,19 +78,7 @@ impl NetworkBehaviour for Ends {
             FromSwarm::ConnectionClosed(event) => _ = self.open.remove(&event.connection_id),
             _ => {}
         }
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        _: PeerId,
-        _: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        libp2p::core::util::unreachable(event)
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
-        Poll::Pending
+        None
     }
 }
 
@@ -228,7 +189,9 @@ impl Sampling {
     }
 
     async fn ends<T: Send + 'static>(&self, ask: impl FnOnce(&Ends) -> T + Send + 'static) -> T {
-        self.node.ask(|swarm| ask(&swarm.behaviour().ends)).await
+        self.node
+            .ask(|swarm| ask(&swarm.behaviour().ends.who))
+            .await
     }
 
     async fn event<T>(&mut self, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
@@ -302,7 +265,7 @@ fn build(config: Config, parts: Parts) -> Swarm<All> {
                 autonat_server: server.into(),
                 autonat_client: prober.into(),
                 identify: Some(identify::Behaviour::new(identify)).into(),
-                ends: Ends::default(),
+                ends: Observer::default(),
                 sampling: Behaviour::new(keypair, config).expect("valid settings"),
             }
         })

@@ -3,27 +3,19 @@
 
 mod common;
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    fmt::Debug,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{collections::BTreeMap, convert::Infallible, fmt::Debug, time::Duration};
 
-use common::swarms::{Node, Sampling, config, eventually, eventually_async, swarm};
+use common::{
+    observer::{Observer, Sees},
+    swarms::{Node, Sampling, config, eventually, eventually_async, swarm},
+};
 use libp2p::{
-    Multiaddr, PeerId, StreamProtocol,
-    core::{Endpoint, transport::PortUse},
-    identify,
+    Multiaddr, PeerId, StreamProtocol, identify,
     identity::Keypair,
     multiaddr::Protocol,
     rendezvous,
     request_response::{self, ProtocolSupport},
-    swarm::{
-        ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-        THandlerOutEvent, ToSwarm, dummy,
-    },
+    swarm::{FromSwarm, NetworkBehaviour},
 };
 use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, ExchangeError, Handle, Selection};
 
@@ -339,55 +331,21 @@ struct Listener {
     told: Vec<(PeerId, Multiaddr)>,
 }
 
-impl NetworkBehaviour for Listener {
-    type ConnectionHandler = dummy::ConnectionHandler;
-    type ToSwarm = Infallible;
+impl Sees for Listener {
+    type Says = Infallible;
 
-    fn handle_established_inbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(dummy::ConnectionHandler)
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm) {
+    fn sees(&mut self, event: &FromSwarm<'_>) -> Option<Infallible> {
         if let FromSwarm::NewExternalAddrOfPeer(event) = event {
             self.told.push((event.peer_id, event.addr.clone()));
         }
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        _: PeerId,
-        _: ConnectionId,
-        event: THandlerOutEvent<Self>,
-    ) {
-        match event {}
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
-        Poll::Pending
+        None
     }
 }
 
 #[derive(NetworkBehaviour)]
 struct Heard {
     sampling: Behaviour,
-    listener: Listener,
+    listener: Observer<Listener>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -405,7 +363,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
     let seeds = others.each_ref().map(|other| other.node.address.clone());
     let (mut swarm, address) = swarm(Keypair::generate_ed25519(), IDLE, |keypair| Heard {
         sampling: sampling(keypair, config().with_seeds(seeds)),
-        listener: Listener::default(),
+        listener: Observer::default(),
     });
     let init = swarm.behaviour_mut().sampling.init([hearsay]);
     assert_eq!(init.expect("a good record"), 1);
@@ -432,7 +390,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
     })
     .await;
     let mut told = node
-        .ask(|swarm| swarm.behaviour().listener.told.clone())
+        .ask(|swarm| swarm.behaviour().listener.who.told.clone())
         .await;
     told.sort();
     let mut expected = others

@@ -230,6 +230,12 @@ impl Config {
     /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub
     /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
     /// proposed it. With 1 they are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
+    ///
+    /// Beside theirs a node has the connections of exchanges under way, its own and others': with 8 neighbours at most 3
+    /// at any moment (measured: 60 nodes with gossipsub, 300 rounds). At worst count on n inbound ones and 4 more, as long as an exchange takes
+    /// less than a period. What siblings have dialled comes on top; see
+    /// [`with_pruning`](Self::with_pruning).
+    ///
     /// Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
     /// some to spare (a guess).
     pub fn with_neighbours(mut self, neighbours: usize) -> Self {
@@ -239,8 +245,8 @@ impl Config {
 
     /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
     /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
-    /// half; `None`: neighbours stay until one of them fails. Default: 30, with the default period a fresh
-    /// neighbour every 5 minutes.
+    /// half; `None`: neighbours stay until one of them fails. Default: 30 (a guess), which
+    /// makes a fresh neighbour every 19 rounds (measured), by one's own rotation and by that of others.
     pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
         self.neighbour_rotation = rounds;
         self

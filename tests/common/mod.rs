@@ -4,6 +4,8 @@
 
 pub mod example;
 #[cfg(feature = "swarm")]
+pub mod observer;
+#[cfg(feature = "swarm")]
 pub mod raw;
 #[cfg(feature = "swarm")]
 pub mod swarms;

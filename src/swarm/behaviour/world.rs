@@ -982,7 +982,7 @@ fn neighbours_rotate_and_their_network_stays_whole() {
             world.rotations, world.most_connections
         );
         assert!(mean > 7.5, "{what}: places stay empty");
-        // Each node has somebody fresh in every 45 rounds, by its own rotation or another's.
+        // One in 49 rounds and node; each makes others look for somebody fresh, too.
         assert!(world.rotations > 200, "{what}: they do not rotate");
         assert!(world.most_connections <= 16, "{what}: too many connections");
         (0..30).for_each(|node| world.crash(node));
