@@ -291,8 +291,17 @@ impl Drop for Fellow {
         circle.dials.retain(|_, dial| dial.by != self.me);
         circle.asked.retain(|(who, _, _)| *who != self.me);
         circle.neighbours.retain(|(_, whose)| *whose != self.me);
-        circle.joint.retain(|_, joint| {
+        let Circle { joint, asked, .. } = &mut *circle;
+        joint.retain(|connection, joint| {
             joint.votes.remove(&self.me);
+            // All others wait for the one who is gone: they are asked again, and the last closes.
+            if joint.votes.values().all(|vote| *vote == Vote::LetsGo) {
+                joint.closing = false;
+                for (member, vote) in &mut joint.votes {
+                    *vote = Vote::Asked;
+                    asked.push((*member, joint.peer, *connection));
+                }
+            }
             !joint.votes.is_empty()
         });
     }
@@ -317,6 +326,20 @@ mod tests {
         assert!(two.is_neighbour(&peer));
         drop(one);
         assert!(!two.is_neighbour(&peer));
+    }
+
+    #[test]
+    fn who_goes_before_it_has_voted_keeps_nothing_open() {
+        let (one, peer) = (Fellow::alone(), PeerId::random());
+        let (two, connection) = (one.another(), ConnectionId::new_unchecked(1));
+        one.dials(connection);
+        assert!(one.established(peer, connection) && two.established(peer, connection));
+        assert!(!one.lets_go(connection) && one.asked().is_empty());
+        drop(two);
+        assert_eq!(one.asked(), [(peer, connection)]);
+        assert!(one.lets_go(connection), "nobody closes it");
+        one.closed(connection);
+        assert!(one.is_empty());
     }
 
     #[test]
