@@ -110,13 +110,18 @@ impl<O: Overlay<Host>> Life<O> {
                 self.model.removed_by_hand(id, removed);
             }
             14 => self.sample(input)?,
-            _ => match input.arbitrary::<u8>()? % 4 {
-                0 => {
+            _ => match input.arbitrary::<u8>()? {
+                0xe0..0xf0 => {
+                    self.both(Node::reconsider);
+                    self.model.reconsidered();
+                }
+                0xf0.. => self.instead(input)?,
+                byte if byte % 4 == 0 => {
                     let now = self.now;
                     self.both(|node| node.hasten(now));
                     self.model.hastened(now);
                 }
-                1 => {
+                byte if byte % 4 == 1 => {
                     self.both(|node| node.set_local(None));
                     self.model.local = None;
                 }
@@ -199,6 +204,27 @@ impl<O: Overlay<Host>> Life<O> {
             }
             None => assert_eq!(view, before),
         }
+    }
+
+    /// An exchange is refused, and made with somebody else.
+    fn instead(&mut self, input: &mut Unstructured<'_>) -> Result<()> {
+        let id = self.exchange_id(input)?;
+        let partner = host::id(input)?;
+        let now = self.now;
+        let before = self.view();
+        let may = self.model.may_be_with(id, partner);
+        let exchange = self.both(|node| node.exchange_instead(id, partner, now));
+        let view = self.view();
+        assert_eq!(exchange.is_some(), may);
+        match (exchange, may.then(|| self.model.finish(id)).flatten()) {
+            (Some(exchange), Some(refused)) => {
+                assert_eq!(exchange.partner, partner);
+                let round = self.model.replaced(&refused, partner);
+                self.started(&exchange, round, (&before, &view));
+            }
+            _ => assert_eq!(view, before),
+        }
+        Ok(())
     }
 
     fn started(

@@ -57,7 +57,8 @@ pub struct Model {
     view: Vec<Entry>,
     in_flight: Vec<Started>,
     suspects: BTreeSet<u8>,
-    refused: BTreeSet<u8>,
+    /// Who was refused longest ago comes first.
+    refused: Vec<u8>,
     pub handed_out: BTreeSet<u8>,
     failed: BTreeMap<u8, Failed>,
     /// Of whom each peer of the view was learnt.
@@ -89,7 +90,7 @@ impl Model {
             view: Vec::new(),
             in_flight: Vec::new(),
             suspects: BTreeSet::new(),
-            refused: BTreeSet::new(),
+            refused: Vec::new(),
             handed_out: BTreeSet::new(),
             failed: BTreeMap::new(),
             sources: BTreeMap::new(),
@@ -339,7 +340,7 @@ impl Model {
     ) {
         let partner = started.partner;
         self.suspects.remove(&partner);
-        self.refused.remove(&partner);
+        self.refused.retain(|id| *id != partner);
         self.failed.remove(&partner);
         self.ended(false);
         let received = match self.settings.pulls() {
@@ -400,11 +401,41 @@ impl Model {
         } else if known && failure == Failure::Broken {
             self.suspects.insert(partner);
         } else if known {
-            self.refused.insert(partner);
+            self.refuse(partner);
         }
         if self.view.is_empty() {
             self.forgive();
         }
+    }
+
+    fn refuse(&mut self, partner: u8) {
+        if !self.refused.contains(&partner) {
+            self.refused.push(partner);
+        }
+    }
+
+    pub fn reconsidered(&mut self) {
+        if !self.refused.is_empty() {
+            self.refused.remove(0);
+        }
+    }
+
+    /// Whether exchange `id` may be made with `partner` instead.
+    pub fn may_be_with(&self, id: ExchangeId, partner: u8) -> bool {
+        let mut of_rounds = self.in_flight.iter().filter(|e| e.round.is_some());
+        let is_free = partner != OURSELVES && !self.is_under_way_with(partner);
+        is_free && of_rounds.any(|e| e.id == id)
+    }
+
+    /// The exchange was refused, and another takes its place. Returns the round.
+    pub fn replaced(&mut self, refused: &Started, by: u8) -> Option<u64> {
+        if self.knows(refused.partner) {
+            self.refuse(refused.partner);
+        }
+        if refused.round == Some(self.rounds) {
+            self.tried.insert(by);
+        }
+        refused.round
     }
 
     /// With nobody left, all may come back, and at once.

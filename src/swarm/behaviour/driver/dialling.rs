@@ -493,7 +493,7 @@ mod tests {
         Endpoint, multiaddr::Protocol, transport::PortUse, transport::TransportError,
     };
     use libp2p_identity::Keypair;
-    use libp2p_swarm::ToSwarm;
+    use libp2p_swarm::{ConnectionDenied, ToSwarm};
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
@@ -811,6 +811,79 @@ mod tests {
         });
         assert!(down, "nobody was told");
         assert_eq!(driver.links.usable(&peer), Some(id(1)));
+    }
+
+    /// dcutr takes a while; and where nobody is wanted, or nothing comes of it, the circuit is let go.
+    #[test]
+    fn a_circuit_is_left_open_for_a_direct_connection_and_no_longer() {
+        for neighbours in [0, 1] {
+            let config = Config::local().with_relayed(true);
+            let mut driver = driver(config.with_neighbours(neighbours));
+            let peer = put_behind(&mut driver, PeerId::random(), 1)[0];
+            let (dial, to, addresses) = dials(&mut driver).remove(0);
+            assert_eq!(to, peer);
+            let released = |driver: &mut Driver<Random>| {
+                let actions = drain(driver).into_iter();
+                let to_handlers = actions.filter_map(|action| match action {
+                    ToSwarm::NotifyHandler { event, .. } => Some(event),
+                    _ => None,
+                });
+                to_handlers
+                    .filter(|c| matches!(c, Command::NotifyIdle))
+                    .count()
+            };
+            let address = addresses[0].clone().with(Protocol::P2p(peer));
+            connect(&mut driver, peer, dial, address);
+            let (_, request, _) = sent(&drain(&mut driver))[0];
+            driver.on_outcome(peer, dial, request, Ok(Response::empty()), SECOND);
+            assert_eq!(released(&mut driver), 1 - neighbours);
+            let wake = driver.next_wake().expect("rounds, and the end of the wait");
+            assert!(wake <= 6 * SECOND, "{wake:?}");
+            driver.links.end_waits(6 * SECOND - Duration::from_nanos(1));
+            assert_eq!(released(&mut driver), 0, "too early");
+            driver.links.end_waits(6 * SECOND);
+            assert_eq!(released(&mut driver), 1, "kept for nothing");
+            driver.links.end_waits(7 * SECOND);
+            assert_eq!((released(&mut driver), driver.links.next_end()), (0, None));
+        }
+    }
+
+    /// A guard of this swarm denies each dial, and somebody is connected who would do for ever.
+    #[test]
+    fn who_was_denied_has_another_chance_although_there_are_others() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let records = [1, 2].map(|at| {
+            let keypair = Keypair::generate_ed25519();
+            let home = Multiaddr::empty().with(Protocol::Memory(at));
+            Record::sign(&keypair, 1, &[home]).expect("signing works")
+        });
+        let [connected, denied] = [0, 1].map(|at| records[at].peer_id());
+        driver.init(records);
+        connect(&mut driver, connected, id(1), somewhere());
+        let (mut dials, mut now) = (0, SECOND);
+        for _ in 0..60 {
+            driver.advance(now);
+            let actions = drain(&mut driver);
+            for (on, outbound, _) in sent(&actions) {
+                driver.on_outcome(connected, on, outbound, Ok(Response::empty()), now);
+            }
+            for action in actions {
+                let ToSwarm::Dial { opts } = action else {
+                    continue;
+                };
+                dials += 1;
+                let cause = ConnectionDenied::new("too many connections");
+                let failure = DialFailure {
+                    peer_id: Some(denied),
+                    error: &DialError::Denied { cause },
+                    connection_id: opts.connection_id(),
+                };
+                driver.on_dial_failure(failure, now);
+            }
+            now = driver.next_wake().map_or(now, |at| at.max(now));
+        }
+        assert!(driver.gossip.view().contains(&denied));
+        assert!(dials > 3, "{dials} dials");
     }
 
     /// The answer to such a proposal is lost with its connection.
