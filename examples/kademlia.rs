@@ -2,7 +2,7 @@
 //! full the routing tables are, what the seed has to do, and what is found when it is gone. See
 //! `docs/kademlia.md`.
 //!
-//! `cargo run --release --example kademlia` takes some 3 minutes; with `-- --quick`, one. What
+//! `cargo run --release --example kademlia` takes some 7 minutes; with `-- --quick`, one. What
 //! makes a DHT of the behaviours is in `kademlia/node.rs`.
 
 mod kademlia {
@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     faster: u32,
 
-    /// How many rounds are measured after the last join [default: 50; with --quick 20]
+    /// How many rounds are measured after the last join [default: 150; with --quick 20]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
 
@@ -82,7 +82,7 @@ impl Arguments {
             records: count(self.records, unless_quick(20, 10)),
             every: Duration::from_secs(self.every.into()) / self.faster,
             timing: Timing::faster(self.faster),
-            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 50 }),
+            rounds: self.rounds.unwrap_or(if self.quick { 20 } else { 150 }),
             identify: !self.without_identify,
             seed: self.seed,
         }

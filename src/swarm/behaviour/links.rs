@@ -231,14 +231,15 @@ impl Links {
         answer: Option<bool>,
         rng: &mut R,
     ) {
+        // The direct connection may have closed meanwhile.
+        let direct = self.connections.is_direct(&peer);
+        if answer == Some(true) && !direct {
+            self.dissolve(peer);
+        }
+        let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.settle(peer, answer, network, rng) {
             Settled::Unchanged => {}
-            // The direct connection has closed meanwhile.
-            Settled::Up(_) if !self.connections.is_direct(&peer) => {
-                self.neighbours.remove(&peer);
-                self.dissolve(peer);
-            }
             Settled::Up(gave_way) => self.take_turns(gave_way, peer),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),

@@ -123,6 +123,8 @@ struct World {
     dials_failed: u32,
     messages_lost: u32,
     connections_lost: u32,
+    /// Whose neighbours are whom, by the events.
+    told: BTreeSet<(usize, PeerId)>,
     /// How often a neighbour gave way to a fresh one.
     rotations: u32,
     /// The most connections that a node has had at once.
@@ -182,6 +184,7 @@ impl World {
             dials_failed: 0,
             messages_lost: 0,
             connections_lost: 0,
+            told: BTreeSet::new(),
             rotations: 0,
             most_connections: 0,
         };
@@ -328,11 +331,12 @@ impl World {
                     driver.publisher.handle().is_contacted(&peer),
                     "a neighbour of whom there is only hearsay"
                 );
+                assert!(self.told.insert((node, peer)), "it was one before");
             }
-            ToSwarm::GenerateEvent(Event::NeighbourDown {
-                reason: NeighbourDownReason::Rotated,
-                ..
-            }) => self.rotations += 1,
+            ToSwarm::GenerateEvent(Event::NeighbourDown { peer, reason }) => {
+                self.rotations += u32::from(reason == NeighbourDownReason::Rotated);
+                assert!(self.told.remove(&(node, peer)), "it was none before");
+            }
             ToSwarm::NotifyHandler {
                 handler: libp2p_swarm::NotifyHandler::One(id),
                 event,
@@ -756,6 +760,10 @@ impl World {
                 driver.links.is_settled(),
                 "{what}: a place is held for nothing"
             );
+            let told = self.told.iter().filter(|(whose, _)| *whose == node);
+            let told: BTreeSet<_> = told.map(|(_, peer)| *peer).collect();
+            let is: BTreeSet<_> = driver.links.neighbours().iter().copied().collect();
+            assert_eq!(told, is, "{what}: what {node} was told of its neighbours");
             let saved = driver.publisher.handle().contacted();
             assert!(!saved.is_empty(), "{what}: {node} has found nobody");
             let neighbours = driver.links.neighbours();
