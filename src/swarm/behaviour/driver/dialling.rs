@@ -328,6 +328,8 @@ impl<O: Overlay<Record>> Driver<O> {
         if let Some(refused) = self.links.exchanges.finish(id) {
             let failed = Outcome::Failed;
             self.candidates.ended(&refused.partner, failed, now);
+            // Perhaps it was asked on a connection that is gone.
+            self.links.settle(refused.partner, None, &mut self.rng);
             self.links.actions.emit(Event::ExchangeFailed {
                 peer: refused.partner,
                 error,
@@ -884,6 +886,43 @@ mod tests {
         }
         assert!(driver.gossip.view().contains(&denied));
         assert!(dials > 3, "{dials} dials");
+    }
+
+    /// Who was asked for an exchange has closed the connection, and may not be dialled again.
+    #[test]
+    fn nobody_is_waited_for_whom_another_was_asked_instead_of() {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let keypair = Keypair::generate_ed25519();
+        let (peer, other) = (keypair.public().to_peer_id(), PeerId::random());
+        driver.init([Record::sign(&keypair, 1, &[somewhere()]).expect("signing works")]);
+        connect(&mut driver, peer, id(1), somewhere());
+        driver.links.connections.mark_support(&peer, id(1), true);
+        driver.advance(SECOND);
+        let asked = sent(&drain(&mut driver));
+        assert_eq!(asked.len(), 1);
+        connect(&mut driver, other, id(2), relays_home());
+        driver.links.connections.mark_support(&other, id(2), true);
+        close(&mut driver, peer, id(1));
+        let dial = drain(&mut driver)
+            .iter()
+            .find_map(|action| match action {
+                ToSwarm::Dial { opts } => Some(opts.connection_id()),
+                _ => None,
+            })
+            .expect("another connection");
+        let cause = ConnectionDenied::new("too many connections");
+        let failure = DialFailure {
+            peer_id: Some(peer),
+            error: &DialError::Denied { cause },
+            connection_id: dial,
+        };
+        driver.on_dial_failure(failure, SECOND);
+        let asked = sent(&drain(&mut driver));
+        let [(on, outbound, _)] = asked[..] else {
+            panic!("{asked:?}");
+        };
+        driver.on_outcome(other, on, outbound, Ok(Response::empty()), SECOND);
+        assert!(driver.links.is_settled());
     }
 
     /// The answer to such a proposal is lost with its connection.
