@@ -910,6 +910,40 @@ mod tests {
         );
     }
 
+    /// It was proposed on a direct connection; then that closed, and the request went through a relay.
+    #[test]
+    fn a_yes_through_a_relay_costs_nobody_its_place() {
+        let config = Config::local().with_relayed(true).with_neighbours(2);
+        let mut driver = driver(config.with_neighbour_rotation(Some(1)));
+        let yes = || Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        let peers: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
+        for (number, peer) in peers.iter().enumerate() {
+            connect(&mut driver, *peer, id(number), relays_home());
+            driver.advance(SECOND);
+            let (on, outbound, _) = sent(&drain(&mut driver))[0];
+            driver.on_outcome(*peer, on, outbound, Ok(yes()), SECOND);
+        }
+        assert_eq!(driver.links.neighbours(), &peers[..2]);
+        let mut rng = StdRng::seed_from_u64(1);
+        (0..2).for_each(|_| driver.links.begin_round(&mut rng));
+        drain(&mut driver);
+
+        let third = peers[2];
+        connect(&mut driver, third, id(3), behind(PeerId::random()));
+        let exchange = driver.gossip.exchange_with(third, SECOND);
+        driver.carry_out(exchange.expect("none is in flight"), None, SECOND);
+        let (on, _, proposal) = sent(&drain(&mut driver))[0];
+        assert_eq!((on, proposal), (id(2), Proposal::Welcome), "it is due");
+        close(&mut driver, third, id(2));
+        let (on, outbound, proposal) = sent(&drain(&mut driver))[0];
+        assert_eq!((on, proposal), (id(3), Proposal::None));
+        driver.on_outcome(third, on, outbound, Ok(yes()), SECOND);
+        assert_eq!(driver.links.neighbours(), &peers[..2]);
+    }
+
     #[test]
     fn what_carries_other_connections_is_closed_after_them() {
         let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));
