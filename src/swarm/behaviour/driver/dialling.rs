@@ -489,9 +489,7 @@ impl<O: Overlay<Record>> Driver<O> {
 mod tests {
     use std::{collections::BTreeSet, io};
 
-    use libp2p_core::{
-        Endpoint, multiaddr::Protocol, transport::PortUse, transport::TransportError,
-    };
+    use libp2p_core::{multiaddr::Protocol, transport::TransportError};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{ConnectionDenied, ToSwarm};
     use rand::{SeedableRng, rngs::StdRng};
@@ -500,20 +498,13 @@ mod tests {
     use crate::{
         overlay::random::Random,
         swarm::{
+            behaviour::driver::testing::{SECOND, closed, dialled, drain, driver},
             config::Config,
             handler::{Command, InboundId, OutboundId},
             pruning::Pruning,
             wire::{Proposal, Request, Response},
         },
     };
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn driver(config: Config) -> Driver<Random> {
-        let overlay = Random::for_view_size(config.gossip().view_size());
-        let rng = StdRng::seed_from_u64(1);
-        Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
-    }
 
     fn relays_home() -> Multiaddr {
         "/ip4/127.0.0.1/tcp/9".parse().expect("a multiaddr")
@@ -541,42 +532,15 @@ mod tests {
     }
 
     fn connect(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, address: Multiaddr) {
-        let endpoint = ConnectedPoint::Dialer {
-            address,
-            role_override: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        let event = ConnectionEstablished {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            failed_addresses: &[],
-            other_established: 0,
-        };
-        driver.on_connection_established(event, SECOND);
+        dialled(driver, peer, id, address, SECOND);
     }
 
     fn close(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId) {
-        let endpoint = ConnectedPoint::Listener {
-            local_addr: Multiaddr::empty(),
-            send_back_addr: Multiaddr::empty(),
-        };
-        let event = ConnectionClosed {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            cause: None,
-            remaining_established: 0,
-        };
-        driver.on_connection_closed(event, SECOND);
+        closed(driver, peer, id, SECOND);
     }
 
     fn id(number: usize) -> ConnectionId {
         ConnectionId::new_unchecked((1 << 41) + number)
-    }
-
-    fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
-        std::iter::from_fn(|| driver.links.actions.pop()).collect()
     }
 
     /// The dials that the driver wants now: where the swarm is told to go.
