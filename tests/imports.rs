@@ -98,6 +98,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/driver/dialling", 12),
     ("swarm/behaviour/driver/finding", 12),
     ("swarm/behaviour/driver/outcomes", 12),
+    ("swarm/behaviour/driver/testing", 12),
     ("swarm/behaviour/world", 12),
     ("swarm/behaviour", 12),
     ("fuzzing", 13),

@@ -4,6 +4,8 @@
 mod dialling;
 mod finding;
 mod outcomes;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -363,11 +365,11 @@ impl<O: Overlay<Record>> Driver<O> {
 
 #[cfg(test)]
 mod tests {
-    use libp2p_core::{ConnectedPoint, Endpoint, multiaddr::Protocol, transport::PortUse};
+    use libp2p_core::{ConnectedPoint, multiaddr::Protocol};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{
         DialError, ListenError, NetworkBehaviour, ToSwarm,
-        behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure, ListenFailure},
+        behaviour::{ConnectionEstablished, DialFailure, ListenFailure},
         dial_opts::PeerCondition,
     };
 
@@ -375,55 +377,22 @@ mod tests {
     use crate::{
         overlay::{basalt::Basalt, random::Random},
         sampling::Selection,
-        swarm::{behaviour::event::ExchangeError, handler::OutboundId},
+        swarm::{
+            behaviour::{
+                driver::testing::{SECOND, came, closed, dialled, drain, driver},
+                event::ExchangeError,
+            },
+            handler::OutboundId,
+        },
         view::Descriptor,
     };
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn driver(config: Config) -> Driver<Random> {
-        let overlay = Random::for_view_size(config.gossip().view_size());
-        let rng = StdRng::seed_from_u64(1);
-        Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
-    }
 
     fn address() -> Multiaddr {
         Multiaddr::empty().with(Protocol::Memory(1))
     }
 
     fn established(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
-        let endpoint = ConnectedPoint::Dialer {
-            address: address(),
-            role_override: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        let event = ConnectionEstablished {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            failed_addresses: &[],
-            other_established: 0,
-        };
-        driver.on_connection_established(event, now);
-    }
-
-    fn closed(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
-        let endpoint = ConnectedPoint::Listener {
-            local_addr: Multiaddr::empty(),
-            send_back_addr: Multiaddr::empty(),
-        };
-        let event = ConnectionClosed {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            cause: None,
-            remaining_established: 0,
-        };
-        driver.on_connection_closed(event, now);
-    }
-
-    fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
-        std::iter::from_fn(|| driver.links.actions.pop()).collect()
+        dialled(driver, peer, id, address(), now);
     }
 
     fn dial_of(actions: Vec<ToSwarm<Event, Command>>) -> Option<ConnectionId> {
@@ -1132,20 +1101,8 @@ mod tests {
     fn a_stranger_that_only_proposes_is_no_neighbour() {
         let mut driver = driver(Config::local());
         let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        let endpoint = ConnectedPoint::Listener {
-            local_addr: Multiaddr::empty(),
-            send_back_addr: Multiaddr::empty(),
-        };
-        driver.on_connection_established(
-            ConnectionEstablished {
-                peer_id: peer,
-                connection_id: connection,
-                endpoint: &endpoint,
-                failed_addresses: &[],
-                other_established: 0,
-            },
-            Duration::ZERO,
-        );
+        let nowhere = (Multiaddr::empty(), Multiaddr::empty());
+        came(&mut driver, peer, connection, nowhere, Duration::ZERO);
         let mut answer = |request: Request, now: Duration| {
             driver.on_request(peer, connection, InboundId(1), request, now);
             let answered = drain(&mut driver)
@@ -1381,20 +1338,9 @@ mod tests {
             );
             let home: Multiaddr = "/ip4/1.2.3.4/tcp/4001".parse().expect("a multiaddr");
             let victim = "/ip4/5.6.7.8/tcp/4001".parse().expect("a multiaddr");
-            let endpoint = ConnectedPoint::Listener {
-                local_addr: local.parse().expect("a multiaddr"),
-                send_back_addr: "/ip4/1.2.3.4/tcp/50000".parse().expect("a multiaddr"),
-            };
-            driver.on_connection_established(
-                ConnectionEstablished {
-                    peer_id: peer,
-                    connection_id: connection,
-                    endpoint: &endpoint,
-                    failed_addresses: &[],
-                    other_established: 0,
-                },
-                SECOND,
-            );
+            let local = local.parse().expect("a multiaddr");
+            let remote = "/ip4/1.2.3.4/tcp/50000".parse().expect("a multiaddr");
+            came(&mut driver, peer, connection, (local, remote), SECOND);
             let record = Record::sign(&keypair, 1, &[victim, home.clone()]);
             let mut request = Request::notice(Proposal::None);
             let Request::Exchange { gossip, .. } = &mut request else {

@@ -491,9 +491,7 @@ impl<O: Overlay<Record>> Driver<O> {
 mod tests {
     use std::{collections::BTreeSet, io};
 
-    use libp2p_core::{
-        Endpoint, multiaddr::Protocol, transport::PortUse, transport::TransportError,
-    };
+    use libp2p_core::{multiaddr::Protocol, transport::TransportError};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{ConnectionDenied, ToSwarm};
     use rand::{SeedableRng, rngs::StdRng};
@@ -502,20 +500,13 @@ mod tests {
     use crate::{
         overlay::random::Random,
         swarm::{
+            behaviour::driver::testing::{SECOND, closed, dialled, drain, driver},
             config::Config,
             handler::{Command, InboundId, OutboundId},
             pruning::Pruning,
             wire::{Proposal, Request, Response},
         },
     };
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    fn driver(config: Config) -> Driver<Random> {
-        let overlay = Random::for_view_size(config.gossip().view_size());
-        let rng = StdRng::seed_from_u64(1);
-        Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
-    }
 
     fn relays_home() -> Multiaddr {
         "/ip4/127.0.0.1/tcp/9".parse().expect("a multiaddr")
@@ -543,42 +534,15 @@ mod tests {
     }
 
     fn connect(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, address: Multiaddr) {
-        let endpoint = ConnectedPoint::Dialer {
-            address,
-            role_override: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        let event = ConnectionEstablished {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            failed_addresses: &[],
-            other_established: 0,
-        };
-        driver.on_connection_established(event, SECOND);
+        dialled(driver, peer, id, address, SECOND);
     }
 
     fn close(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId) {
-        let endpoint = ConnectedPoint::Listener {
-            local_addr: Multiaddr::empty(),
-            send_back_addr: Multiaddr::empty(),
-        };
-        let event = ConnectionClosed {
-            peer_id: peer,
-            connection_id: id,
-            endpoint: &endpoint,
-            cause: None,
-            remaining_established: 0,
-        };
-        driver.on_connection_closed(event, SECOND);
+        closed(driver, peer, id, SECOND);
     }
 
     fn id(number: usize) -> ConnectionId {
         ConnectionId::new_unchecked((1 << 41) + number)
-    }
-
-    fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
-        std::iter::from_fn(|| driver.links.actions.pop()).collect()
     }
 
     /// The dials that the driver wants now: where the swarm is told to go.
@@ -947,6 +911,40 @@ mod tests {
             matches!(proposed[..], [(_, _, Proposal::Needed)]),
             "{proposed:?}"
         );
+    }
+
+    /// It was proposed on a direct connection; then that closed, and the request went through a relay.
+    #[test]
+    fn a_yes_through_a_relay_costs_nobody_its_place() {
+        let config = Config::local().with_relayed(true).with_neighbours(2);
+        let mut driver = driver(config.with_neighbour_rotation(Some(1)));
+        let yes = || Response {
+            neighbour: true,
+            ..Response::empty()
+        };
+        let peers: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
+        for (number, peer) in peers.iter().enumerate() {
+            connect(&mut driver, *peer, id(number), relays_home());
+            driver.advance(SECOND);
+            let (on, outbound, _) = sent(&drain(&mut driver))[0];
+            driver.on_outcome(*peer, on, outbound, Ok(yes()), SECOND);
+        }
+        assert_eq!(driver.links.neighbours(), &peers[..2]);
+        let mut rng = StdRng::seed_from_u64(1);
+        (0..2).for_each(|_| driver.links.begin_round(&mut rng));
+        drain(&mut driver);
+
+        let third = peers[2];
+        connect(&mut driver, third, id(3), behind(PeerId::random()));
+        let exchange = driver.gossip.exchange_with(third, SECOND);
+        driver.carry_out(exchange.expect("none is in flight"), None, SECOND);
+        let (on, _, proposal) = sent(&drain(&mut driver))[0];
+        assert_eq!((on, proposal), (id(2), Proposal::Welcome), "it is due");
+        close(&mut driver, third, id(2));
+        let (on, outbound, proposal) = sent(&drain(&mut driver))[0];
+        assert_eq!((on, proposal), (id(3), Proposal::None));
+        driver.on_outcome(third, on, outbound, Ok(yes()), SECOND);
+        assert_eq!(driver.links.neighbours(), &peers[..2]);
     }
 
     #[test]
