@@ -10,6 +10,8 @@ mod attacks {
     pub mod table;
 }
 
+#[path = "shared/columns.rs"]
+mod columns;
 mod shared;
 
 use std::{path::PathBuf, process::ExitCode};

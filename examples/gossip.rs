@@ -14,6 +14,8 @@ mod gossip {
     pub mod topology;
 }
 
+#[path = "shared/columns.rs"]
+mod columns;
 #[expect(
     dead_code,
     reason = "real nodes have their own tasks, and are not simulated one per thread"

@@ -12,11 +12,11 @@ mod kademlia {
     pub mod table;
 }
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    time::Duration,
-};
+#[expect(dead_code, reason = "nothing is plotted")]
+#[path = "shared/output.rs"]
+mod output;
+
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use kademlia::{
@@ -24,6 +24,7 @@ use kademlia::{
     study::Study,
     table,
 };
+use output::print;
 
 /// Measures a DHT of nodes that know one seed, bootstrapped the usual way, and told of others by peer sampling.
 ///
@@ -109,12 +110,14 @@ async fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let study = arguments.study();
     allow_files(study.nodes);
-    print(&table::head(&study))?;
+    if !print(&format!("{}\n", table::head(&study)))? {
+        return Ok(());
+    }
     let mut all = Vec::new();
     for network in arguments.networks() {
         all.push(study.measure(network).await?);
     }
-    print(&table::written(&all))?;
+    print(&format!("{}\n", table::written(&all)))?;
     Ok(())
 }
 
@@ -127,10 +130,4 @@ fn allow_files(nodes: usize) {
         Ok(allowed) => eprintln!("kademlia: only {allowed} open files are allowed: see ulimit -n"),
         Err(error) => eprintln!("kademlia: open files: {error}"),
     }
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout();
-    writeln!(out, "{text}")?;
-    out.flush()
 }

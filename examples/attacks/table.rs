@@ -2,11 +2,15 @@
 
 use libp2p_peer_sampling::simulator::in_degrees;
 
-use crate::attacks::{
-    measure::{Attacked, CRASH, Candidate, Crashed, Network, PATIENCE, Scenario, What},
-    study::{
-        ATTACKED, CURVES, FEW_AND_MANY, Part, Study, attacks, candidates, fractions, lengths, sizes,
+use crate::{
+    attacks::{
+        measure::{Attacked, CRASH, Candidate, Crashed, Network, PATIENCE, Scenario, What},
+        study::{
+            ATTACKED, CURVES, FEW_AND_MANY, Part, Study, attacks, candidates, fractions, lengths,
+            sizes,
+        },
     },
+    columns::aligned,
 };
 
 /// Asked of the default: at most these shares of honest views, with 10 % and with 30 % attackers.
@@ -46,25 +50,6 @@ pub fn written(study: &Study, part: Part) -> String {
 }
 
 type Rows = Vec<Vec<String>>;
-
-/// Each column as wide as its widest cell, the first one to the left.
-fn aligned(rows: &Rows) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(column, (cell, &width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
-}
 
 fn names<const N: usize>(names: [&str; N]) -> Vec<String> {
     names.map(str::to_owned).to_vec()

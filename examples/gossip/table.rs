@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::gossip::{
-    gauge::{Count, Most},
-    ledger::Delivery,
-    node::{Keeps, Mesh},
-    study::{Bound, Crashed, HEALED_WITHIN, Measured, Plan},
-    topology::Topology,
+use crate::{
+    columns::aligned,
+    gossip::{
+        gauge::{Count, Most},
+        ledger::Delivery,
+        node::{Keeps, Mesh},
+        study::{Bound, Crashed, HEALED_WITHIN, Measured, Plan},
+        topology::Topology,
+    },
 };
 
 /// What all runs have in common.
@@ -150,25 +153,6 @@ fn section(title: &str, rows: Vec<Row>, names: &[&str]) -> String {
     let names = names.iter().map(|&name| name.to_owned()).collect();
     let rows: Vec<Row> = std::iter::once(names).chain(rows).collect();
     format!("\n{title}\n\n{}", aligned(&rows))
-}
-
-/// Each column as wide as its widest cell, the first one to the left.
-fn aligned(rows: &[Row]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Row| {
-        let cells = row.iter().zip(&widths).enumerate();
-        let cells = cells.map(|(column, (cell, &width))| match column {
-            0 => format!("{cell:<width$}"),
-            _ => format!("{cell:>width$}"),
-        });
-        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }
 
 fn connections(measured: &Measured) -> [Row; 2] {
