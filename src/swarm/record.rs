@@ -170,6 +170,11 @@ impl Peer for Record {
         found.or(self.said.prefixes)
     }
 
+    fn has_moved(&self, before: &Self) -> bool {
+        let is_new = |address| !before.addresses().contains(address);
+        self.seq() > before.seq() && self.addresses().iter().any(is_new)
+    }
+
     /// With its descriptor, for an age of 1 to 127.
     fn size(&self) -> usize {
         self.said.envelope.len() + DESCRIPTOR_BYTES
