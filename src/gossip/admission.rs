@@ -32,6 +32,8 @@ struct FailedPeer<P: Peer> {
     /// What the view held of it when it failed.
     known: Option<P>,
     failures: u32,
+    /// How many of these failures came after it had moved.
+    moves: u32,
     /// When it failed last.
     since: Duration,
     /// Until when it is not taken in.
@@ -39,15 +41,23 @@ struct FailedPeer<P: Peer> {
 }
 
 impl<P: Peer> FailedPeer<P> {
-    /// Whether `peer`, another copy of it, is kept out. It is not if it has moved: that it failed
-    /// where it was says nothing about where it is.
-    fn keeps_out(&self, peer: &P, now: Duration) -> bool {
-        let moved = self
-            .known
-            .as_ref()
-            .is_some_and(|known| peer.has_moved(known));
-        self.id == *peer.id() && now < self.until && !moved
+    /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where it was
+    /// says nothing about where it is: its pause is as long as if it had only failed after moves.
+    fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Duration) -> bool {
+        let known = self.known.as_ref();
+        let until = match known.is_some_and(|known| peer.has_moved(known)) {
+            true => self
+                .since
+                .saturating_add(pause(first, self.moves).min(longest)),
+            false => self.until,
+        };
+        self.id == *peer.id() && now < until.min(self.until)
     }
+}
+
+/// The first pause, doubled so many times.
+fn pause(first: Duration, doublings: u32) -> Duration {
+    first.saturating_mul(1 << doublings.min(30))
 }
 
 impl<P: Peer> Default for State<P> {
@@ -80,9 +90,12 @@ impl<P: Peer> Admission<P> {
         let failed = &mut self.state().failed;
         let at = failed.iter().position(|failed| failed.id == *id);
         let before = at.map(|at| failed.remove(at));
-        let failures = before.as_ref().map_or(0, |before| before.failures);
-        let known = known.cloned().or(before.and_then(|before| before.known));
-        let pause = first.saturating_mul(1 << failures.min(30)).min(longest);
+        let (failures, moves) = before.as_ref().map_or((0, 0), |b| (b.failures, b.moves));
+        let before = before.and_then(|before| before.known);
+        let moved = known.zip(before.as_ref());
+        let moved = moved.is_some_and(|(known, before)| known.has_moved(before));
+        let known = known.cloned().or(before);
+        let pause = pause(first, failures).min(longest);
         if failed.len() >= REMEMBERED_PER_PEER * config.view_size() {
             failed.remove(0);
         }
@@ -90,6 +103,7 @@ impl<P: Peer> Admission<P> {
             id: id.clone(),
             known,
             failures: failures.saturating_add(1),
+            moves: moves.saturating_add(u32::from(moved)),
             since: now,
             until: now.saturating_add(pause),
         });
@@ -134,11 +148,12 @@ impl<P: Peer> Admission<P> {
     }
 
     /// Whether the peer failed so shortly ago that it is not taken in.
-    fn in_quarantine(&self, peer: &P, now: Duration) -> bool {
-        let state = self.0.as_ref();
-        state.is_some_and(|state| {
-            let mut failed = state.failed.iter();
-            failed.any(|failed| failed.keeps_out(peer, now))
+    fn in_quarantine(&self, peer: &P, now: Duration, config: &Config) -> bool {
+        let failed = self.0.as_ref().map_or(&[][..], |state| &state.failed);
+        let pauses = config.quarantine().filter(|_| !failed.is_empty());
+        pauses.is_some_and(|pauses| {
+            let mut failed = failed.iter();
+            failed.any(|failed| failed.keeps_out(peer, pauses, now))
         })
     }
 
@@ -157,13 +172,7 @@ impl<P: Peer> Admission<P> {
         received: &mut Vec<Descriptor<P>>,
         (now, config): (Duration, &Config),
     ) {
-        if self
-            .0
-            .as_ref()
-            .is_some_and(|state| !state.failed.is_empty())
-        {
-            received.retain(|d| !self.in_quarantine(&d.peer, now));
-        }
+        received.retain(|d| !self.in_quarantine(&d.peer, now, config));
         let Some(Diversity {
             per_source,
             per_prefix,
@@ -380,16 +389,19 @@ mod tests {
         for minutes in [1, 2, 4, 8, 10, 10, 10, 10] {
             failed(&mut admission, PEER, now, &config);
             now += minutes * MINUTE;
-            assert!(admission.in_quarantine(&PEER, now - Duration::from_nanos(1)));
+            assert!(admission.in_quarantine(&PEER, now - Duration::from_nanos(1), &config));
             assert!(
-                !admission.in_quarantine(&PEER, now),
+                !admission.in_quarantine(&PEER, now, &config),
                 "after {minutes} minutes"
             );
         }
         for failures in 8..100 {
             failed(&mut admission, PEER, now, &config);
             now += 10 * MINUTE;
-            assert!(!admission.in_quarantine(&PEER, now), "{failures} failures");
+            assert!(
+                !admission.in_quarantine(&PEER, now, &config),
+                "{failures} failures"
+            );
         }
         failed(&mut admission, PEER, now, &config);
         // Told of by others, it is passed over; as a partner it may make good for it.
@@ -403,7 +415,7 @@ mod tests {
         );
         assert_eq!(received, [Descriptor::fresh(At(2, 1))]);
         admission.answered(&1);
-        assert!(!admission.in_quarantine(&PEER, now));
+        assert!(!admission.in_quarantine(&PEER, now, &config));
     }
 
     #[test]
@@ -415,34 +427,55 @@ mod tests {
         }
         admission.called(&1, NOW + MINUTE / 2, &config);
         assert!(
-            admission.in_quarantine(&PEER, NOW + MINUTE / 2),
+            admission.in_quarantine(&PEER, NOW + MINUTE / 2, &config),
             "too early"
         );
         let now = NOW + MINUTE;
         admission.called(&2, now, &config);
-        assert!(admission.in_quarantine(&PEER, now), "another has called");
+        assert!(
+            admission.in_quarantine(&PEER, now, &config),
+            "another has called"
+        );
         admission.called(&1, now, &config);
-        assert!(!admission.in_quarantine(&PEER, now));
+        assert!(!admission.in_quarantine(&PEER, now, &config));
         failed(&mut admission, PEER, now, &config);
-        assert!(admission.in_quarantine(&PEER, now + 15 * MINUTE));
-        assert!(!admission.in_quarantine(&PEER, now + 16 * MINUTE));
+        assert!(admission.in_quarantine(&PEER, now + 15 * MINUTE, &config));
+        assert!(!admission.in_quarantine(&PEER, now + 16 * MINUTE, &config));
     }
 
     #[test]
-    fn a_failed_peer_that_has_moved_is_taken_in_again() {
+    fn a_failed_peer_that_has_moved_waits_for_the_first_pause_only() {
         let config = Config::default().with_quarantine(Some((MINUTE, 60 * MINUTE)));
         let mut admission = Admission::new();
-        failed(&mut admission, PEER, NOW, &config);
-        assert!(!admission.in_quarantine(&At(1, 2), NOW));
-        failed(&mut admission, At(1, 2), NOW, &config);
-        for version in [1, 2] {
-            let old = At(1, version);
-            assert!(admission.in_quarantine(&old, NOW), "where it failed");
+        for _ in 0..6 {
+            failed(&mut admission, PEER, NOW, &config);
         }
-        assert!(!admission.in_quarantine(&At(1, 3), NOW));
-        // Of whom nothing was known, nothing can be new.
+        let now = NOW + MINUTE;
+        assert!(admission.in_quarantine(&At(1, 2), NOW, &config));
+        assert!(!admission.in_quarantine(&At(1, 2), now, &config));
+        assert!(
+            admission.in_quarantine(&PEER, now, &config),
+            "where it failed"
+        );
+        // Of a peer that nothing was known of, nothing can be new.
         admission.failed(&9, None, (NOW, &config));
-        assert!(admission.in_quarantine(&At(9, 9), NOW));
+        admission.failed(&9, None, (NOW, &config));
+        assert!(admission.in_quarantine(&At(9, 9), now, &config));
+    }
+
+    #[test]
+    fn a_peer_that_moves_and_fails_waits_twice_as_long_each_time() {
+        let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
+        let (mut admission, mut now) = (Admission::new(), NOW);
+        for (version, minutes) in [1, 2, 4, 8, 10, 10].into_iter().enumerate() {
+            let version = version as u32;
+            failed(&mut admission, At(1, version), now, &config);
+            now += minutes * MINUTE;
+            let moved = At(1, version + 1);
+            let early = now - Duration::from_nanos(1);
+            assert!(admission.in_quarantine(&moved, early, &config));
+            assert!(!admission.in_quarantine(&moved, now, &config));
+        }
     }
 
     #[test]
@@ -455,16 +488,16 @@ mod tests {
         for peer in 0..=most {
             failed(&mut admission, At(peer, 1), NOW, &config);
         }
-        let held = (0..=most).filter(|peer| admission.in_quarantine(&At(*peer, 1), NOW));
+        let held = (0..=most).filter(|peer| admission.in_quarantine(&At(*peer, 1), NOW, &config));
         assert_eq!(held.count() as u32, most);
-        assert!(!admission.in_quarantine(&At(0, 1), NOW));
+        assert!(!admission.in_quarantine(&At(0, 1), NOW, &config));
     }
 
     #[test]
     fn without_settings_nobody_is_kept_out() {
         let mut admission = Admission::new();
         failed(&mut admission, PEER, NOW, &Config::default());
-        assert!(!admission.in_quarantine(&PEER, NOW));
+        assert!(!admission.in_quarantine(&PEER, NOW, &Config::default()));
         assert!(admission.0.is_none(), "no memory either");
     }
 }

@@ -421,6 +421,12 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 self.driver.note_overload(now);
             }
             self.driver.advance(now);
+            if let Some(seq) = self.driver.take_outbid() {
+                tracing::debug!(seq, "Others have a later record of this node");
+                if let Some(record) = self.local.outbid(seq) {
+                    self.driver.gossip.set_local(Some(record));
+                }
+            }
             if let Some(event) = self.local.poll(now) {
                 self.driver.links.actions.emit(event);
             }

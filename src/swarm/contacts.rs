@@ -192,7 +192,7 @@ impl Contact {
 
 fn newer<'a>(one: Option<&'a Record>, other: Option<&'a Record>) -> Option<&'a Record> {
     match (one, other) {
-        (Some(one), Some(other)) if other.seq() > one.seq() => Some(other),
+        (Some(one), Some(other)) if other.supersedes(one) => Some(other),
         (Some(one), _) => Some(one),
         (None, other) => other,
     }

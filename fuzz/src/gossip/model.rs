@@ -49,6 +49,8 @@ struct Failed {
     times: u32,
     /// The version that the view had when it failed.
     version: Option<u8>,
+    /// How often it had moved when it failed again.
+    moves: u32,
     since: Duration,
     until: Duration,
 }
@@ -394,9 +396,12 @@ impl Model {
                 let pause = first.saturating_mul(2u32.pow((times - 1).min(30)));
                 let entry = self.view.iter().find(|d| d.peer.id == partner);
                 let version = entry.map(|d| d.peer.version);
+                let known = before.and_then(|failed| failed.version);
+                let moved = version > known && known.is_some();
                 let failed = Failed {
                     times,
-                    version: version.or(before.and_then(|failed| failed.version)),
+                    version: version.or(known),
+                    moves: before.map_or(0, |failed| failed.moves) + u32::from(moved),
                     since: now,
                     until: now.saturating_add(pause.min(longest)),
                 };
@@ -643,7 +648,14 @@ impl Model {
         let quarantined = |peer: &Host| {
             self.failed.get(&peer.id).is_some_and(|failed| {
                 let moved = failed.version.is_some_and(|version| peer.version > version);
-                now < failed.until && !moved
+                let pause = self
+                    .settings
+                    .quarantine
+                    .map_or(Duration::ZERO, |(first, _)| {
+                        first.saturating_mul(2u32.pow(failed.moves.min(30)))
+                    });
+                let rested = failed.since.saturating_add(pause) <= now;
+                now < failed.until && !(moved && rested)
             })
         };
         let mut admitted: Vec<Entry> = received

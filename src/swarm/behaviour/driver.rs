@@ -80,6 +80,8 @@ pub(super) struct Driver<O> {
     /// Until when this node is too busy to tell whether others answer.
     overloaded_until: Duration,
     leaving: Option<Leaving>,
+    /// The largest number that others' copies of this node's own record have, if it is larger than its own.
+    outbid_by: Option<u64>,
     rng: StdRng,
 }
 
@@ -122,6 +124,7 @@ impl<O: Overlay<Record>> Driver<O> {
             blocked_for: quarantine.map_or(BLOCKED, |(first, _)| first.max(BLOCKED)),
             unreconsidered: 0,
             leaving: None,
+            outbid_by: None,
             rng,
         })
     }
@@ -170,6 +173,12 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn publish(&self) {
         self.publisher.publish(self.gossip.view());
+    }
+
+    /// The number that this node's next record has to exceed: others have one of it with that number,
+    /// from before its clock was set back, or before it was restarted. Once for each.
+    pub(super) fn take_outbid(&mut self) -> Option<u64> {
+        self.outbid_by.take()
     }
 
     // ---- What is due ----
@@ -333,8 +342,12 @@ impl<O: Overlay<Record>> Driver<O> {
                 let gossip = if notice {
                     Response::empty().gossip
                 } else {
+                    let rival = self.hear_first_hand(&peer, &mut gossip.descriptors);
+                    let rival = rival.filter(|_| gossip.pull);
                     self.note_contact(peer, connection, &gossip.descriptors, now);
-                    let response = self.gossip.handle_request(&peer, gossip, now);
+                    let mut response = self.gossip.handle_request(&peer, gossip, now);
+                    // Before all others, which have to make room for it.
+                    response.descriptors.splice(0..0, rival);
                     self.publish();
                     self.links.actions.emit(Event::Exchanged {
                         peer,
@@ -688,9 +701,9 @@ mod tests {
     }
 
     /// Somebody goes on and on about the dead, each time at another address. They are left alone for
-    /// ever longer, and in the end for good.
+    /// ever longer, up to the longest pause.
     #[test]
-    fn nobody_is_redialled_before_its_backoff_ends_and_in_the_end_nobody_is() {
+    fn nobody_is_redialled_before_its_backoff_ends() {
         let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
         let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
         // Who is left with nobody forgives all.
@@ -716,8 +729,9 @@ mod tests {
             times.extend(dialled.contains(&peer).then_some(second));
         }
         let pauses: Vec<_> = times.windows(2).map(|times| times[1] - times[0]).collect();
-        assert_eq!(pauses.len(), 5, "{times:?}");
-        for (pause, least) in pauses.iter().zip([20, 40, 80, 80, 80]) {
+        assert!((24..=26).contains(&pauses.len()), "{times:?}");
+        let least = [20, 40].into_iter().chain(std::iter::repeat(80));
+        for (pause, least) in pauses.iter().zip(least) {
             assert!((least..least + 5).contains(pause), "{times:?}");
         }
     }

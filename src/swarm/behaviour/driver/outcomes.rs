@@ -87,6 +87,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
         self.leave_out_the_blocked(&mut gossip.descriptors, now);
+        self.hear_first_hand(&peer, &mut gossip.descriptors);
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         self.candidates.ended(&peer, Outcome::Met, now);
@@ -126,6 +127,32 @@ impl<O: Overlay<Record>> Driver<O> {
         });
     }
 
+    /// What `peer` has sent: what it says of itself counts, whatever number others' copies have. Returns the
+    /// one that this node holds, if its number is larger: the peer is to be told, and then outbids it. So
+    /// does this node, when the peer has a copy of its own record with a larger number.
+    pub(super) fn hear_first_hand(
+        &mut self,
+        peer: &PeerId,
+        descriptors: &mut [Descriptor<Record>],
+    ) -> Option<Descriptor<Record>> {
+        let known = self.gossip.view().get(peer);
+        let mut rival = None;
+        for descriptor in descriptors {
+            let record = &mut descriptor.peer;
+            if record.peer_id() == *peer {
+                *record = record.first_hand();
+                rival = known.filter(|known| known.peer.seq() > record.seq());
+            } else if record.peer_id() == self.local {
+                let own = self.gossip.local();
+                let is_rival = own.is_none_or(|own| *own != *record && own.seq() <= record.seq());
+                if is_rival {
+                    self.outbid_by = self.outbid_by.max(Some(record.seq()));
+                }
+            }
+        }
+        rival.cloned()
+    }
+
     /// The networks of a peer are where it was found, whatever its record says first; and it does not help
     /// to leave that record out.
     fn locate(
@@ -158,8 +185,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let own = descriptors.iter().map(|d| &d.peer);
-        let own = own.filter(|record| record.peer_id() == peer);
-        let own = own.max_by_key(|record| record.seq());
+        let own = own.filter(|record| record.peer_id() == peer).last();
         let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
         let place = self.links.connections.place(&peer, connection);
         let kept = |peer: &PeerId| self.links.is_neighbour(peer);
