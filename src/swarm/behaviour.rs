@@ -12,6 +12,7 @@ mod exchanges;
 mod links;
 mod local;
 mod neighbours;
+mod probes;
 mod relays;
 mod seeds;
 #[cfg(test)]
@@ -418,7 +419,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             }
             let now = self.now();
             if self.timer_at.is_some_and(|at| now > at + LATE) {
-                self.driver.note_overload(now);
+                self.driver.note_trouble(now);
             }
             self.driver.advance(now);
             if let Some(seq) = self.driver.take_outbid() {

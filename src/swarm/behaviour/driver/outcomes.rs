@@ -91,6 +91,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         self.candidates.ended(&peer, Outcome::Met, now);
+        self.recalled.remove(&id);
         if let Some(seed) = self
             .links
             .exchanges
@@ -204,7 +205,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
         let failure = match self.links.exchanges.is_waiting(id) {
-            true if now < self.overloaded_until => Failure::Refused,
+            true if now < self.in_trouble_until => Failure::Refused,
             // Nobody has opened the door in all that time: that is no exchange that broke.
             true => Failure::Unreachable,
             false => Failure::Broken,
@@ -214,10 +215,16 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
         let failure = match failure {
-            Failure::Broken if now < self.overloaded_until => Failure::Refused,
+            Failure::Broken if now < self.in_trouble_until => Failure::Refused,
             // Nobody has signed that it is there: or whoever made that up would have it shut out.
             Failure::Unreachable if self.is_candidate(id) => Failure::Refused,
             failure => failure,
+        };
+        let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+        // Nobody has told of a peer that is recalled, so nobody is to be kept from telling of it.
+        let failure = match self.recalled.remove(&id) {
+            true => Failure::Refused,
+            false => failure,
         };
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
@@ -225,14 +232,14 @@ impl<O: Overlay<Record>> Driver<O> {
                 // that are not wanted.
                 let in_vain = matches!(
                     error,
-                    ExchangeError::NotDialled(NotDialled::InVain)
-                        | ExchangeError::RelayFull(_)
+                    ExchangeError::NotDialled(
+                        NotDialled::InVain | NotDialled::NoTransport | NotDialled::NoAddress
+                    ) | ExchangeError::RelayFull(_)
                         | ExchangeError::Blocked
                 );
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
-                let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
                 if dead || (failed.removed && !in_vain) {
                     self.publisher
                         .contacts(|contacts| contacts.failed(&failed.partner));
