@@ -5,6 +5,7 @@ pub(crate) mod event;
 
 mod actions;
 mod candidates;
+mod confirmations;
 mod connections;
 mod dials;
 mod driver;

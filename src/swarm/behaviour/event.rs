@@ -413,6 +413,9 @@ pub enum NeighbourDownReason {
     /// It was a neighbour for longest, and gave way to a fresh one: see
     /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
     Rotated,
+    /// It has not answered: neither an exchange in time, nor twice in a row whether it is still a
+    /// neighbour. Its process may be stopped, or the way to it lost.
+    Unresponsive,
     /// The application has removed it: see [`Behaviour::remove`](crate::Behaviour::remove).
     Removed,
     /// It said goodbye.
