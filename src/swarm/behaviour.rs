@@ -14,6 +14,7 @@ mod local;
 mod neighbours;
 mod relays;
 mod seeds;
+mod warnings;
 #[cfg(test)]
 mod world;
 
@@ -44,6 +45,7 @@ use crate::{
             driver::Driver,
             event::{Event, SeedError},
             local::LocalRecord,
+            warnings::Warnings,
         },
         config::{Config, ConfigError},
         counters::Counters,
@@ -52,6 +54,7 @@ use crate::{
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
         shared::Shared,
+        wire::Request,
     },
 };
 
@@ -102,6 +105,7 @@ pub struct Behaviour<O = AnyOverlay> {
     shared: Arc<Shared>,
     local: LocalRecord,
     driver: Driver<O>,
+    warnings: Warnings,
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
@@ -172,6 +176,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
             shared: Arc::new(shared),
             local,
             driver,
+            warnings: Warnings::default(),
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
@@ -272,7 +277,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.
     /// Other nodes may bring it back.
     pub fn remove(&mut self, peer: &PeerId) -> bool {
-        self.driver.remove(peer)
+        let removed = self.driver.remove(peer);
+        tracing::debug!(%peer, removed, "The application does not want the peer");
+        removed
     }
 
     /// Says goodbye to every connected peer that speaks the protocol, so that they forget this node
@@ -285,6 +292,13 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// The application is about to be told of `event`.
+    fn on_event(&mut self, event: &Event) {
+        let now = self.now();
+        let tally = &self.shared.tally;
+        self.warnings.on_event(event, &self.protocol, tally, now);
     }
 
     /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
@@ -382,6 +396,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         let (driver, connection) = (&mut self.driver, connection_id);
         match event {
             ToBehaviour::Request(id, request) => {
+                if matches!(request, Request::Goodbye) {
+                    tracing::debug!(%peer, "The peer said goodbye, and leaves the view");
+                }
                 driver.on_request(peer, connection, id, request, now)
             }
             ToBehaviour::Outcome(id, result) => {
@@ -408,6 +425,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         loop {
             if let Some(action) = self.driver.links.actions.pop() {
                 match &action {
+                    ToSwarm::GenerateEvent(event) => self.on_event(event),
                     ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
                     ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
                         self.driver.links.fellow.tells(*peer_id, address.clone());
