@@ -122,7 +122,7 @@ pub use swarm::{
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
     counters::{Counters, Reason},
-    handle::{Handle, Samples},
+    handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,

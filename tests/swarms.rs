@@ -16,8 +16,8 @@ use libp2p::{
     swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason, NotAdmitted,
-    OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
+    Behaviour, BehaviourGone, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason,
+    NotAdmitted, OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
     gossip::config::Propagation,
     simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
@@ -171,7 +171,7 @@ async fn basalt_joins_gives_out_samples_and_forgets_the_dead() {
     .await;
     assert_sound(&nodes);
     let peers: BTreeSet<PeerId> = nodes.iter().map(|node| node.node.peer_id).collect();
-    let samples = nodes[1].handle.samples().take(3);
+    let samples = nodes[1].handle.fresh_samples().take(3);
     for sample in samples.collect::<Vec<_>>().await {
         assert!(peers.contains(&sample.peer_id()));
     }
@@ -496,7 +496,7 @@ async fn a_node_without_an_address_says_so_and_takes_part_unseen() {
 #[tokio::test]
 async fn handles_sample_from_another_task_and_streams_end_with_the_swarm() {
     let nodes = star(5, config);
-    let mut samples = nodes[0].handle.samples();
+    let mut samples = nodes[0].handle.fresh_samples();
     let reader = tokio::spawn(async move {
         let mut seen = BTreeSet::new();
         while let Some(record) = samples.next().await {
@@ -515,6 +515,28 @@ async fn handles_sample_from_another_task_and_streams_end_with_the_swarm() {
     let seen = reader.await.expect("no panic");
     assert_eq!(seen.len(), 4);
     assert_eq!(handle.view_len(), 4, "the last view stays");
+}
+
+#[tokio::test]
+async fn a_handle_waits_for_the_join_goes_on_with_samples_and_knows_neighbours_and_counters() {
+    let lonely = Sampling::start(config());
+    let waiting = lonely.handle.joined();
+    let nodes = star(5, config);
+    for node in &nodes {
+        node.handle.joined().await.expect("the swarm runs");
+    }
+    views_hold(&nodes, 4).await;
+    let handle = nodes[0].handle.clone();
+    // Far more than there are peers: they repeat.
+    let samples: Vec<_> = handle.samples().take(200).collect().await;
+    let peers: BTreeSet<PeerId> = samples.iter().map(|record| record.peer_id()).collect();
+    assert_eq!((samples.len(), peers.len()), (200, 4));
+    eventually("it has neighbours", || !handle.neighbours().is_empty()).await;
+    assert!(handle.counters().requests_sent > 0);
+
+    stop([lonely]).await;
+    assert_eq!(waiting.await, Err(BehaviourGone));
+    stop(nodes).await;
 }
 
 /// What was saved before a restart is enough to come back: no seeds.

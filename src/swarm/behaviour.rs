@@ -171,6 +171,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let start = Instant::now();
         let period = config.gossip().period();
         let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
+        driver.publisher.share_counters(shared.tally.clone());
         let mut behaviour = Self {
             protocol: config.protocol()?,
             shared: Arc::new(shared),
@@ -209,7 +210,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.gossip.local()
     }
 
-    /// The neighbours: peers that both ends keep connected.
+    /// The neighbours: peers that both ends keep connected. For other tasks:
+    /// [`Handle::neighbours`].
     pub fn neighbours(&self) -> &[PeerId] {
         self.driver.links.neighbours()
     }
@@ -297,6 +299,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// The application is about to be told of `event`.
     fn on_event(&mut self, event: &Event) {
         let now = self.now();
+        let publisher = &self.driver.publisher;
+        match event {
+            Event::Exchanged { .. } => publisher.note_exchange(),
+            Event::NeighbourUp { .. } | Event::NeighbourDown { .. } => {
+                publisher.set_neighbours(self.driver.links.neighbours());
+            }
+            _ => {}
+        }
         let tally = &self.shared.tally;
         self.warnings.on_event(event, &self.protocol, tally, now);
     }
