@@ -116,8 +116,8 @@ pub use swarm::{
     behaviour::{
         Behaviour,
         event::{
-            Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, NotDialled,
-            SeedError,
+            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
+            NotDialled, SeedError,
         },
     },
     config::{Config, ConfigError, PROTOCOL_NAME},

@@ -9,6 +9,7 @@ mod connections;
 mod dials;
 mod driver;
 mod exchanges;
+mod isolation;
 mod links;
 mod local;
 mod neighbours;
@@ -44,6 +45,7 @@ use crate::{
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
+            isolation::Isolation,
             local::LocalRecord,
             warnings::Warnings,
         },
@@ -106,6 +108,9 @@ pub struct Behaviour<O = AnyOverlay> {
     local: LocalRecord,
     driver: Driver<O>,
     warnings: Warnings,
+    isolation: Isolation,
+    /// Whether it has taken leave, and takes no part any more.
+    leaving: bool,
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
@@ -178,6 +183,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
             local,
             driver,
             warnings: Warnings::default(),
+            isolation: Isolation::default(),
+            leaving: false,
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
@@ -289,11 +296,17 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// depends on it. From now on this behaviour takes no part any more.
     pub fn leave(&mut self) {
         let now = self.now();
+        self.leaving = true;
         self.driver.leave(now);
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn is_isolated(&self) -> bool {
+        let knows_nobody = self.driver.gossip.view().is_empty();
+        knows_nobody && self.driver.links.neighbours().is_empty() && !self.leaving
     }
 
     /// The application is about to be told of `event`.
@@ -304,6 +317,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Event::Exchanged { .. } => publisher.note_exchange(),
             Event::NeighbourUp { .. } | Event::NeighbourDown { .. } => {
                 publisher.set_neighbours(self.driver.links.neighbours());
+            }
+            Event::SeedFailed { address, error } => {
+                self.isolation.seed_failed(format!("{address}: {error}"));
             }
             _ => {}
         }
@@ -452,10 +468,19 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             if let Some(event) = self.local.poll(now) {
                 self.driver.links.actions.emit(event);
             }
+            let isolated = self.is_isolated();
+            let seeds = self.driver.seeds.addresses().count();
+            if let Some(event) = self.isolation.poll(isolated, seeds, now) {
+                self.driver.links.actions.emit(event);
+            }
             if !self.driver.links.actions.is_empty() {
                 continue;
             }
-            let wakes = [self.driver.next_wake(), self.local.next_wake()];
+            let wakes = [
+                self.driver.next_wake(),
+                self.local.next_wake(),
+                self.isolation.next_wake(),
+            ];
             let wake = wakes.into_iter().flatten().min();
             if self.timer_at != wake {
                 self.timer_at = wake;
@@ -506,6 +531,44 @@ mod tests {
     use futures::task::noop_waker;
 
     use super::*;
+
+    /// All events that are there now, after `later`.
+    fn events(behaviour: &mut Behaviour, later: Duration) -> Vec<Event> {
+        behaviour.start = behaviour.start.checked_sub(later).expect("an old clock");
+        let waker = noop_waker();
+        let mut events = Vec::new();
+        while let Poll::Ready(action) = behaviour.poll(&mut Context::from_waker(&waker)) {
+            if let ToSwarm::GenerateEvent(event) = action {
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn a_node_that_knows_nobody_says_so_until_it_has_left() {
+        let keypair = Keypair::generate_ed25519();
+        for left in [false, true] {
+            let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+            let isolated = |behaviour: &mut Behaviour, later| {
+                let events = events(behaviour, later);
+                events
+                    .iter()
+                    .any(|event| matches!(event, Event::Isolated(_)))
+            };
+            assert!(!isolated(&mut behaviour, Duration::ZERO));
+            assert!(behaviour.timer_at.is_some(), "nothing wakes it");
+            if left {
+                behaviour.leave();
+            }
+            assert_eq!(isolated(&mut behaviour, Duration::from_secs(11)), !left);
+            assert!(
+                !isolated(&mut behaviour, Duration::from_secs(11)),
+                "again at once"
+            );
+            assert_eq!(isolated(&mut behaviour, Duration::from_secs(300)), !left);
+        }
+    }
 
     /// The swarm tells what one behaviour says to all of them, to that one too.
     #[test]
