@@ -114,7 +114,7 @@ pub use swarm::generated as pb;
 pub use swarm::{
     address::Scope,
     behaviour::{
-        Behaviour,
+        Behaviour, Restored,
         event::{
             Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
             NotDialled, SeedError,

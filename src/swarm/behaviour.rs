@@ -260,27 +260,25 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
-    /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
-    /// address in scope, this node itself and peers already known are passed over.
+    /// [`Record::envelope`]s, as far as there is room. An envelope that is not a valid record is
+    /// refused, and the others come in all the same. Records without an address in scope, this node
+    /// itself and peers already known are passed over.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
-    ///
-    /// # Errors
-    ///
-    /// The [`RecordError`] of the first envelope that is not a valid record. Those before it are in
-    /// the view, it and those after it are not.
-    pub fn init(
-        &mut self,
-        envelopes: impl IntoIterator<Item = Vec<u8>>,
-    ) -> Result<usize, RecordError> {
-        let mut records = Vec::new();
-        let checked = envelopes.into_iter().try_for_each(|envelope| {
-            records.extend(self.shared.verifier.check(envelope)?);
-            Ok(())
-        });
-        let count = self.driver.init(records);
-        checked.map(|()| count)
+    pub fn init(&mut self, envelopes: impl IntoIterator<Item = Vec<u8>>) -> Restored {
+        let (mut records, mut refused) = (Vec::new(), Vec::new());
+        for (index, envelope) in envelopes.into_iter().enumerate() {
+            match self.shared.verifier.check(envelope) {
+                Ok(record) => records.extend(record),
+                Err(error) => {
+                    tracing::debug!(index, %error, "A saved record is refused");
+                    refused.push((index, error));
+                }
+            }
+        }
+        let entered = self.driver.init(records);
+        Restored { entered, refused }
     }
 
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.
@@ -337,6 +335,16 @@ impl<O: Overlay<Record>> Behaviour<O> {
             wanted || (!relayed && self.driver.links.is_neighbour(peer)),
         )
     }
+}
+
+/// What came of the records that were given to [`Behaviour::init`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Restored {
+    /// How many peers came into the view.
+    pub entered: usize,
+    /// The envelopes that are not valid records: which of those given, from 0, and why.
+    pub refused: Vec<(usize, RecordError)>,
 }
 
 impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
@@ -532,6 +540,15 @@ mod tests {
 
     use super::*;
 
+    fn behaviour(keypair: &Keypair) -> Behaviour {
+        Behaviour::new(keypair, Config::local()).expect("valid settings")
+    }
+
+    fn record(keypair: &Keypair, address: &str) -> Record {
+        let address = address.parse().expect("a multiaddr");
+        Record::sign(keypair, 1, &[address]).expect("signing works")
+    }
+
     /// All events that are there now, after `later`.
     fn events(behaviour: &mut Behaviour, later: Duration) -> Vec<Event> {
         behaviour.start = behaviour.start.checked_sub(later).expect("an old clock");
@@ -546,10 +563,38 @@ mod tests {
     }
 
     #[test]
+    fn a_bad_saved_record_is_refused_and_the_others_come_in() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let mut saved: Vec<_> = (0..12)
+            .map(|port| {
+                record(
+                    &Keypair::generate_ed25519(),
+                    &format!("/memory/{}", port + 1),
+                )
+            })
+            .map(|record| record.envelope().to_vec())
+            .collect();
+        *saved[0].last_mut().expect("a signature") ^= 1;
+        saved[7].clear();
+        let restored = behaviour.init(saved);
+        assert_eq!((restored.entered, behaviour.view_len()), (10, 10));
+        assert!(
+            matches!(
+                &restored.refused[..],
+                [
+                    (0, RecordError::Signature),
+                    (7, RecordError::NotProtobuf(_) | RecordError::PayloadType)
+                ]
+            ),
+            "{restored:?}"
+        );
+    }
+
+    #[test]
     fn a_node_that_knows_nobody_says_so_until_it_has_left() {
         let keypair = Keypair::generate_ed25519();
         for left in [false, true] {
-            let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+            let mut behaviour = behaviour(&keypair);
             let isolated = |behaviour: &mut Behaviour, later| {
                 let events = events(behaviour, later);
                 events
@@ -573,8 +618,7 @@ mod tests {
     /// The swarm tells what one behaviour says to all of them, to that one too.
     #[test]
     fn our_own_announcements_are_no_candidates() {
-        let keypair = Keypair::generate_ed25519();
-        let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
         let [found, told] = [1, 2].map(|_| PeerId::random());
         let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
         let actions = &mut behaviour.driver.links.actions;
