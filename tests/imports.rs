@@ -90,6 +90,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/behaviour/actions", 9),
     ("swarm/behaviour/candidates", 9),
     ("swarm/behaviour/dials", 9),
+    ("swarm/behaviour/identity", 9),
     ("swarm/behaviour/isolation", 9),
     ("swarm/behaviour/local", 9),
     ("swarm/behaviour/neighbours", 9),

@@ -578,6 +578,43 @@ async fn a_node_comes_back_by_the_records_it_has_saved() {
 }
 
 #[tokio::test]
+async fn a_node_with_another_keypair_than_its_swarms_is_in_no_view_and_told_when_it_dials_itself() {
+    let signer = Keypair::generate_ed25519();
+    let (swarm, address) = swarm(Keypair::generate_ed25519(), NEVER, |_| {
+        Behaviour::new(&signer, config()).expect("valid settings")
+    });
+    let signer = swarm.behaviour().local_peer_id();
+    assert_ne!(signer, *swarm.local_peer_id());
+    let mut wrong = Node::spawn(swarm, address.clone());
+
+    let mut other = Sampling::start(config().with_seeds([address.clone()]));
+    let mut exchanges = 0;
+    let exchanged = |event| {
+        exchanges += u32::from(matches!(event, Event::Exchanged { .. }));
+        (exchanges == 5).then_some(())
+    };
+    other.event("five exchanges", exchanged).await;
+    assert_eq!(
+        other.handle.view_len(),
+        0,
+        "nobody can dial it by its record"
+    );
+
+    let dial = wrong.ask(move |swarm| swarm.dial(address));
+    dial.await.expect("it has an address");
+    let told = |event| match event {
+        Event::WrongKeypair { signer, swarm } => Some((signer, swarm)),
+        _ => None,
+    };
+    let told = wrong.event("an error", told).await;
+    assert_eq!(told, (signer, wrong.peer_id));
+    let record = wrong.ask(|swarm| swarm.behaviour().local_record().is_some());
+    assert!(!record.await, "it is advertised");
+    wrong.stop().await;
+    stop([other]).await;
+}
+
+#[tokio::test]
 async fn seeds_come_and_go() {
     let node = Sampling::start(config());
     let seed: Multiaddr = "/memory/1099511627777".parse().expect("a multiaddr");

@@ -9,6 +9,7 @@ mod connections;
 mod dials;
 mod driver;
 mod exchanges;
+mod identity;
 mod isolation;
 mod links;
 mod local;
@@ -45,6 +46,7 @@ use crate::{
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
+            identity::{Identity, misnamed},
             isolation::Isolation,
             local::LocalRecord,
             warnings::Warnings,
@@ -58,6 +60,7 @@ use crate::{
         shared::Shared,
         wire::Request,
     },
+    view::Descriptor,
 };
 
 /// Timers are not made for eternity; waking up for nothing once a day costs nothing.
@@ -109,6 +112,7 @@ pub struct Behaviour<O = AnyOverlay> {
     driver: Driver<O>,
     warnings: Warnings,
     isolation: Isolation,
+    identity: Identity,
     /// Whether it has taken leave, and takes no part any more.
     leaving: bool,
     start: Instant,
@@ -119,7 +123,8 @@ pub struct Behaviour<O = AnyOverlay> {
 impl Behaviour {
     /// A behaviour with the overlay that `config` names, see [`Config::with_overlay`].
     ///
-    /// `keypair` is the swarm's own: it signs this node's record.
+    /// `keypair` is the swarm's own: it signs this node's record. With another nobody can dial this
+    /// node; see [`local_peer_id`](Self::local_peer_id).
     ///
     /// # Errors
     ///
@@ -180,6 +185,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let mut behaviour = Self {
             protocol: config.protocol()?,
             shared: Arc::new(shared),
+            identity: Identity::new(local.peer_id()),
             local,
             driver,
             warnings: Warnings::default(),
@@ -210,6 +216,28 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whom this behaviour signs for: the owner of the keypair that it was built with. The swarm has
+    /// to be built with the same, and tells no behaviour which it has: compare, or have
+    /// `SwarmBuilder::with_behaviour` hand in its own.
+    ///
+    /// ```
+    /// use libp2p::{SwarmBuilder, identity::Keypair, noise, tcp, yamux};
+    /// use libp2p_peer_sampling::{Behaviour, Config};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
+    ///     .with_tokio()
+    ///     .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
+    ///     .with_behaviour(|keypair| Behaviour::new(keypair, Config::local()))?
+    ///     .build();
+    /// assert_eq!(swarm.behaviour().local_peer_id(), *swarm.local_peer_id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn local_peer_id(&self) -> PeerId {
+        self.local.peer_id()
     }
 
     /// This node's own record as others get it; `None` while it does not advertise itself.
@@ -302,6 +330,27 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.start.elapsed()
     }
 
+    /// Takes out what a peer sends as its own and another has signed: nobody who dials the signer
+    /// there gets through. `request`: every request has its sender's own record, if it has one; not
+    /// every answer has, so there the place must be the very address that this node has dialled.
+    fn pass_over_misnamed(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        descriptors: &mut Vec<Descriptor<Record>>,
+        request: bool,
+    ) {
+        let mut place = self.driver.links.connections.place(&peer, connection);
+        place.host = place.host.filter(|_| request);
+        if let Some(signer) = misnamed(peer, place, descriptors)
+            && signer != self.local.peer_id()
+        {
+            descriptors.remove(0);
+            let now = self.now();
+            self.warnings.misnamed(peer, signer, now);
+        }
+    }
+
     fn is_isolated(&self) -> bool {
         let knows_nobody = self.driver.gossip.view().is_empty();
         knows_nobody && self.driver.links.neighbours().is_empty() && !self.leaving
@@ -388,9 +437,15 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         let now = self.now();
+        if let Some(wrong) = self.identity.on_swarm_event(&event) {
+            self.driver.gossip.set_local(None);
+            self.driver.links.actions.emit(wrong);
+        }
         if self.local.on_swarm_event(&event) {
             self.driver.dials.set_own(self.local.addresses());
-            if let Some(record) = self.local.renew(now) {
+            if let Some(record) = self.local.renew(now)
+                && !self.identity.is_wrong()
+            {
                 self.driver.gossip.set_local(record);
             }
         }
@@ -424,15 +479,25 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         peer: PeerId,
         connection_id: ConnectionId,
-        event: THandlerOutEvent<Self>,
+        mut event: THandlerOutEvent<Self>,
     ) {
         let now = self.now();
+        match &mut event {
+            ToBehaviour::Request(_, Request::Exchange { gossip, .. }) => {
+                self.pass_over_misnamed(peer, connection_id, &mut gossip.descriptors, true);
+            }
+            ToBehaviour::Request(_, Request::Goodbye) => {
+                tracing::debug!(%peer, "The peer said goodbye, and leaves the view");
+            }
+            ToBehaviour::Outcome(_, Ok(response)) => {
+                let descriptors = &mut response.gossip.descriptors;
+                self.pass_over_misnamed(peer, connection_id, descriptors, false);
+            }
+            _ => {}
+        }
         let (driver, connection) = (&mut self.driver, connection_id);
         match event {
             ToBehaviour::Request(id, request) => {
-                if matches!(request, Request::Goodbye) {
-                    tracing::debug!(%peer, "The peer said goodbye, and leaves the view");
-                }
                 driver.on_request(peer, connection, id, request, now)
             }
             ToBehaviour::Outcome(id, result) => {
@@ -537,8 +602,14 @@ impl<O> fmt::Debug for Behaviour<O> {
 #[cfg(test)]
 mod tests {
     use futures::task::noop_waker;
+    use libp2p_core::{ConnectedPoint, transport::ListenerId};
+    use libp2p_swarm::{
+        DialError,
+        behaviour::{ConnectionEstablished, DialFailure, NewListenAddr},
+    };
 
     use super::*;
+    use crate::swarm::{handler::InboundId, logged::logged, wire::Proposal};
 
     fn behaviour(keypair: &Keypair) -> Behaviour {
         Behaviour::new(keypair, Config::local()).expect("valid settings")
@@ -588,6 +659,108 @@ mod tests {
             ),
             "{restored:?}"
         );
+    }
+
+    /// Built with another keypair than its swarm's, a peer comes as one and signs as another.
+    #[test]
+    fn the_record_of_a_peer_that_signs_as_somebody_else_is_passed_over_with_a_warning() {
+        let [keypair, other] = [1, 2].map(|_| Keypair::generate_ed25519());
+        let signer = keypair.public().to_peer_id();
+        for (sender, right) in [(PeerId::random(), false), (signer, true)] {
+            let mut behaviour = behaviour(&Keypair::generate_ed25519());
+            let connection_id = ConnectionId::new_unchecked(1);
+            let [local_addr, send_back_addr] = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/50000"]
+                .map(|address| address.parse().expect("a multiaddr"));
+            behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: sender,
+                connection_id,
+                endpoint: &ConnectedPoint::Listener {
+                    local_addr,
+                    send_back_addr,
+                },
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+            let mut request = Request::notice(Proposal::None);
+            let Request::Exchange { gossip, .. } = &mut request else {
+                panic!("a notice is an exchange of nothing");
+            };
+            gossip.descriptors = vec![
+                Descriptor::fresh(record(&keypair, "/ip4/127.0.0.1/tcp/4001")),
+                Descriptor {
+                    peer: record(&other, "/ip4/127.0.0.1/tcp/4002"),
+                    age: 3,
+                },
+            ];
+            let event = ToBehaviour::Request(InboundId(1), request);
+            let lines = logged(|| {
+                behaviour.on_connection_handler_event(sender, connection_id, event);
+            });
+            let warned = |line: &String| line.starts_with("WARN") && line.contains("keypair");
+            assert_eq!(lines.iter().any(warned), !right, "{lines:?}");
+            let view = behaviour.handle();
+            assert_eq!(view.contains(&signer), right);
+            assert!(view.contains(&other.public().to_peer_id()));
+        }
+    }
+
+    /// Cyclon's answers do not have the sender's own record: the first may be young, and a
+    /// neighbour's on the same host.
+    #[test]
+    fn an_answer_that_begins_with_a_neighbour_on_the_same_host_is_taken() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let (peer, connection_id) = (PeerId::random(), ConnectionId::new_unchecked(1));
+        let dialled = |address: &str| ConnectedPoint::Dialer {
+            address: address.parse().expect("a multiaddr"),
+            role_override: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+            peer_id: peer,
+            connection_id,
+            endpoint: &dialled("/ip4/127.0.0.1/tcp/1"),
+            failed_addresses: &[],
+            other_established: 0,
+        }));
+        let left = |behaviour: &mut Behaviour, address, request| {
+            let neighbour = Keypair::generate_ed25519();
+            let mut descriptors = vec![Descriptor::fresh(record(&neighbour, address))];
+            behaviour.pass_over_misnamed(peer, connection_id, &mut descriptors, request);
+            descriptors.len()
+        };
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", false), 1);
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", true), 0);
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/1", false), 0);
+    }
+
+    #[test]
+    fn with_another_keypair_than_the_swarms_nothing_is_advertised() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let listens = |behaviour: &mut Behaviour, addr: &str| {
+            let addr = addr.parse().expect("a multiaddr");
+            let listener_id = ListenerId::next();
+            let event = NewListenAddr {
+                listener_id,
+                addr: &addr,
+            };
+            behaviour.on_swarm_event(FromSwarm::NewListenAddr(event));
+        };
+        listens(&mut behaviour, "/memory/1");
+        assert!(behaviour.local_record().is_some());
+        let (swarm, itself) = (PeerId::random(), "/memory/9".parse());
+        behaviour.on_swarm_event(FromSwarm::DialFailure(DialFailure {
+            peer_id: Some(swarm),
+            error: &DialError::LocalPeerId {
+                address: itself.expect("a multiaddr"),
+            },
+            connection_id: ConnectionId::new_unchecked(1),
+        }));
+        listens(&mut behaviour, "/memory/2");
+        assert!(behaviour.local_record().is_none());
+        let events = events(&mut behaviour, Duration::ZERO);
+        let wrong =
+            |event: &Event| matches!(event, Event::WrongKeypair { swarm: s, .. } if *s == swarm);
+        assert!(events.iter().any(wrong), "{events:?}");
     }
 
     #[test]

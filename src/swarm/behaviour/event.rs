@@ -94,6 +94,17 @@ pub enum Event {
     /// every 5 minutes while that stays so, also as a warning by `tracing`. The first node of a
     /// network is told, too, until somebody joins by it.
     Isolated(Isolated),
+    /// The behaviour was built with another keypair than its swarm's, so nobody can dial this node by
+    /// its record: from now on it is not advertised. An error in the program, said once, also as an
+    /// error by `tracing`, when the swarm happens to show who it is: it has dialled itself, or
+    /// listens at a relay. To find out in any case, compare
+    /// [`Behaviour::local_peer_id`](crate::Behaviour::local_peer_id).
+    WrongKeypair {
+        /// Whom the behaviour signs for.
+        signer: PeerId,
+        /// Who the swarm is.
+        swarm: PeerId,
+    },
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
     /// peer that would hear it.
     Left,

@@ -2,6 +2,7 @@
 
 use std::{mem, time::Duration};
 
+use libp2p_identity::PeerId;
 use libp2p_swarm::StreamProtocol;
 
 use crate::swarm::{
@@ -18,6 +19,7 @@ const QUIET: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     other_network: Quiet,
+    misnamed: Quiet,
     overloaded: Quiet,
     /// How many streams had been refused for overload at the last warning.
     overloads: u64,
@@ -49,6 +51,18 @@ impl Warnings {
                 self.overloaded(tally, now);
             }
             _ => {}
+        }
+    }
+
+    /// `peer` sends as its own a record that `signer` has signed.
+    pub(super) fn misnamed(&mut self, peer: PeerId, signer: PeerId, now: Duration) {
+        tracing::debug!(%peer, %signer, "A record is passed over: not signed by its sender");
+        if let Some(suppressed) = self.misnamed.take(now) {
+            tracing::warn!(
+                %peer, %signer, suppressed,
+                "A peer sends a record as its own that another key has signed: was its behaviour \
+                 built with another keypair than its swarm's?"
+            );
         }
     }
 
