@@ -56,11 +56,11 @@ use crate::{
 /// minute at a period of 10 s. These are even: n=30, v=30, identities, 6,000 samples of all nodes
 /// together have a chi-square of 29 (29 degrees of freedom).
 ///
-/// Whoever draws more often gets peers of the view, and those repeat: a slot keeps its peer for 2v
-/// rounds. A peer may hold several slots, and another none: a view holds 1-(1-1/n)^v of n peers,
-/// 65 % when v=n, 97 % when n=30 and v=100. The others are not drawn until a slot takes them.
-/// Measured, n=30, 10 draws per round for 60 rounds: 5 of 29 were never drawn with v=30, 2 with
-/// v=100; 0 and 0 within 500 rounds.
+/// A reader that draws more often gets peers of the view, and those repeat: a slot keeps its peer
+/// for 2v rounds. A peer may hold several slots, and another none: a view holds 1-(1-1/n)^v of n
+/// peers, 65 % when v=n, 97 % when n=30 and v=100. The others are not drawn until a slot takes
+/// them. Measured, n=30, 10 draws per round for 60 rounds: 5 of 29 were never drawn with v=30, 2
+/// with v=100; 0 and 0 within 500 rounds.
 #[derive(Clone)]
 pub struct Basalt {
     ranking: Ranking,

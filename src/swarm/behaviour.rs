@@ -218,9 +218,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
         &self.config
     }
 
-    /// Whom this behaviour signs for: the owner of the keypair that it was built with. The swarm has
-    /// to be built with the same, and tells no behaviour which it has: compare, or have
-    /// `SwarmBuilder::with_behaviour` hand in its own.
+    /// The id of the keypair that this behaviour was built with. The swarm must have the same
+    /// keypair, and it tells no behaviour its own. `SwarmBuilder::with_behaviour` hands in the
+    /// right one; a program that builds the two apart can compare:
     ///
     /// ```
     /// use libp2p::{SwarmBuilder, identity::Keypair, noise, tcp, yamux};
@@ -230,7 +230,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// let swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
     ///     .with_tokio()
     ///     .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
-    ///     .with_behaviour(|keypair| Behaviour::new(keypair, Config::local()))?
+    ///     .with_behaviour(|keypair| Ok(Behaviour::new(keypair, Config::local())?))?
     ///     .build();
     /// assert_eq!(swarm.behaviour().local_peer_id(), *swarm.local_peer_id());
     /// # Ok(())
@@ -330,9 +330,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.start.elapsed()
     }
 
-    /// Takes out what a peer sends as its own and another has signed: nobody who dials the signer
-    /// there gets through. `request`: every request has its sender's own record, if it has one; not
-    /// every answer has, so there the place must be the very address that this node has dialled.
+    /// Takes out a record that the peer sends as its own, and another key has signed: a dial to the
+    /// signer there finds the wrong peer. `request`: every request has its sender's own record, if
+    /// it has one. Not every answer has: there the record must name the address that was dialled.
     fn pass_over_misnamed(
         &mut self,
         peer: PeerId,

@@ -40,10 +40,10 @@ const WAITING: usize = 128;
 ///
 /// # When draws repeat
 ///
-/// Fresh peers come first: those that nobody was handed since they entered the view, and the samples
-/// that the overlay gives out. When these are used up, draws are uniform over the view, and repeat
-/// until an exchange brings others. How many fresh peers there are in a round, for all readers
-/// together, measured:
+/// Fresh peers come first: peers that no reader was handed since they entered the view, and the
+/// samples that the overlay gives out. When these are used up, draws are uniform over the view, and
+/// repeat until an exchange brings others. Fresh peers in a round, for all readers together,
+/// measured:
 ///
 /// | overlay | network | fresh per round | at a period of 10 s |
 /// |---|---|---|---|
@@ -51,8 +51,8 @@ const WAITING: usize = 128;
 /// | `Random`, c=30 | 30 nodes | 0: the view holds everybody | draws are uniform over all |
 /// | `Basalt` | any | 1/2 | 3 in a minute |
 ///
-/// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes slowly, so
-/// that whoever draws much more often than that misses the others: see [`Basalt`](crate::Basalt).
+/// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes
+/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
@@ -130,13 +130,14 @@ impl Handle {
     }
 
     /// Whether this node has joined: it has a neighbour, or it knows others and an exchange has
-    /// succeeded, whoever started it. It has not any more when its view becomes empty.
+    /// succeeded, started by either side. When its view becomes empty and it has no neighbour, it
+    /// has no longer joined.
     pub fn is_joined(&self) -> bool {
         self.lock().is_joined()
     }
 
-    /// Waits until this node [has joined](Self::is_joined); at once if it has already. Who waits for
-    /// ever finds out why by [`Event::Isolated`](crate::Event::Isolated) and
+    /// Waits until this node [has joined](Self::is_joined); ready at once if it has already. Why it
+    /// takes long is told by [`Event::Isolated`](crate::Event::Isolated) and
     /// [`Event::SeedFailed`](crate::Event::SeedFailed).
     ///
     /// # Errors
@@ -172,11 +173,11 @@ impl Handle {
     }
 
     /// An endless stream of peers, each as by [`select_peer`](Self::select_peer) with
-    /// [`Selection::Uniform`]: fresh ones first, and then [repeats](Self#when-draws-repeat). It ends
-    /// when the behaviour is gone.
+    /// [`Selection::Uniform`]: fresh ones first, and then [repeats](Self#when-draws-repeat). It
+    /// ends when the behaviour is gone.
     ///
-    /// It waits only while the view is empty, so the reader sets the pace: a loop that reads it needs
-    /// a pause of its own, or a `take`. For each peer once, as it comes, there is
+    /// It waits only while the view is empty, so the reader sets the pace: a loop that reads it
+    /// needs a pause of its own, or a `take`. For each peer once, as it comes, there is
     /// [`fresh_samples`](Self::fresh_samples).
     pub fn samples(&self) -> Samples {
         Samples(Waiting::new(self))
@@ -186,9 +187,9 @@ impl Handle {
     /// fresh, which may be for ever in a network that the view holds all of, and ends when the
     /// behaviour is gone. Every stream sees all of them; what others were handed does not matter.
     ///
-    /// Each peer of the view once, in random order, and from then on each peer once whenever it enters
-    /// the view. With an overlay that gives out samples itself, only these: with Basalt, one every
-    /// other round. The latest 128 are kept for a stream that nobody reads.
+    /// It has each peer of the view once, in random order, and from then on each peer once whenever
+    /// it enters the view. With an overlay that gives out samples itself, it has only these: with
+    /// Basalt, one every other round. The latest 128 are kept for a stream that nobody reads.
     pub fn fresh_samples(&self) -> FreshSamples {
         let waiting = Waiting::new(self);
         let mut state = self.lock();
@@ -261,7 +262,7 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// A place among those who wait for a change, as long as it is there.
+/// The id of a stream or future that waits for a change, as long as that is there.
 struct Waiting {
     handle: Handle,
     id: u64,
@@ -426,8 +427,8 @@ impl Publisher {
         self.change(|state| state.exchanged = !state.view.is_empty());
     }
 
-    /// Changes what handles see, and wakes all who wait for that; not under the lock, as they may
-    /// use the handle.
+    /// Changes what handles see, and wakes all streams and futures that wait for that. Not under
+    /// the lock: a waker may use the handle.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.0.lock();
         change(&mut state);

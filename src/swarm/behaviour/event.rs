@@ -94,15 +94,15 @@ pub enum Event {
     /// every 5 minutes while that stays so, also as a warning by `tracing`. The first node of a
     /// network is told, too, until somebody joins by it.
     Isolated(Isolated),
-    /// The behaviour was built with another keypair than its swarm's, so nobody can dial this node by
-    /// its record: from now on it is not advertised. An error in the program, said once, also as an
-    /// error by `tracing`, when the swarm happens to show who it is: it has dialled itself, or
-    /// listens at a relay. To find out in any case, compare
+    /// The behaviour was built with another keypair than its swarm's, so nobody can dial this node
+    /// by its record. From now on the record is not advertised. This is an error in the program,
+    /// told once, also as an error by `tracing`. It is noticed only when the swarm shows its id: it
+    /// has dialled itself, or listens at a relay. To find out in any case, compare
     /// [`Behaviour::local_peer_id`](crate::Behaviour::local_peer_id).
     WrongKeypair {
-        /// Whom the behaviour signs for.
+        /// The id of the keypair that signs the record.
         signer: PeerId,
-        /// Who the swarm is.
+        /// The id of the swarm.
         swarm: PeerId,
     },
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
@@ -121,7 +121,8 @@ pub struct NotAdvertising {
     pub addresses: Vec<(Multiaddr, NotAdmitted)>,
 }
 
-/// For how long this node has known nobody, and what it has tried. As text: what can be done about it.
+/// For how long this node has known nobody, and what it has tried. As text: what can be done about
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Isolated {

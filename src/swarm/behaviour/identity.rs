@@ -1,7 +1,8 @@
-//! Whether records are signed by whom the swarm authenticates: at this node, and at others.
+//! Whether records are signed with the key of the swarm that sends them: at this node, and at
+//! others.
 //!
-//! A behaviour is given a keypair, and never told the swarm's. One that was built with another signs
-//! a record that leads to a peer of another name: nobody who dials it gets through.
+//! A behaviour is given a keypair, and is never told the swarm's. If the two differ, its record
+//! leads to a peer with another id: every dial by that record finds the wrong peer.
 
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
@@ -58,10 +59,10 @@ impl Identity {
     }
 }
 
-/// Who has signed the first of `descriptors`, if `sender` sends it as its own, from `place`, although
-/// another has signed it: it is the only one of age 0, and names the place where the sender is. An
-/// honest sender that does not advertise itself may send somebody of age 0 first; rarely one who is
-/// at the same host.
+/// The signer of the first of `descriptors`, if `sender` sends it as its own although another key
+/// has signed it: it is the only one of age 0, and it names `place`, where the sender is. An honest
+/// sender that does not advertise itself may send another peer at age 0 first, but rarely one of
+/// its own host.
 pub(super) fn misnamed(
     sender: PeerId,
     place: Place<'_>,

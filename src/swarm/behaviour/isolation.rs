@@ -7,8 +7,8 @@ use crate::swarm::behaviour::event::{Event, Isolated};
 /// How long a node knows nobody before it says so. A guess: a seed that is there answers within a
 /// second or two, and siblings such as mDNS take a few.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long it is not said again, while it stays so or comes back. A guess: often enough to be seen in
-/// a log, and seldom enough for the first node of a network.
+/// The pause before the node says it again, while it stays so or comes back. A guess: often enough
+/// to be seen in a log, and seldom enough for the first node of a network.
 const QUIET: Duration = Duration::from_secs(5 * 60);
 
 /// Notes since when this node has known nobody.
@@ -27,7 +27,7 @@ impl Isolation {
         self.last_failure = Some(failure);
     }
 
-    /// Whether the node is `isolated`: no view, no neighbours, and it has not left. Says so when it is
+    /// `isolated`: the node has no view and no neighbours, and it has not left. Says so when it is
     /// time. To be called whenever that may have changed, and at [`Self::next_wake`].
     pub(super) fn poll(&mut self, isolated: bool, seeds: usize, now: Duration) -> Option<Event> {
         if !isolated {

@@ -14,8 +14,8 @@ use crate::swarm::{
 /// the application is not told again of the same refusal.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Turns events that call for an operator into warnings. At most one of each kind in [`QUIET`], with
-/// the number of those that were not said: others can cause as many as they like.
+/// Turns events that call for an operator into warnings. There is at most one of each kind in
+/// [`QUIET`], with the number of those left out: other nodes can cause as many as they like.
 #[derive(Debug, Default)]
 pub(super) struct Warnings {
     other_network: Quiet,
@@ -149,7 +149,7 @@ mod tests {
         }
         let later = warned(&mut warnings, &tally, event, QUIET + SECOND);
         assert!(later[0].contains("suppressed=3"), "{later:?}");
-        // Whoever is only not there is no operator's business.
+        // A seed that is only down is no operator's business.
         let absent = || Event::SeedFailed {
             address: "/memory/7".parse().expect("a multiaddr"),
             error: SeedError::Timeout,
