@@ -13,6 +13,8 @@ pub mod generated;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod limits;
+#[cfg(test)]
+pub(crate) mod logged;
 pub(crate) mod metered;
 pub(crate) mod policy;
 pub(crate) mod pruning;

@@ -366,7 +366,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
         listener: Observer::default(),
     });
     let init = swarm.behaviour_mut().sampling.init([hearsay]);
-    assert_eq!(init.expect("a good record"), 1);
+    assert_eq!(init.entered, 1);
     let mut node = Node::spawn(swarm, address);
     let mut met: BTreeMap<PeerId, usize> = BTreeMap::new();
     let (mut contacted, mut failed) = (Vec::new(), false);
