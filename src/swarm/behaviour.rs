@@ -225,7 +225,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
-    /// when the view is empty. A seed that is known already changes nothing.
+    /// when the view is empty. A seed that is known already, in either spelling, changes nothing.
     ///
     /// # Errors
     ///
@@ -235,7 +235,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.seeds.add(address, self.local.peer_id())
     }
 
-    /// Forgets a seed, as it was given; returns whether it was one. Peers learnt through it stay.
+    /// Forgets a seed, with or without `/p2p/<peer>` at the end; returns whether it was one. Peers
+    /// learnt through it stay.
     pub fn remove_seed(&mut self, address: &Multiaddr) -> bool {
         self.driver.seeds.remove(address)
     }
