@@ -18,5 +18,6 @@ pub(crate) mod policy;
 pub(crate) mod pruning;
 pub(crate) mod rate;
 pub(crate) mod record;
+pub(crate) mod registry;
 pub(crate) mod shared;
 pub(crate) mod wire;

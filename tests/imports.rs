@@ -66,6 +66,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("simulator/report", 9),
     ("simulator/rounds", 9),
     ("swarm", DECLARES),
+    ("swarm/registry", 1),
     ("swarm/address", 2),
     ("swarm/counters", 2),
     ("swarm/fellows", 2),
