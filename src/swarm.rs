@@ -1,6 +1,7 @@
 //! The libp2p part: the only place that knows libp2p, sockets and clocks.
 
 pub(crate) mod address;
+pub(crate) mod advertised;
 pub(crate) mod behaviour;
 pub(crate) mod config;
 pub(crate) mod contacts;

@@ -74,6 +74,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("swarm/limits", 2),
     ("swarm/pruning", 2),
     ("swarm/rate", 2),
+    ("swarm/advertised", 3),
     ("swarm/gate", 3),
     ("swarm/metered", 3),
     ("swarm/policy", 3),
