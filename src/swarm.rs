@@ -1,6 +1,7 @@
 //! The libp2p part: the only place that knows libp2p, sockets and clocks.
 
 pub(crate) mod address;
+pub(crate) mod advertised;
 pub(crate) mod behaviour;
 pub(crate) mod config;
 pub(crate) mod contacts;
@@ -20,5 +21,6 @@ pub(crate) mod policy;
 pub(crate) mod pruning;
 pub(crate) mod rate;
 pub(crate) mod record;
+pub(crate) mod registry;
 pub(crate) mod shared;
 pub(crate) mod wire;

@@ -31,7 +31,7 @@ use std::{
 
 use futures::FutureExt;
 use futures_timer::Delay;
-use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
+use libp2p_core::{Endpoint, Multiaddr, multiaddr::Protocol, transport::PortUse};
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrOfPeer,
@@ -44,7 +44,7 @@ use crate::{
     overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
-        address::{is_relayed, relay_of},
+        address::{is_relayed, relay_of, split_peer},
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
@@ -269,7 +269,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
-    /// when the view is empty. A seed that is known already changes nothing.
+    /// when the view is empty. A seed that is known already, in either spelling, changes nothing.
     ///
     /// # Errors
     ///
@@ -279,7 +279,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.seeds.add(address, self.local.peer_id())
     }
 
-    /// Forgets a seed, as it was given; returns whether it was one. Peers learnt through it stay.
+    /// Forgets a seed, with or without `/p2p/<peer>` at the end; returns whether it was one. Peers
+    /// learnt through it stay.
     pub fn remove_seed(&mut self, address: &Multiaddr) -> bool {
         self.driver.seeds.remove(address)
     }
@@ -416,13 +417,13 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        _: &[Multiaddr],
+        given: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let now = self.now();
         let addresses = self.driver.addresses_to_dial(connection, peer, now);
         self.shared.tally.addresses_dialled.add(addresses.len());
-        Ok(addresses)
+        Ok(peer.map_or_else(Vec::new, |peer| spelt_as_siblings(peer, addresses, given)))
     }
 
     fn handle_established_outbound_connection(
@@ -605,6 +606,20 @@ impl<O> fmt::Debug for Behaviour<O> {
             .field("links", &self.driver.links)
             .finish_non_exhaustive()
     }
+}
+
+/// `addresses` of `peer`, with `/p2p/<peer>` at their end, and without those that the dial has
+/// been `given`. The swarm compares texts, so it would dial an address in two spellings twice. Of
+/// the other behaviours, identify, Kademlia, mDNS and request-response return this spelling, and
+/// rendezvous returns its peers' own.
+fn spelt_as_siblings(
+    peer: PeerId,
+    addresses: Vec<Multiaddr>,
+    given: &[Multiaddr],
+) -> Vec<Multiaddr> {
+    let given: Vec<_> = given.iter().map(|address| split_peer(address).0).collect();
+    let others = addresses.into_iter().filter(|a| !given.contains(a));
+    others.map(|a| a.with(Protocol::P2p(peer))).collect()
 }
 
 #[cfg(test)]
@@ -822,5 +837,19 @@ mod tests {
         // mDNS, or whoever it is, says the same.
         assert!(tell(&mut behaviour, peer_id, &addr));
         assert!(tell(&mut behaviour, told, &address));
+    }
+    /// An application may name addresses itself, in either spelling, and ask for more.
+    #[test]
+    fn an_address_that_the_dial_names_is_not_added_in_another_spelling() {
+        let peer = PeerId::random();
+        let [one, other] = [1, 2].map(|port| Multiaddr::empty().with(Protocol::Memory(port)));
+        let full = |address: &Multiaddr| address.clone().with(Protocol::P2p(peer));
+        let known = || vec![one.clone(), other.clone()];
+        let all = [full(&one), full(&other)];
+        assert_eq!(spelt_as_siblings(peer, known(), &[]), all);
+        for given in [one.clone(), full(&one)] {
+            let added = spelt_as_siblings(peer, known(), &[given]);
+            assert_eq!(added, [full(&other)]);
+        }
     }
 }
