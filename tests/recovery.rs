@@ -10,15 +10,25 @@ mod churn {
     pub mod process;
 }
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use churn::{
     node::{self, Command, Failure, Look, Overlay, Settings},
     process::{Process, components, free_port, looks, until, within},
 };
-use common::raw::{pb, peer_record, signed};
-use libp2p::Multiaddr;
-use tokio::sync::{Mutex, MutexGuard};
+use common::{
+    raw::{pb, peer_record, signed},
+    swarms::{Node, PATIENCE, config},
+};
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, Swarm, SwarmBuilder, identity::Keypair, noise, swarm::SwarmEvent, tcp, yamux,
+};
+use libp2p_peer_sampling::{Behaviour, Event};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{sleep, timeout},
+};
 
 /// What makes this program a node: see [`node_process`].
 const NODE: &[&str] = &["--ignored", "--exact", "node_process", "--nocapture"];
@@ -72,8 +82,8 @@ async fn start_all(
     Ok(())
 }
 
-/// A node on a port where it can be started again, and `others` that have it as their seed. All know
-/// each other. The first is the seed.
+/// A node on a port where it can be started again, and `others` that have it as their seed. All
+/// know each other. The first is the seed.
 async fn network(seed: Settings, others: u64) -> Result<Vec<Process>, Failure> {
     let first = Process::start(NODE, seed.clone()).await?;
     let settings = Settings {
@@ -267,8 +277,8 @@ async fn node_whose_clock_was_set_back_is_found_at_its_new_address_basalt_quic()
 /// How often a node dials in vain before it gives up on a peer.
 const LAST_CHANCE: usize = 6;
 
-/// A node advertises a port that is closed, as behind a translator that has lost its mapping. It still
-/// dials the others, so they try to reach it again and again. Then the port opens.
+/// A node advertises a port that is closed, as behind a translator that has lost its mapping. It
+/// still dials the others, so they try to reach it again and again. Then the port opens.
 async fn node_comes_back_when_its_port_opens(
     transport: Transport,
     overlay: Overlay,
@@ -386,4 +396,114 @@ async fn stopped_nodes_are_no_neighbours_until_they_go_on_tcp() -> Result<(), Fa
 #[ignore = "waits for the mend"]
 async fn stopped_nodes_are_no_neighbours_until_they_go_on_quic() -> Result<(), Failure> {
     stopped_nodes_are_no_neighbours_until_they_go_on(Quic).await
+}
+
+// ---- Both dial at the same moment ----
+
+const PAIRS: usize = 30;
+
+/// A node that listens and has a record of another, and is not polled yet.
+fn prepared(transport: Transport) -> (Swarm<Behaviour>, Keypair) {
+    let keypair = Keypair::generate_ed25519();
+    let mut swarm = SwarmBuilder::with_existing_identity(keypair.clone())
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )
+        .expect("noise")
+        .with_quic()
+        .with_behaviour(|keypair| Behaviour::new(keypair, config()).expect("valid settings"))
+        .expect("infallible")
+        .build();
+    swarm.listen_on(transport.at(0)).expect("loopback");
+    (swarm, keypair)
+}
+
+/// Thirty pairs of nodes. The two of a pair know each other from the start, and nobody else, so
+/// they dial each other at once.
+async fn pairs_that_dial_each_other_end_with_one_connection(transport: Transport) {
+    let _alone = alone().await;
+    let mut pairs = Vec::new();
+    for _ in 0..PAIRS {
+        let mut pair = [prepared(transport), prepared(transport)];
+        let mut envelopes = Vec::new();
+        for (swarm, keypair) in &mut pair {
+            let address = loop {
+                if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
+                    break address;
+                }
+            };
+            envelopes.push(signed(keypair, &peer_record(keypair, &[&address])));
+        }
+        // Each is given the other's.
+        for ((swarm, _), envelope) in pair.iter_mut().zip(envelopes.into_iter().rev()) {
+            let taken = swarm.behaviour_mut().init([envelope]);
+            assert_eq!(taken.expect("a valid record"), 1);
+        }
+        pairs.push(pair);
+    }
+    let spawn = |(swarm, _): (Swarm<Behaviour>, Keypair)| {
+        let address = swarm.listeners().next().expect("it listens").clone();
+        Node::spawn(swarm, address)
+    };
+    let mut pairs: Vec<[Node; 2]> = pairs.into_iter().map(|pair| pair.map(spawn)).collect();
+
+    let look = |swarm: &mut Swarm<Behaviour>| {
+        let connections = swarm.network_info().connection_counters().num_established();
+        let behaviour = swarm.behaviour();
+        let neighbours = behaviour.neighbours().len();
+        (connections, neighbours, behaviour.handle().view_len())
+    };
+    let mut looks = Vec::new();
+    let settled = timeout(PATIENCE, async {
+        loop {
+            looks.clear();
+            for node in pairs.iter().flatten() {
+                looks.push(node.ask(look).await);
+            }
+            if looks.iter().all(|look| *look == (1, 1, 1)) {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let settled = settled.await;
+    let counted = |look: &(u32, usize, usize)| looks.iter().filter(|l| *l == look).count();
+    let counts: BTreeMap<_, _> = looks.iter().map(|look| (*look, counted(look))).collect();
+    let mut removed = Vec::new();
+    for node in pairs.iter_mut().flatten() {
+        while let Ok(event) = node.events.try_recv() {
+            if let Event::ExchangeFailed {
+                error,
+                removed: true,
+                ..
+            } = event
+            {
+                removed.push(error.to_string());
+            }
+        }
+    }
+    println!("{transport:?}: by connections, neighbours and peers in the view: {counts:?}");
+    assert!(removed.is_empty(), "{removed:?}, {counts:?}");
+    assert!(
+        settled.is_ok(),
+        "not every node has one connection, {counts:?}"
+    );
+    for node in pairs.into_iter().flatten() {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits for the mend"]
+async fn pairs_that_dial_each_other_end_with_one_connection_tcp() {
+    pairs_that_dial_each_other_end_with_one_connection(Tcp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits for the mend"]
+async fn pairs_that_dial_each_other_end_with_one_connection_quic() {
+    pairs_that_dial_each_other_end_with_one_connection(Quic).await;
 }
