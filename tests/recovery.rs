@@ -134,7 +134,7 @@ fn in_views(looks: &[Look], peer: &str) -> usize {
 #[tokio::test]
 async fn node_that_says_goodbye_is_forgotten_by_all() -> Result<(), Failure> {
     let _alone = alone().await;
-    let mut processes = network(Settings::new(0, Quic.at(0)), 2).await?;
+    let mut processes = network(Settings::new(0, vec![Quic.at(0)]), 2).await?;
     let leaving = processes.remove(0);
     let peer = leaving.peer.clone();
     leaving.quit().await?;
@@ -156,7 +156,7 @@ async fn restarted_seed_and_its_newcomers_join_the_others(
     let _alone = alone().await;
     let seed = Settings {
         overlay,
-        ..Settings::new(0, transport.at(free_port()?))
+        ..Settings::new(0, vec![transport.at(free_port()?)])
     };
     let mut processes = network(seed, 6).await?;
     let seed = processes.remove(0);
@@ -219,7 +219,7 @@ async fn node_whose_clock_was_set_back_is_found_at_its_new_address(
     let _alone = alone().await;
     let seed = Settings {
         overlay,
-        ..Settings::new(0, transport.at(0))
+        ..Settings::new(0, vec![transport.at(0)])
     };
     let mut processes = network(seed, 7).await?;
     let settings = Settings {
@@ -288,9 +288,9 @@ async fn node_comes_back_when_its_port_opens(
         overlay,
         // Nobody keeps a connection: whoever wants an exchange has to dial.
         neighbours: 0,
-        exchange_timeout: Duration::from_secs(1),
+        exchange_timeout: Some(Duration::from_secs(1)),
         quarantine: (Duration::from_millis(200), Duration::from_secs(1)),
-        ..Settings::new(0, transport.at(0))
+        ..Settings::new(0, vec![transport.at(0)])
     };
     let mut processes = network(seed, 7).await?;
     let address = transport.at(free_port()?);
@@ -346,8 +346,8 @@ async fn stopped_nodes_are_no_neighbours_until_they_go_on(
 ) -> Result<(), Failure> {
     let _alone = alone().await;
     let seed = Settings {
-        exchange_timeout: Duration::from_secs(1),
-        ..Settings::new(0, transport.at(0))
+        exchange_timeout: Some(Duration::from_secs(1)),
+        ..Settings::new(0, vec![transport.at(0)])
     };
     let mut processes = network(seed, 12).await?;
     let what = "nearly all places for neighbours are taken";

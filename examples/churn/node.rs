@@ -50,7 +50,8 @@ pub struct Settings {
     pub external: Vec<Multiaddr>,
     pub seeds: Vec<Multiaddr>,
     pub period: Duration,
-    pub exchange_timeout: Duration,
+    /// `None` for the library's.
+    pub exchange_timeout: Option<Duration>,
     pub quarantine: (Duration, Duration),
     pub overlay: Overlay,
     pub view_size: usize,
@@ -60,15 +61,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A node with rounds of 200 ms on one address of loopback.
-    pub fn new(key: u64, listen: Multiaddr) -> Self {
+    /// A node with rounds of 200 ms.
+    pub fn new(key: u64, listen: Vec<Multiaddr>) -> Self {
         Self {
             key,
-            listen: vec![listen],
+            listen,
             external: Vec::new(),
             seeds: Vec::new(),
             period: Duration::from_millis(200),
-            exchange_timeout: Duration::from_secs(5),
+            exchange_timeout: None,
             quarantine: (Duration::from_secs(1), Duration::from_secs(60)),
             overlay: Overlay::Random,
             view_size: 30,
@@ -90,7 +91,7 @@ impl Settings {
     }
 
     fn sampling(&self) -> Config {
-        Config::local()
+        let config = Config::local()
             .with_network("process")
             .with_overlay(match self.overlay {
                 Overlay::Random => OverlayKind::Random,
@@ -101,9 +102,12 @@ impl Settings {
             .with_fanout(self.fanout)
             .with_period(self.period)
             .with_eager_delay(self.period / 10)
-            .with_exchange_timeout(self.exchange_timeout)
             .with_quarantine(Some(self.quarantine))
-            .with_seeds(self.seeds.iter().cloned())
+            .with_seeds(self.seeds.iter().cloned());
+        match self.exchange_timeout {
+            Some(timeout) => config.with_exchange_timeout(timeout),
+            None => config,
+        }
     }
 }
 
