@@ -39,7 +39,7 @@ struct Arguments {
     seconds: f64,
 
     /// The time between two messages, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.4, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.3, value_parser = seconds)]
     message_every: f64,
 
     /// Where nodes listen
@@ -47,7 +47,7 @@ struct Arguments {
     transports: Transports,
 
     /// The time between two rounds, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.2, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
     period: f64,
 
     /// How many exchanges a node starts in each round
@@ -125,6 +125,7 @@ fn table(measured: &Measured) -> String {
     let Measured {
         replaced,
         messages,
+        unsent,
         expected,
         lost,
     } = measured;
@@ -133,6 +134,7 @@ fn table(measured: &Measured) -> String {
     let mut rows = vec![
         row("nodes replaced", *replaced),
         row("messages", *messages),
+        row("  not sent, for want of anybody", *unsent),
         row("deliveries expected", *expected),
         row("deliveries lost", lost.len()),
     ];

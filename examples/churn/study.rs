@@ -76,6 +76,8 @@ impl Plan {
 pub struct Measured {
     pub replaced: usize,
     pub messages: usize,
+    /// How many of them gossipsub did not take, for want of anybody to send them to.
+    pub unsent: usize,
     pub expected: usize,
     pub lost: Vec<Lost>,
 }
@@ -100,6 +102,8 @@ struct Life {
 struct Message {
     speaker: u64,
     sent: Instant,
+    /// Whether gossipsub took it.
+    published: bool,
 }
 
 struct Study<'a> {
@@ -192,13 +196,11 @@ impl Study<'_> {
         let speaker = &mut grown_up[speaker];
         let message = self.messages.len() as u64;
         let sent = Instant::now();
-        let published: bool = speaker.ask(&Command::Publish { message }).await?;
-        if !published {
-            tracing::warn!(speaker = speaker.settings.key, "Nobody is there to hear it");
-        }
+        let published = speaker.ask(&Command::Publish { message }).await?;
         self.messages.push(Message {
             speaker: speaker.settings.key,
             sent,
+            published,
         });
         Ok(())
     }
@@ -231,6 +233,7 @@ impl Study<'_> {
         let mut measured = Measured {
             replaced,
             messages: self.messages.len(),
+            unsent: self.messages.iter().filter(|m| !m.published).count(),
             ..Measured::default()
         };
         for (number, message) in (0..).zip(&self.messages) {
