@@ -71,7 +71,7 @@ pub struct Gossip<P: Peer, O, R> {
     schedule: Schedule<P::Id>,
     buffers: Buffers<P>,
     notes: Notes<P>,
-    admission: Admission<P::Id>,
+    admission: Admission<P>,
 }
 
 /// What became of an exchange that failed.
@@ -293,6 +293,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         now: Duration,
     ) -> Response<P> {
         self.notes.shows_life(from);
+        self.notes.accept(from);
+        self.admission.called(from, now, &self.config);
         let known = &request.descriptors;
         let buffer = request
             .pull
@@ -365,7 +367,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
             self.notes.refuse(partner.clone());
         }
         if dead {
-            self.admission.failed(&partner, now, &self.config);
+            let known = self.view.get(&partner).map(|d| &d.peer);
+            self.admission.failed(&partner, known, (now, &self.config));
         }
         let removed = dead && self.remove(&partner).is_some();
         if self.view.is_empty() {

@@ -44,6 +44,13 @@ pub trait Peer: Clone {
         None
     }
 
+    /// Whether this copy of the peer is newer than `before`, and says that the peer is somewhere else: a
+    /// peer that failed where it was has another chance where it is. The default: peers do not move.
+    fn has_moved(&self, before: &Self) -> bool {
+        let _ = before;
+        false
+    }
+
     /// How many bytes the peer takes in a message, for whoever counts them. The default is 0.
     fn size(&self) -> usize {
         0

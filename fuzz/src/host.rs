@@ -27,6 +27,10 @@ impl Peer for Host {
         self.version = self.version.max(other.version);
     }
 
+    fn has_moved(&self, before: &Self) -> bool {
+        self.version > before.version
+    }
+
     /// Four to a narrow network, sixteen to a wide one, and some of whom nothing is known.
     fn prefixes(&self) -> Option<Prefixes> {
         let known = self.id < PEERS - 8;

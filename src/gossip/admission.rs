@@ -8,35 +8,59 @@ use crate::{
     view::{Descriptor, Peer, View},
 };
 
-/// After so many failures a peer is not taken in again, as long as it is remembered. A guess.
-const LAST_CHANCE: u32 = 6;
-
 /// How many failed peers are remembered, for each peer that the view may hold. A guess: more than a
 /// crash of half of all nodes leaves behind in what a node is told.
 const REMEMBERED_PER_PEER: usize = 16;
 
 /// What a node keeps to decide whom it takes in. Takes no memory while nothing is decided.
 #[derive(Debug)]
-pub(super) struct Admission<I>(Option<Box<State<I>>>);
+pub(super) struct Admission<P: Peer>(Option<Box<State<P>>>);
 
 #[derive(Debug)]
-struct State<I> {
+struct State<P: Peer> {
     /// Those that failed, the one whose last failure is longest ago first.
-    failed: Vec<FailedPeer<I>>,
+    failed: Vec<FailedPeer<P>>,
     /// Who brought whom: peers of the view, and who told of them first.
-    sources: Vec<(I, I)>,
+    sources: Vec<(P::Id, P::Id)>,
     /// How many have entered the view in this round by way of requests of others.
     entered: usize,
 }
 
 #[derive(Debug)]
-struct FailedPeer<I> {
-    peer: I,
+struct FailedPeer<P: Peer> {
+    id: P::Id,
+    /// What the view held of it when it failed.
+    known: Option<P>,
     failures: u32,
+    /// How many of these failures came after it had moved.
+    moves: u32,
+    /// When it failed last.
+    since: Duration,
+    /// Until when it is not taken in.
     until: Duration,
 }
 
-impl<I> Default for State<I> {
+impl<P: Peer> FailedPeer<P> {
+    /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where it was
+    /// says nothing about where it is: its pause is as long as if it had only failed after moves.
+    fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Duration) -> bool {
+        let known = self.known.as_ref();
+        let until = match known.is_some_and(|known| peer.has_moved(known)) {
+            true => self
+                .since
+                .saturating_add(pause(first, self.moves).min(longest)),
+            false => self.until,
+        };
+        self.id == *peer.id() && now < until.min(self.until)
+    }
+}
+
+/// The first pause, doubled so many times.
+fn pause(first: Duration, doublings: u32) -> Duration {
+    first.saturating_mul(1 << doublings.min(30))
+}
+
+impl<P: Peer> Default for State<P> {
     fn default() -> Self {
         Self {
             failed: Vec::new(),
@@ -46,42 +70,69 @@ impl<I> Default for State<I> {
     }
 }
 
-impl<I: Clone + Eq> Admission<I> {
+impl<P: Peer> Admission<P> {
     pub(super) fn new() -> Self {
         Self(None)
     }
 
-    /// A peer could not be reached, or not be talked to, and has left the view.
-    pub(super) fn failed(&mut self, peer: &I, now: Duration, config: &Config) {
+    /// A peer could not be reached, or not be talked to, and leaves the view, which holds `known` of
+    /// it. It stays out for a pause that doubles with each failure, up to the longest: no verdict is
+    /// for ever.
+    pub(super) fn failed(
+        &mut self,
+        id: &P::Id,
+        known: Option<&P>,
+        (now, config): (Duration, &Config),
+    ) {
         let Some((first, longest)) = config.quarantine() else {
             return;
         };
         let failed = &mut self.state().failed;
-        let at = failed.iter().position(|failed| failed.peer == *peer);
-        let failures = at.map_or(0, |at| failed.remove(at).failures) + 1;
-        let pause = match failures {
-            LAST_CHANCE.. => Duration::MAX,
-            _ => first.saturating_mul(1 << (failures - 1)).min(longest),
-        };
+        let at = failed.iter().position(|failed| failed.id == *id);
+        let before = at.map(|at| failed.remove(at));
+        let (failures, moves) = before.as_ref().map_or((0, 0), |b| (b.failures, b.moves));
+        let before = before.and_then(|before| before.known);
+        let moved = known.zip(before.as_ref());
+        let moved = moved.is_some_and(|(known, before)| known.has_moved(before));
+        let known = known.cloned().or(before);
+        let pause = pause(first, failures).min(longest);
         if failed.len() >= REMEMBERED_PER_PEER * config.view_size() {
             failed.remove(0);
         }
         failed.push(FailedPeer {
-            peer: peer.clone(),
-            failures,
+            id: id.clone(),
+            known,
+            failures: failures.saturating_add(1),
+            moves: moves.saturating_add(u32::from(moved)),
+            since: now,
             until: now.saturating_add(pause),
         });
     }
 
-    /// A peer has answered: what it failed before is forgiven.
-    pub(super) fn answered(&mut self, peer: &I) {
+    /// A peer has answered: what it failed before is forgotten.
+    pub(super) fn answered(&mut self, id: &P::Id) {
         if let Some(state) = &mut self.0 {
-            state.failed.retain(|failed| failed.peer != *peer);
+            state.failed.retain(|failed| failed.id != *id);
+        }
+    }
+
+    /// A peer has started an exchange itself: so it lives, and may be taken in again. Whether this node
+    /// reaches it is to be seen, so the next failure counts on from those before. Not within the first
+    /// pause after a failure: a peer behind a firewall would be dialled in vain whenever it calls.
+    pub(super) fn called(&mut self, id: &P::Id, now: Duration, config: &Config) {
+        let (Some(state), Some((first, _))) = (&mut self.0, config.quarantine()) else {
+            return;
+        };
+        let mut failed = state.failed.iter_mut();
+        if let Some(failed) = failed.find(|failed| failed.id == *id)
+            && failed.since.saturating_add(first) <= now
+        {
+            failed.until = now;
         }
     }
 
     /// Forgets who brought the peers that are no longer in `view`.
-    pub(super) fn retain<P: Peer<Id = I>>(&mut self, view: &View<P>) {
+    pub(super) fn retain(&mut self, view: &View<P>) {
         if let Some(state) = &mut self.0 {
             state.sources.retain(|(peer, _)| view.contains(peer));
         }
@@ -97,11 +148,12 @@ impl<I: Clone + Eq> Admission<I> {
     }
 
     /// Whether the peer failed so shortly ago that it is not taken in.
-    pub(super) fn in_quarantine(&self, peer: &I, now: Duration) -> bool {
-        let state = self.0.as_ref();
-        state.is_some_and(|state| {
-            let mut failed = state.failed.iter();
-            failed.any(|failed| failed.peer == *peer && now < failed.until)
+    fn in_quarantine(&self, peer: &P, now: Duration, config: &Config) -> bool {
+        let failed = self.0.as_ref().map_or(&[][..], |state| &state.failed);
+        let pauses = config.quarantine().filter(|_| !failed.is_empty());
+        pauses.is_some_and(|pauses| {
+            let mut failed = failed.iter();
+            failed.any(|failed| failed.keeps_out(peer, pauses, now))
         })
     }
 
@@ -113,20 +165,14 @@ impl<I: Clone + Eq> Admission<I> {
 
     /// Leaves out of `received` whom this node is not to take in now. Whoever is in the view already
     /// may be refreshed in any case.
-    pub(super) fn filter<P: Peer<Id = I>>(
+    pub(super) fn filter(
         &self,
         view: &View<P>,
-        (partner, side): (&I, Side),
+        (partner, side): (&P::Id, Side),
         received: &mut Vec<Descriptor<P>>,
         (now, config): (Duration, &Config),
     ) {
-        if self
-            .0
-            .as_ref()
-            .is_some_and(|state| !state.failed.is_empty())
-        {
-            received.retain(|d| !self.in_quarantine(d.peer.id(), now));
-        }
+        received.retain(|d| !self.in_quarantine(&d.peer, now, config));
         let Some(Diversity {
             per_source,
             per_prefix,
@@ -149,7 +195,7 @@ impl<I: Clone + Eq> Admission<I> {
         };
         let prefix = |peer: &P| peer.prefixes().map(|prefixes| prefixes.narrow());
         let mut prefixes: Vec<u64> = view.iter().filter_map(|d| prefix(&d.peer)).collect();
-        let mut newcomers: Vec<I> = Vec::new();
+        let mut newcomers: Vec<P::Id> = Vec::new();
         received.retain(|d| {
             if view.contains(d.peer.id()) || newcomers.contains(d.peer.id()) {
                 return true;
@@ -173,11 +219,11 @@ impl<I: Clone + Eq> Admission<I> {
 
     /// Notes who came into the view by a merge: those of `received` that `view` did not hold `before`
     /// and that the overlay has kept.
-    pub(super) fn note<P: Peer<Id = I>>(
+    pub(super) fn note(
         &mut self,
         view: &View<P>,
-        (partner, side): (&I, Side),
-        newcomers: Vec<I>,
+        (partner, side): (&P::Id, Side),
+        newcomers: Vec<P::Id>,
     ) {
         let state = self.state();
         state.sources.retain(|(peer, _)| view.contains(peer));
@@ -195,7 +241,7 @@ impl<I: Clone + Eq> Admission<I> {
         }
     }
 
-    fn state(&mut self) -> &mut State<I> {
+    fn state(&mut self) -> &mut State<P> {
         self.0.get_or_insert_default()
     }
 }
@@ -313,22 +359,53 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
+    /// A peer and a version of where it is: the higher, the later it has moved there.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    struct At(u32, u32);
+
+    impl Peer for At {
+        type Id = u32;
+
+        fn id(&self) -> &u32 {
+            &self.0
+        }
+
+        fn has_moved(&self, before: &Self) -> bool {
+            self.1 > before.1
+        }
+    }
+
+    fn failed(admission: &mut Admission<At>, peer: At, now: Duration, config: &Config) {
+        admission.failed(&peer.0, Some(&peer), (now, config));
+    }
+
+    const PEER: At = At(1, 1);
+
     #[test]
-    fn who_failed_stays_out_for_twice_as_long_each_time_and_in_the_end_for_good() {
+    fn a_failed_peer_stays_out_twice_as_long_each_time_and_never_for_good() {
         let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
         let mut admission = Admission::new();
         let mut now = Duration::ZERO;
-        for minutes in [1, 2, 4, 8, 10] {
-            admission.failed(&1, now, &config);
+        for minutes in [1, 2, 4, 8, 10, 10, 10, 10] {
+            failed(&mut admission, PEER, now, &config);
             now += minutes * MINUTE;
-            assert!(admission.in_quarantine(&1, now - Duration::from_nanos(1)));
-            assert!(!admission.in_quarantine(&1, now), "after {minutes} minutes");
+            assert!(admission.in_quarantine(&PEER, now - Duration::from_nanos(1), &config));
+            assert!(
+                !admission.in_quarantine(&PEER, now, &config),
+                "after {minutes} minutes"
+            );
         }
-        admission.failed(&1, now, &config);
-        assert!(admission.in_quarantine(&1, now + 100_000 * MINUTE));
-        assert!(!admission.in_quarantine(&2, now));
+        for failures in 8..100 {
+            failed(&mut admission, PEER, now, &config);
+            now += 10 * MINUTE;
+            assert!(
+                !admission.in_quarantine(&PEER, now, &config),
+                "{failures} failures"
+            );
+        }
+        failed(&mut admission, PEER, now, &config);
         // Told of by others, it is passed over; as a partner it may make good for it.
-        let mut received = fresh(&[1, 2]);
+        let mut received = vec![Descriptor::fresh(PEER), Descriptor::fresh(At(2, 1))];
         let settings = (now, &config);
         admission.filter(
             &View::default(),
@@ -336,9 +413,69 @@ mod tests {
             &mut received,
             settings,
         );
-        assert_eq!(received, fresh(&[2]));
+        assert_eq!(received, [Descriptor::fresh(At(2, 1))]);
         admission.answered(&1);
-        assert!(!admission.in_quarantine(&1, now));
+        assert!(!admission.in_quarantine(&PEER, now, &config));
+    }
+
+    #[test]
+    fn a_failed_peer_that_calls_is_taken_in_again_and_its_next_failure_counts_on() {
+        let config = Config::default().with_quarantine(Some((MINUTE, 60 * MINUTE)));
+        let mut admission = Admission::new();
+        for _ in 0..4 {
+            failed(&mut admission, PEER, NOW, &config);
+        }
+        admission.called(&1, NOW + MINUTE / 2, &config);
+        assert!(
+            admission.in_quarantine(&PEER, NOW + MINUTE / 2, &config),
+            "too early"
+        );
+        let now = NOW + MINUTE;
+        admission.called(&2, now, &config);
+        assert!(
+            admission.in_quarantine(&PEER, now, &config),
+            "another has called"
+        );
+        admission.called(&1, now, &config);
+        assert!(!admission.in_quarantine(&PEER, now, &config));
+        failed(&mut admission, PEER, now, &config);
+        assert!(admission.in_quarantine(&PEER, now + 15 * MINUTE, &config));
+        assert!(!admission.in_quarantine(&PEER, now + 16 * MINUTE, &config));
+    }
+
+    #[test]
+    fn a_failed_peer_that_has_moved_waits_for_the_first_pause_only() {
+        let config = Config::default().with_quarantine(Some((MINUTE, 60 * MINUTE)));
+        let mut admission = Admission::new();
+        for _ in 0..6 {
+            failed(&mut admission, PEER, NOW, &config);
+        }
+        let now = NOW + MINUTE;
+        assert!(admission.in_quarantine(&At(1, 2), NOW, &config));
+        assert!(!admission.in_quarantine(&At(1, 2), now, &config));
+        assert!(
+            admission.in_quarantine(&PEER, now, &config),
+            "where it failed"
+        );
+        // Of a peer that nothing was known of, nothing can be new.
+        admission.failed(&9, None, (NOW, &config));
+        admission.failed(&9, None, (NOW, &config));
+        assert!(admission.in_quarantine(&At(9, 9), now, &config));
+    }
+
+    #[test]
+    fn a_peer_that_moves_and_fails_waits_twice_as_long_each_time() {
+        let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
+        let (mut admission, mut now) = (Admission::new(), NOW);
+        for (version, minutes) in [1, 2, 4, 8, 10, 10].into_iter().enumerate() {
+            let version = version as u32;
+            failed(&mut admission, At(1, version), now, &config);
+            now += minutes * MINUTE;
+            let moved = At(1, version + 1);
+            let early = now - Duration::from_nanos(1);
+            assert!(admission.in_quarantine(&moved, early, &config));
+            assert!(!admission.in_quarantine(&moved, now, &config));
+        }
     }
 
     #[test]
@@ -349,18 +486,18 @@ mod tests {
         let most = 2 * REMEMBERED_PER_PEER as u32;
         let mut admission = Admission::new();
         for peer in 0..=most {
-            admission.failed(&peer, NOW, &config);
+            failed(&mut admission, At(peer, 1), NOW, &config);
         }
-        let held = (0..=most).filter(|peer| admission.in_quarantine(peer, NOW));
+        let held = (0..=most).filter(|peer| admission.in_quarantine(&At(*peer, 1), NOW, &config));
         assert_eq!(held.count() as u32, most);
-        assert!(!admission.in_quarantine(&0, NOW));
+        assert!(!admission.in_quarantine(&At(0, 1), NOW, &config));
     }
 
     #[test]
     fn without_settings_nobody_is_kept_out() {
         let mut admission = Admission::new();
-        admission.failed(&1, NOW, &Config::default());
-        assert!(!admission.in_quarantine(&1, NOW));
+        failed(&mut admission, PEER, NOW, &Config::default());
+        assert!(!admission.in_quarantine(&PEER, NOW, &Config::default()));
         assert!(admission.0.is_none(), "no memory either");
     }
 }

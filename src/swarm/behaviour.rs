@@ -12,6 +12,7 @@ mod exchanges;
 mod links;
 mod local;
 mod neighbours;
+mod probes;
 mod relays;
 mod seeds;
 #[cfg(test)]
@@ -418,9 +419,15 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             }
             let now = self.now();
             if self.timer_at.is_some_and(|at| now > at + LATE) {
-                self.driver.note_overload(now);
+                self.driver.note_trouble(now);
             }
             self.driver.advance(now);
+            if let Some(seq) = self.driver.take_outbid() {
+                tracing::debug!(seq, "Others have a later record of this node");
+                if let Some(record) = self.local.outbid(seq) {
+                    self.driver.gossip.set_local(Some(record));
+                }
+            }
             if let Some(event) = self.local.poll(now) {
                 self.driver.links.actions.emit(event);
             }

@@ -177,6 +177,23 @@ impl Contacts {
             .collect()
     }
 
+    /// Everybody whose record is known and who was found where it says, those that have failed since
+    /// among them.
+    pub(crate) fn past(&self) -> impl Iterator<Item = PeerId> {
+        let found = self
+            .0
+            .iter()
+            .filter(|(_, c)| c.verified.is_some() || c.is_where_it_says());
+        found.map(|(peer, _)| *peer)
+    }
+
+    /// What was known last of where a peer is, whether or not it has failed since: its record, and the one
+    /// of its addresses where this node has found it.
+    pub(crate) fn last_seen(&self, peer: &PeerId) -> Option<(&Record, Option<&Multiaddr>)> {
+        let contact = self.0.get(peer)?;
+        Some((contact.record.as_ref()?, contact.verified.as_ref()))
+    }
+
     fn get(&self, peer: &PeerId) -> Option<&Contact> {
         self.0.get(peer).filter(|contact| !contact.failed)
     }
@@ -192,7 +209,7 @@ impl Contact {
 
 fn newer<'a>(one: Option<&'a Record>, other: Option<&'a Record>) -> Option<&'a Record> {
     match (one, other) {
-        (Some(one), Some(other)) if other.seq() > one.seq() => Some(other),
+        (Some(one), Some(other)) if other.supersedes(one) => Some(other),
         (Some(one), _) => Some(one),
         (None, other) => other,
     }

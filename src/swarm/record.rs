@@ -46,6 +46,9 @@ pub struct Record {
     said: Arc<Inner>,
     /// Where this node has found the peer, and the networks of that.
     found: Option<(Multiaddr, Prefixes)>,
+    /// Of what the peer has said itself, over a connection of its own: the largest number that this node
+    /// had known of it. Only a larger one counts for more. `None`: others have told of the record.
+    first_hand: Option<u64>,
 }
 
 /// Two records are equal when they say the same, wherever the peer was found.
@@ -77,16 +80,38 @@ impl Record {
             addresses,
             envelope,
         });
-        Self { said, found: None }
+        Self {
+            said,
+            found: None,
+            first_hand: None,
+        }
     }
 
     /// The record of a peer that this node has found at `address`.
     pub(crate) fn found_at(&self, address: &Multiaddr) -> Self {
         let prefixes = Target::of(address).and_then(|target| target.prefixes());
         Self {
-            said: self.said.clone(),
             found: prefixes.map(|prefixes| (address.clone(), prefixes)),
+            ..self.clone()
         }
+    }
+
+    /// The record of a peer that has sent it itself.
+    pub(crate) fn first_hand(&self) -> Self {
+        Self {
+            first_hand: Some(self.seq()),
+            ..self.clone()
+        }
+    }
+
+    /// Whether this record counts for more than `known`, another one of the same peer: it has a larger
+    /// number, or the peer itself has just sent it. A clock may be set back, and a copy of the
+    /// peer may have had a later one; who speaks on its own connection knows where it is.
+    pub(crate) fn supersedes(&self, known: &Self) -> bool {
+        let outbid = known
+            .first_hand
+            .map_or(known.seq(), |largest| largest.max(known.seq()));
+        self.first_hand.is_some() || self.seq() > outbid
     }
 
     /// Whose record it is: the signer.
@@ -170,21 +195,29 @@ impl Peer for Record {
         found.or(self.said.prefixes)
     }
 
+    fn has_moved(&self, before: &Self) -> bool {
+        let is_new = |address| !before.addresses().contains(address);
+        self.seq() > before.seq() && self.addresses().iter().any(is_new)
+    }
+
     /// With its descriptor, for an age of 1 to 127.
     fn size(&self) -> usize {
         self.said.envelope.len() + DESCRIPTOR_BYTES
     }
 
-    /// The sequence number of a peer's record only ever grows. Where the peer was found stays, as long as its
-    /// records have that address.
+    /// What the peer has said itself counts, and of what others tell the largest number. Where the peer was
+    /// found stays, as long as its records have that address.
     fn refresh(&mut self, other: Self) {
-        if other.seq() < self.seq() {
+        let supersedes = other.supersedes(self);
+        if !supersedes && other.said != self.said {
             return;
         }
         let stays = |(address, _): &(Multiaddr, Prefixes)| other.addresses().contains(address);
         let found = other.found.clone().or(self.found.take().filter(stays));
-        if other.seq() > self.seq() {
+        let largest = self.first_hand.max(Some(self.seq()));
+        if supersedes {
             *self = other;
+            self.first_hand = self.first_hand.map(|own| own.max(largest.unwrap_or(own)));
         }
         self.found = found;
     }

@@ -47,6 +47,11 @@ enum Side {
 #[derive(Debug)]
 struct Failed {
     times: u32,
+    /// The version that the view had when it failed.
+    version: Option<u8>,
+    /// How often it had moved when it failed again.
+    moves: u32,
+    since: Duration,
     until: Duration,
 }
 
@@ -386,16 +391,21 @@ impl Model {
         assert_eq!(removed, dead && known, "{failure:?}");
         if dead {
             if let Some((first, longest)) = self.settings.quarantine {
-                let times = self
-                    .failed
-                    .get(&partner)
-                    .map_or(1, |failed| failed.times + 1);
-                let pause = match times {
-                    6.. => Duration::MAX,
-                    _ => (first * 2u32.pow(times - 1)).min(longest),
+                let before = self.failed.get(&partner);
+                let times = before.map_or(1, |failed| failed.times + 1);
+                let pause = first.saturating_mul(2u32.pow((times - 1).min(30)));
+                let entry = self.view.iter().find(|d| d.peer.id == partner);
+                let version = entry.map(|d| d.peer.version);
+                let known = before.and_then(|failed| failed.version);
+                let moved = version > known && known.is_some();
+                let failed = Failed {
+                    times,
+                    version: version.or(known),
+                    moves: before.map_or(0, |failed| failed.moves) + u32::from(moved),
+                    since: now,
+                    until: now.saturating_add(pause.min(longest)),
                 };
-                let until = now.saturating_add(pause);
-                self.failed.insert(partner, Failed { times, until });
+                self.failed.insert(partner, failed);
             }
             self.forget(partner);
         } else if known && failure == Failure::Broken {
@@ -500,6 +510,13 @@ impl Model {
         now: Duration,
     ) {
         self.suspects.remove(&from);
+        self.refused.retain(|id| *id != from);
+        if let Some((first, _)) = self.settings.quarantine
+            && let Some(failed) = self.failed.get_mut(&from)
+            && failed.since.saturating_add(first) <= now
+        {
+            failed.until = now;
+        }
         let sent = &response.descriptors;
         if request.pull {
             let bytes: usize = sent.iter().map(|d| d.peer.size()).sum();
@@ -628,14 +645,22 @@ impl Model {
         before: &[Entry],
         now: Duration,
     ) -> Vec<Entry> {
-        let quarantined = |id: u8| {
-            self.failed
-                .get(&id)
-                .is_some_and(|failed| now < failed.until)
+        let quarantined = |peer: &Host| {
+            self.failed.get(&peer.id).is_some_and(|failed| {
+                let moved = failed.version.is_some_and(|version| peer.version > version);
+                let pause = self
+                    .settings
+                    .quarantine
+                    .map_or(Duration::ZERO, |(first, _)| {
+                        first.saturating_mul(2u32.pow(failed.moves.min(30)))
+                    });
+                let rested = failed.since.saturating_add(pause) <= now;
+                now < failed.until && !(moved && rested)
+            })
         };
         let mut admitted: Vec<Entry> = received
             .iter()
-            .filter(|d| d.peer.id != OURSELVES && !quarantined(d.peer.id))
+            .filter(|d| d.peer.id != OURSELVES && !quarantined(&d.peer))
             .copied()
             .collect();
         let Some(diversity) = self.settings.diversity else {

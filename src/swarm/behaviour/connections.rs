@@ -59,8 +59,8 @@ struct Connection {
     /// Until when it is left open after an exchange, for the two ends may connect directly with its help.
     upgrades_until: Option<Duration>,
     support: Support,
-    /// Whether an exchange was made or tried on it.
-    used: bool,
+    /// In which pass an exchange was made or tried on it last.
+    used: Option<u64>,
     /// When it was established.
     since: Duration,
     /// Whether it was pruned, and is about to close.
@@ -96,6 +96,8 @@ pub(super) struct Connections {
     /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
     /// another instance of this behaviour may do so in every round.
     mute: LruCache<PeerId, ()>,
+    /// How often whoever may speak the protocol was given another chance.
+    pass: u64,
 }
 
 impl Default for Connections {
@@ -104,6 +106,7 @@ impl Default for Connections {
             peers: BTreeMap::new(),
             upgrades: BTreeSet::new(),
             mute: LruCache::new(MUTE),
+            pass: 0,
         }
     }
 }
@@ -135,7 +138,7 @@ impl Connections {
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: self.mute.contains_key(&peer),
+            used: self.mute.contains_key(&peer).then_some(self.pass),
             since: now,
             pruned: false,
         });
@@ -321,17 +324,17 @@ impl Connections {
 
     /// Notes that an exchange is made or tried on the connection.
     pub(super) fn mark_used(&mut self, peer: &PeerId, id: ConnectionId) {
+        let pass = self.pass;
         if let Some(connection) = self.find_mut(peer, id) {
-            connection.used = true;
+            connection.used = Some(pass);
         }
     }
 
-    /// Forgets that exchanges were made or tried: whoever may speak the protocol has another chance.
+    /// Begins another pass: whoever may speak the protocol has another chance, those first that had none
+    /// before.
     pub(super) fn forget_used(&mut self) {
         self.mute.clear();
-        for connection in self.peers.values_mut().flatten() {
-            connection.used = false;
-        }
+        self.pass += 1;
     }
 
     /// Somebody else wants the peer as well: from now on its connections are not ours to close.
@@ -362,11 +365,13 @@ impl Connections {
     /// A peer that has connected to us is passed over for `patience`, since it is likely to have
     /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for ever.
     pub(super) fn untried(&self, now: Duration, patience: Option<Duration>) -> Option<PeerId> {
-        let mut untried = self.all_untried();
         let is_ready = |connections| ready_at(connections, patience).is_some_and(|at| at <= now);
-        untried
-            .find(|(_, connections)| is_ready(connections))
-            .map(|(peer, _)| peer)
+        let ready = self.all_untried().filter(|(_, c)| is_ready(c));
+        // Whoever was asked last longest ago, or never.
+        let last = |(_, connections): &(PeerId, &[Connection])| {
+            connections.iter().filter_map(|c| c.used).max()
+        };
+        ready.min_by_key(last).map(|(peer, _)| peer)
     }
 
     /// When [`Self::untried`] has somebody next.
@@ -382,7 +387,7 @@ impl Connections {
     }
 
     fn all_untried(&self) -> impl Iterator<Item = (PeerId, &[Connection])> {
-        let untried = |c: &Connection| !c.used && c.support != Support::No;
+        let untried = |c: &Connection| c.used != Some(self.pass) && c.support != Support::No;
         let peers = self.peers.iter().map(|(peer, c)| (*peer, &c[..]));
         peers.filter(move |(_, connections)| connections.iter().all(untried))
     }

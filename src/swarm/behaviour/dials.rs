@@ -14,7 +14,10 @@ use std::{
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
-use rand::{Rng, seq::SliceRandom};
+use rand::{
+    Rng,
+    seq::{IteratorRandom, SliceRandom},
+};
 
 use crate::swarm::{
     address::Target,
@@ -126,6 +129,32 @@ impl Dials {
             true => Ok(choice),
             false => Err(NotDialled::Budget),
         }
+    }
+
+    /// Which of `addresses` this node dials that are no hearsay: it has found the peer there itself, or
+    /// the user says that it is there. They are not counted, as a seed's are not.
+    pub(super) fn choose_known<R: Rng + ?Sized>(
+        &mut self,
+        addresses: &[Multiaddr],
+        now: Duration,
+        rng: &mut R,
+    ) -> Result<Choice, NotDialled> {
+        let is_own = |address: &&Multiaddr| {
+            let target = Target::of(address);
+            target.is_some_and(|target| self.own.contains(&target))
+        };
+        let foreign = addresses.iter().filter(|address| !is_own(address));
+        let chosen = foreign.sample(rng, self.per_dial);
+        if chosen.is_empty() {
+            return Err(NotDialled::Ourselves);
+        }
+        if !self.minute.take(self.per_minute, now) {
+            return Err(NotDialled::Budget);
+        }
+        Ok(Choice {
+            addresses: chosen.into_iter().cloned().collect(),
+            counted: Vec::new(),
+        })
     }
 
     /// From when on more than half of a minute's dials are left: so much is for others than the peers

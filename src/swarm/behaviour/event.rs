@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::{
     gossip::message::Failure,
     swarm::{
-        address::{Scope, relay_of, split_peer},
+        address::{Scope, Target, relay_of, split_peer},
         handler::{InboundError, OutboundError},
         policy::NotAdmitted,
     },
@@ -144,6 +144,10 @@ pub enum ExchangeError {
     /// The peer could not be reached under any address. It leaves the view.
     #[error("unreachable: {0}")]
     Unreachable(String),
+    /// This node has no network, or no means to use it: no permission, no free socket. That says nothing
+    /// about the peer; the view is as it was.
+    #[error("this node has no network: {0}")]
+    Offline(String),
     /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
     /// this node; the view is as it was. The round makes its exchange with somebody who is connected
     /// already instead.
@@ -198,6 +202,12 @@ pub enum NotDialled {
     /// All its addresses are this node's own.
     #[error("its addresses are this node's own")]
     Ourselves,
+    /// This swarm has no transport for any of its addresses.
+    #[error("this swarm has no transport for its addresses")]
+    NoTransport,
+    /// No behaviour of this swarm knows an address of it.
+    #[error("nobody here knows an address of it")]
+    NoAddress,
 }
 
 impl ExchangeError {
@@ -206,7 +216,8 @@ impl ExchangeError {
         match self {
             Self::Unreachable(_) => Failure::Unreachable,
             Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
-            Self::NotDialled(NotDialled::Budget | NotDialled::InVain)
+            Self::NotDialled(_)
+            | Self::Offline(_)
             | Self::Refused(_)
             | Self::Blocked
             | Self::TurnedAway
@@ -224,7 +235,7 @@ impl ExchangeError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SeedError {
-    /// The seed is this node itself. It is forgotten.
+    /// The seed is this node itself. Said once; one that names this node's `PeerId` is forgotten.
     #[error("the seed is this node itself")]
     Ourselves,
     /// The seed names no transport to dial: a bare `/p2p/<peer>`, for example. It is forgotten.
@@ -288,20 +299,42 @@ pub(super) fn one_line(error: &DialError) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What a failed attempt to dial an address says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Attempt {
+    /// Nobody has answered there, or not the peer.
+    InVain,
+    /// This machine has no way there, or no means: no network, no permission, no free socket.
+    Offline,
+    /// This swarm has no transport for it.
+    NoTransport,
+}
+
+/// What the failed attempts of one dial say, in their order. Where one of two at the same host has met no
+/// network, the other met none either: QUIC notices only that nobody answers.
+pub(super) fn attempts(tried: &[(Multiaddr, TransportError<io::Error>)]) -> Vec<Attempt> {
+    let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
+    let offline = tried.iter().filter(|(_, error)| match error {
+        TransportError::MultiaddrNotSupported(_) => false,
+        TransportError::Other(error) => is_offline(error),
+    });
+    let offline: Vec<_> = offline.map(|(address, _)| host(address)).collect();
+    let attempt = |(address, error): &(Multiaddr, _)| match error {
+        TransportError::MultiaddrNotSupported(_) => Attempt::NoTransport,
+        TransportError::Other(_) if offline.contains(&host(address)) => Attempt::Offline,
+        TransportError::Other(_) => Attempt::InVain,
+    };
+    tried.iter().map(attempt).collect()
+}
+
 /// Whether nothing has left this machine towards `address`, which has no peer at its end: there is
 /// no transport for it, or no network.
 pub(super) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
-    let DialError::Transport(attempts) = error else {
+    let DialError::Transport(tried) = error else {
         return false;
     };
-    let mut attempts = attempts.iter();
-    attempts.any(|(tried, error)| {
-        split_peer(tried).0 == *address
-            && match error {
-                TransportError::MultiaddrNotSupported(_) => true,
-                TransportError::Other(error) => is_offline(error),
-            }
-    })
+    let mut tried = tried.iter().zip(attempts(tried));
+    tried.any(|((tried, _), attempt)| split_peer(tried).0 == *address && attempt != Attempt::InVain)
 }
 
 /// Whether all that was tried were relays, and one of them has said that it carries as many circuits as it
@@ -318,15 +351,7 @@ pub(super) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)])
 fn is_offline(error: &io::Error) -> bool {
     let mut error: &(dyn StdError + 'static) = error;
     loop {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(
-            kind,
-            Some(
-                io::ErrorKind::NetworkUnreachable
-                    | io::ErrorKind::NetworkDown
-                    | io::ErrorKind::AddrNotAvailable
-            )
-        ) {
+        if error.downcast_ref::<io::Error>().is_some_and(is_local) {
             return true;
         }
         // A wrapped error is shown by the wrapper, not as its source.
@@ -339,6 +364,26 @@ fn is_offline(error: &io::Error) -> bool {
             None => return false,
         }
     }
+}
+
+/// Whether the cause is this machine: its network, its permissions, its sockets.
+fn is_local(error: &io::Error) -> bool {
+    // Too many open files, of this process or of all; no kind says so.
+    const NO_SOCKET: [i32; 3] = [23, 24, 10_024];
+
+    let local = matches!(
+        error.kind(),
+        io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::AddrInUse
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::OutOfMemory
+    );
+    local
+        || error
+            .raw_os_error()
+            .is_some_and(|code| NO_SOCKET.contains(&code))
 }
 
 fn innermost(mut error: &(dyn StdError + 'static)) -> String {

@@ -195,6 +195,7 @@ impl Links {
             self.remove_neighbour(peer, NeighbourDownReason::Leaving);
         }
         self.leaving = true;
+        self.neighbours.forget_asked();
         self.release_everybody();
     }
 

@@ -117,6 +117,17 @@ impl LocalRecord {
         }
     }
 
+    /// Others have a record of this node with this number, that it has not signed since it was made: the
+    /// next has a larger one. Returns the record signed anew, if there is one.
+    pub(super) fn outbid(&mut self, seq: u64) -> Option<Record> {
+        self.last_seq = self.last_seq.max(seq);
+        let addresses = self.record.as_ref()?.addresses();
+        self.last_seq = next_seq(self.last_seq);
+        let signed = Record::sign(&self.keypair, self.last_seq, addresses);
+        self.record = Some(signed.ok()?);
+        self.record.clone()
+    }
+
     /// Says once that there is nothing to advertise, when that is so.
     pub(super) fn poll(&mut self, now: Duration) -> Option<Event> {
         self.not_advertising_at.take_if(|at| *at <= now)?;

@@ -141,6 +141,12 @@ impl Neighbours {
         priority
     }
 
+    /// Nobody who was asked is waited for any more.
+    pub(super) fn forget_asked(&mut self) {
+        self.asked.clear();
+        self.unasked.clear();
+    }
+
     /// A request without a proposal is on its way to `peer`, until [`Self::settle`].
     pub(super) fn says_no(&mut self, peer: PeerId) {
         if !self.unasked.contains(&peer) {

@@ -1,4 +1,5 @@
-//! The seeds: where a node starts, and where it goes back to when its view is empty.
+//! The seeds: where a node starts, where it goes back to when its view is empty, and where it looks
+//! now and then for those it has lost sight of.
 
 use std::time::Duration;
 
@@ -13,23 +14,29 @@ const MAX_SEEDS: usize = 256;
 /// How many seeds are tried at the same time. A guess.
 const AT_ONCE: usize = 4;
 
-/// Seeds and where each stands. Every seed is contacted once, view or no view: that is what joins
-/// two networks that grew apart. After that, only when the view is empty.
+/// Seeds and where each stands. Every seed is contacted once, view or no view. After that, all of them
+/// again and again while the view is empty, and one of them when the node [probes](Self::probe).
 #[derive(Debug)]
 pub(super) struct Seeds {
     seeds: Vec<Seed>,
     first_pause: Duration,
     longest_pause: Duration,
-    /// The pause after the next failure of all seeds.
+    /// The pause after the next time that all seeds are due.
     pause: Duration,
-    /// When the seeds may be tried again, once the view is empty and all were tried.
+    /// When all seeds are due again, if the view is empty then.
     retry_at: Option<Duration>,
+    /// Whether the view was empty when this was last said, or since when it was not.
+    lonely: Result<(), Duration>,
 }
 
 #[derive(Debug)]
 struct Seed {
     address: Multiaddr,
     state: State,
+    /// How often it was tried: those that were tried least come first.
+    attempts: u32,
+    /// Whether this node itself has answered there.
+    ours: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +45,7 @@ enum State {
     Due,
     /// Being tried, until this time.
     Trying(Duration),
-    /// Tried; its turn comes again when the view is empty.
+    /// Tried; its turn comes again when the view is empty, or the node probes.
     Tried,
 }
 
@@ -50,6 +57,7 @@ impl Seeds {
             longest_pause,
             pause: first_pause,
             retry_at: None,
+            lonely: Err(Duration::ZERO),
         }
     }
 
@@ -80,6 +88,8 @@ impl Seeds {
         self.seeds.push(Seed {
             address,
             state: State::Due,
+            attempts: 0,
+            ours: false,
         });
         Ok(())
     }
@@ -96,38 +106,55 @@ impl Seeds {
         self.seeds.len() < before
     }
 
-    /// Whether the time has come to start over: the view is empty (`lonely`), no exchange is under
-    /// way (`idle`), every seed was tried, and the pause is over. Then all seeds are due again, and whatever else was tried should be,
-    /// too. To be called before [`Self::poll`], whenever anything has changed.
+    /// Whether the time has come to start over: the view is empty (`lonely`), and the pause is over. Then
+    /// all seeds are due again, and whatever else was tried should be, too. To be called before
+    /// [`Self::poll`], whenever anything has changed.
+    ///
+    /// Nothing that others do puts it off: neither exchanges and dials that are under way, nor peers that
+    /// come into the view for a moment. The pause is short again once the view was not empty for as long.
     pub(super) fn start_over<R: Rng + ?Sized>(
         &mut self,
         now: Duration,
         lonely: bool,
-        idle: bool,
         rng: &mut R,
     ) -> bool {
-        if !lonely {
-            self.pause = self.first_pause;
-        }
-        let ready = lonely && idle;
-        if !ready || self.seeds.iter().any(|seed| seed.state != State::Tried) {
-            self.retry_at = None;
-            return false;
-        }
-        let Some(at) = self.retry_at else {
-            let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
-            self.retry_at = Some(now.saturating_add(stretched));
-            self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
-            return false;
+        self.lonely = match (lonely, self.lonely) {
+            (true, _) => Ok(()),
+            (false, Ok(())) => Err(now),
+            (false, Err(since)) => Err(since),
         };
-        if now < at {
+        if let Err(since) = self.lonely {
+            if since.saturating_add(self.pause) <= now {
+                self.pause = self.first_pause;
+                self.retry_at = None;
+            }
             return false;
         }
-        self.retry_at = None;
-        for seed in &mut self.seeds {
-            seed.state = State::Due;
+        if self.retry_at.is_some_and(|at| now < at) {
+            return false;
         }
-        true
+        let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
+        self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
+        let was_set = self
+            .retry_at
+            .replace(now.saturating_add(stretched))
+            .is_some();
+        let tried = self
+            .seeds
+            .iter_mut()
+            .filter(|s| was_set && s.state == State::Tried);
+        tried.for_each(|seed| seed.state = State::Due);
+        was_set
+    }
+
+    /// The node looks for peers that it has lost sight of: one of those seeds that were tried is due again.
+    /// Returns whether there is one.
+    pub(super) fn probe<R: Rng + ?Sized>(&mut self, rng: &mut R) -> bool {
+        let tried = self.seeds.iter_mut().filter(|s| s.state == State::Tried);
+        let chosen = tried.choose(rng);
+        let is_some = chosen.is_some();
+        chosen.into_iter().for_each(|seed| seed.state = State::Due);
+        is_some
     }
 
     /// Whether any seed is still to be tried.
@@ -146,8 +173,11 @@ impl Seeds {
         if self.seeds.iter().filter(trying).count() >= AT_ONCE {
             return None;
         }
+        let due = self.seeds.iter().filter(|s| s.state == State::Due);
+        let least = due.map(|seed| seed.attempts).min()?;
         let due = self.seeds.iter_mut().filter(|s| s.state == State::Due);
-        let seed = due.choose(rng)?;
+        let seed = due.filter(|seed| seed.attempts == least).choose(rng)?;
+        seed.attempts = seed.attempts.saturating_add(1);
         seed.state = State::Trying(now.saturating_add(timeout));
         Some(seed.address.clone())
     }
@@ -170,13 +200,22 @@ impl Seeds {
         })
     }
 
+    /// This node itself has answered at a seed's address. It is tried again as any other: who answers at an
+    /// address may change. Returns whether that is news.
+    pub(super) fn is_ourselves(&mut self, address: &Multiaddr) -> bool {
+        self.tried(address);
+        let seed = self.seeds.iter_mut().find(|seed| seed.address == *address);
+        seed.is_some_and(|seed| !std::mem::replace(&mut seed.ours, true))
+    }
+
     /// When [`Self::start_over`] or [`Self::poll_timeout`] have work to do next by themselves.
     pub(super) fn next_wake(&self) -> Option<Duration> {
         let deadlines = self.seeds.iter().filter_map(|seed| match seed.state {
             State::Trying(until) => Some(until),
             State::Due | State::Tried => None,
         });
-        deadlines.chain(self.retry_at).min()
+        let retry_at = self.retry_at.filter(|_| self.lonely.is_ok());
+        deadlines.chain(retry_at).min()
     }
 }
 
@@ -200,7 +239,7 @@ mod tests {
 
     fn poll(seeds: &mut Seeds, now: Duration, lonely: bool) -> Vec<Multiaddr> {
         let mut rng = StdRng::seed_from_u64(1);
-        seeds.start_over(now, lonely, true, &mut rng);
+        seeds.start_over(now, lonely, &mut rng);
         std::iter::from_fn(|| seeds.poll(now, 10 * SECOND, &mut rng)).collect()
     }
 
@@ -240,6 +279,73 @@ mod tests {
         let last = attempts[attempts.len() - 1] - attempts[attempts.len() - 2];
         assert!(last >= 30 * SECOND, "{attempts:?}");
         assert!(poll(&mut seeds, 10_000 * SECOND, false).is_empty());
+    }
+
+    #[test]
+    fn peers_that_come_for_a_moment_do_not_put_off_the_next_attempt() {
+        let mut seeds = seeds(1);
+        let mut attempts = Vec::new();
+        for tick in 0..600 {
+            let now = tick * SECOND / 10;
+            // Every other moment somebody is in the view.
+            for address in poll(&mut seeds, now, tick % 2 == 0) {
+                attempts.push(now);
+                assert!(seeds.tried(&address));
+            }
+        }
+        // At 0, and after some 1, 2, 4, 8, 16 s more.
+        assert!((5..=8).contains(&attempts.len()), "{attempts:?}");
+    }
+
+    #[test]
+    fn a_seed_that_does_not_answer_does_not_put_off_the_others() {
+        let mut seeds = seeds(2);
+        let first = poll(&mut seeds, Duration::ZERO, true);
+        assert_eq!(first.len(), 2);
+        assert!(seeds.tried(&first[0]));
+        let again = poll(&mut seeds, 2 * SECOND, true);
+        assert_eq!(again, first[..1]);
+    }
+
+    #[test]
+    fn seeds_that_were_tried_least_come_first() {
+        let mut seeds = seeds(2);
+        for _ in 0..3 {
+            assert!(
+                poll(&mut seeds, SECOND, false)
+                    .iter()
+                    .all(|a| seeds.tried(a))
+            );
+            seeds.seeds[0].state = State::Due;
+        }
+        let tried: Vec<_> = seeds.seeds.iter().map(|seed| seed.attempts).collect();
+        assert_eq!(tried, [3, 1]);
+        seeds.seeds[1].state = State::Due;
+        let mut rng = StdRng::seed_from_u64(1);
+        let next = seeds.poll(SECOND, SECOND, &mut rng);
+        assert_eq!(next, Some(address(2)));
+    }
+
+    #[test]
+    fn a_probe_makes_one_seed_due_though_the_view_is_not_empty() {
+        let mut seeds = seeds(3);
+        let all = poll(&mut seeds, SECOND, false);
+        assert!(all.iter().all(|address| seeds.tried(address)));
+        let mut rng = StdRng::seed_from_u64(1);
+        assert!(poll(&mut seeds, 1_000 * SECOND, false).is_empty());
+        assert!(seeds.probe(&mut rng));
+        assert_eq!(poll(&mut seeds, 1_000 * SECOND, false).len(), 1);
+        assert!(!super::Seeds::new((SECOND, SECOND)).probe(&mut rng));
+    }
+
+    #[test]
+    fn a_seed_that_was_this_node_is_tried_again_and_said_to_be_once() {
+        let mut seeds = seeds(1);
+        let ours = poll(&mut seeds, SECOND, false).remove(0);
+        assert!(seeds.is_ourselves(&ours));
+        assert!(seeds.probe(&mut StdRng::seed_from_u64(1)));
+        assert_eq!(poll(&mut seeds, SECOND, false), [ours.clone()]);
+        assert!(!seeds.is_ourselves(&ours));
     }
 
     #[test]
@@ -287,8 +393,9 @@ mod tests {
         // It waits for the second attempt. mDNS finds another.
         seeds.add(address(2), PeerId::random()).expect("an address");
         assert_eq!(poll(&mut seeds, SECOND / 10, true).len(), 1);
+        // The first has its second attempt, although the other has not answered yet.
         let now = 5 * SECOND;
-        assert!(poll(&mut seeds, now, true).is_empty());
+        assert_eq!(poll(&mut seeds, now, true), first);
         assert!(seeds.next_wake().is_none_or(|wake| wake > now));
     }
 

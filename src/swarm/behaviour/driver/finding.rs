@@ -1,10 +1,11 @@
 //! Whom the driver contacts beside its rounds, in order to know more peers: seeds, whom others have
 //! connected, and whom others know the address of.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
+use rand::{RngExt, seq::IteratorRandom};
 
 use crate::{
     gossip::message::ExchangeId,
@@ -23,7 +24,59 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// that others know. A guess, half of all: or those who never answer would leave none for rounds and seeds.
 pub(super) const MOST_BESIDE: usize = 32;
 
+/// How many peers that are in the view no more are tried at the same time. A guess, as many as seeds.
+const MOST_RECALLED: usize = 4;
+
 impl<O: Overlay<Record>> Driver<O> {
+    /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does not hold,
+    /// may be in a part of the network that this one has lost sight of.
+    pub(super) fn probe(&mut self, now: Duration) {
+        let view_len = self.gossip.view().len();
+        if view_len == 0 || !self.probes.is_due(now, view_len, &mut self.rng) {
+            return;
+        }
+        let seed_first = self.rng.random_bool(0.5);
+        let found = seed_first && self.seeds.probe(&mut self.rng);
+        if !found && self.recall(1, now) == 0 && !seed_first {
+            self.seeds.probe(&mut self.rng);
+        }
+        self.contact_more(now);
+    }
+
+    /// With an empty view: tries whatever was tried before again, now and then.
+    pub(super) fn start_over(&mut self, now: Duration) {
+        let lonely = self.gossip.view().is_empty();
+        if self.seeds.start_over(now, lonely, &mut self.rng) {
+            self.links.connections.forget_used();
+            self.candidates.start_over(now);
+            self.recall(MOST_RECALLED, now);
+            self.contact_more(now);
+        }
+    }
+
+    /// Starts exchanges with up to `count` peers that are in the view no more: former contacts, whether or
+    /// not they have failed since, and those that the application has given. Returns how many.
+    fn recall(&mut self, count: usize, now: Duration) -> usize {
+        let room = MOST_RECALLED.saturating_sub(self.recalled.len());
+        let mut known: BTreeSet<PeerId> = self.publisher.contacts(|c| c.past().collect());
+        known.extend(self.given.iter().map(|given| given.peer_id()));
+        let (view, blocked) = (self.gossip.view(), &self.blocked);
+        known.retain(|peer| {
+            let is_blocked = blocked.peek(peer).is_some_and(|until| *until > now);
+            !view.contains(peer) && !is_blocked
+        });
+        let chosen = known.into_iter().sample(&mut self.rng, count.min(room));
+        let mut started = 0;
+        for peer in chosen {
+            if let Some(exchange) = self.gossip.exchange_with(peer, now) {
+                self.recalled.insert(exchange.id);
+                self.carry_out(exchange, None, now);
+                started += 1;
+            }
+        }
+        started
+    }
+
     /// Whether the view has room, and another exchange may be started.
     pub(super) fn wants_more_peers(&self) -> bool {
         let room = self.gossip.view().len() < self.gossip.config().view_size();

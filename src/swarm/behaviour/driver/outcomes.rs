@@ -87,9 +87,11 @@ impl<O: Overlay<Record>> Driver<O> {
         let received = gossip.descriptors.len();
         self.links.connections.mark_support(&peer, connection, true);
         self.leave_out_the_blocked(&mut gossip.descriptors, now);
+        self.hear_first_hand(&peer, &mut gossip.descriptors);
         self.locate(peer, connection, &mut gossip.descriptors);
         self.note_contact(peer, connection, &gossip.descriptors, now);
         self.candidates.ended(&peer, Outcome::Met, now);
+        self.recalled.remove(&id);
         if let Some(seed) = self
             .links
             .exchanges
@@ -126,6 +128,32 @@ impl<O: Overlay<Record>> Driver<O> {
         });
     }
 
+    /// What `peer` has sent: what it says of itself counts, whatever number others' copies have. Returns the
+    /// one that this node holds, if its number is larger: the peer is to be told, and then outbids it. So
+    /// does this node, when the peer has a copy of its own record with a larger number.
+    pub(super) fn hear_first_hand(
+        &mut self,
+        peer: &PeerId,
+        descriptors: &mut [Descriptor<Record>],
+    ) -> Option<Descriptor<Record>> {
+        let known = self.gossip.view().get(peer);
+        let mut rival = None;
+        for descriptor in descriptors {
+            let record = &mut descriptor.peer;
+            if record.peer_id() == *peer {
+                *record = record.first_hand();
+                rival = known.filter(|known| known.peer.seq() > record.seq());
+            } else if record.peer_id() == self.local {
+                let own = self.gossip.local();
+                let is_rival = own.is_none_or(|own| *own != *record && own.seq() <= record.seq());
+                if is_rival {
+                    self.outbid_by = self.outbid_by.max(Some(record.seq()));
+                }
+            }
+        }
+        rival.cloned()
+    }
+
     /// The networks of a peer are where it was found, whatever its record says first; and it does not help
     /// to leave that record out.
     fn locate(
@@ -158,8 +186,7 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         let own = descriptors.iter().map(|d| &d.peer);
-        let own = own.filter(|record| record.peer_id() == peer);
-        let own = own.max_by_key(|record| record.seq());
+        let own = own.filter(|record| record.peer_id() == peer).last();
         let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
         let place = self.links.connections.place(&peer, connection);
         let kept = |peer: &PeerId| self.links.is_neighbour(peer);
@@ -178,7 +205,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
         let failure = match self.links.exchanges.is_waiting(id) {
-            true if now < self.overloaded_until => Failure::Refused,
+            true if now < self.in_trouble_until => Failure::Refused,
             // Nobody has opened the door in all that time: that is no exchange that broke.
             true => Failure::Unreachable,
             false => Failure::Broken,
@@ -188,10 +215,16 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
         let failure = match failure {
-            Failure::Broken if now < self.overloaded_until => Failure::Refused,
+            Failure::Broken if now < self.in_trouble_until => Failure::Refused,
             // Nobody has signed that it is there: or whoever made that up would have it shut out.
             Failure::Unreachable if self.is_candidate(id) => Failure::Refused,
             failure => failure,
+        };
+        let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+        // Nobody has told of a peer that is recalled, so nobody is to be kept from telling of it.
+        let failure = match self.recalled.remove(&id) {
+            true => Failure::Refused,
+            false => failure,
         };
         match self.gossip.handle_failure(id, failure, now) {
             Ok(mut failed) => {
@@ -199,14 +232,14 @@ impl<O: Overlay<Record>> Driver<O> {
                 // that are not wanted.
                 let in_vain = matches!(
                     error,
-                    ExchangeError::NotDialled(NotDialled::InVain)
-                        | ExchangeError::RelayFull(_)
+                    ExchangeError::NotDialled(
+                        NotDialled::InVain | NotDialled::NoTransport | NotDialled::NoAddress
+                    ) | ExchangeError::RelayFull(_)
                         | ExchangeError::Blocked
                 );
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {
                     failed.removed = true;
                 }
-                let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
                 if dead || (failed.removed && !in_vain) {
                     self.publisher
                         .contacts(|contacts| contacts.failed(&failed.partner));

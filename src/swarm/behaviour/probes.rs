@@ -1,0 +1,116 @@
+//! When a node looks outside its view: for a part of the network that it has lost sight of.
+//!
+//! A view only ever holds peers that others of the same component know. So two components that have
+//! forgotten each other stay apart, though every node of both has the same seed in its settings. A
+//! node therefore tries, rarely and for ever, a seed or a former contact that its view does not hold.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt};
+
+/// By how much a pause grows with each peer of the view: a node that knows so many is one of more, and
+/// they probe for each other. With the default of 30 rounds somebody probes every ten rounds or oftener in a
+/// component of any size. Measured: `docs/recovery.md`.
+const PER_PEER: f64 = 1.0 / 3.0;
+
+#[derive(Debug)]
+pub(super) struct Probes {
+    /// The shortest pause between two probes, on average; `None`: no probes.
+    pause: Option<Duration>,
+    /// When the last one was, or the node was made.
+    last: Duration,
+    /// What stretches or shortens the present pause.
+    stretch: f64,
+}
+
+impl Probes {
+    /// `pause`: the shortest between two probes, on average.
+    pub(super) fn new<R: Rng + ?Sized>(pause: Option<Duration>, rng: &mut R) -> Self {
+        Self {
+            pause,
+            last: Duration::ZERO,
+            stretch: stretch(rng),
+        }
+    }
+
+    /// When the next probe is due, with a view of so many peers.
+    pub(super) fn next_wake(&self, view_len: usize) -> Option<Duration> {
+        let rarely = (view_len as f64 * PER_PEER).max(1.0);
+        let pause = self.pause?.mul_f64(self.stretch * rarely);
+        Some(self.last.saturating_add(pause))
+    }
+
+    /// Whether a probe is due; once for each.
+    pub(super) fn is_due<R: Rng + ?Sized>(
+        &mut self,
+        now: Duration,
+        view_len: usize,
+        rng: &mut R,
+    ) -> bool {
+        let is_due = self.next_wake(view_len).is_some_and(|at| at <= now);
+        if is_due {
+            self.last = now;
+            self.stretch = stretch(rng);
+        }
+        is_due
+    }
+}
+
+/// By up to half either way: nodes that have started as one are not to probe as one.
+fn stretch<R: Rng + ?Sized>(rng: &mut R) -> f64 {
+    rng.random_range(0.5..1.5)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// How often a node with a view of so many peers probes within so many seconds.
+    fn count(seconds: u64, view_len: usize) -> usize {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut probes = Probes::new(Some(30 * SECOND), &mut rng);
+        let due = |now: &u64| probes.is_due(Duration::from_secs(*now), view_len, &mut rng);
+        (0..seconds).filter(due).count()
+    }
+
+    #[test]
+    fn a_node_probes_as_much_more_rarely_as_it_knows_more_peers() {
+        assert!((95..=105).contains(&count(3_000, 0)));
+        assert!((95..=105).contains(&count(3_000, 3)));
+        assert!((95..=105).contains(&count(30_000, 30)));
+        assert!((95..=105).contains(&count(100_000, 100)));
+    }
+
+    #[test]
+    fn nodes_that_start_as_one_do_not_probe_as_one() {
+        let first = |seed| {
+            let mut rng = StdRng::seed_from_u64(seed);
+            Probes::new(Some(30 * SECOND), &mut rng).next_wake(0)
+        };
+        let mut firsts: Vec<_> = (0..100).map(first).collect();
+        firsts.sort();
+        let [earliest, latest] = [firsts[0], firsts[99]].map(|at| at.expect("it probes"));
+        assert!(earliest >= 15 * SECOND && latest <= 45 * SECOND);
+        assert!(latest - earliest > 25 * SECOND);
+    }
+
+    #[test]
+    fn a_view_that_loses_peers_brings_the_next_probe_forward() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let mut probes = Probes::new(Some(30 * SECOND), &mut rng);
+        let now = 100 * SECOND;
+        assert!(!probes.is_due(now, 30, &mut rng));
+        assert!(probes.is_due(now, 3, &mut rng));
+        assert!(probes.next_wake(3) > Some(now));
+    }
+
+    #[test]
+    fn without_a_pause_nobody_probes() {
+        let mut rng = StdRng::seed_from_u64(1);
+        assert_eq!(Probes::new(None, &mut rng).next_wake(0), None);
+    }
+}
