@@ -6,6 +6,7 @@
 mod chat {
     pub mod demo;
     pub mod node;
+    pub mod trouble;
 }
 
 use std::{
@@ -16,7 +17,8 @@ use std::{
 
 use chat::{
     demo,
-    node::{Incoming, Node, Options, printable},
+    node::{Incoming, KeyType, NETWORK, Node, Options, printable},
+    trouble::Troubles,
 };
 use clap::{Parser, error::ErrorKind};
 use futures::StreamExt;
@@ -29,11 +31,15 @@ use libp2p::{
 use libp2p_peer_sampling::{Event, PeerSampling};
 use tokio::sync::mpsc;
 
-/// Chat with everybody on the same network of nodes. Lines typed are sent; /view, /sample K and
-/// /peers show what this node knows; /quit says goodbye.
+/// Chat with everybody on the same network of nodes. Lines typed are sent. /view, /sample K and
+/// /peers show what this node knows, /why what went wrong lately; /quit says goodbye.
 #[derive(Debug, Parser)]
-#[command(name = "chat")]
+#[command(name = "chat", after_help = LOGGING)]
 struct Args {
+    /// The name of the network: nodes of other networks are not heard
+    #[arg(long, value_name = "NAME", default_value = NETWORK)]
+    network: String,
+
     /// The name that others see [default: the end of the peer id]
     #[arg(long)]
     name: Option<String>,
@@ -46,6 +52,10 @@ struct Args {
     /// The time between two exchanges, in milliseconds [default: 10000; in the demo 500]
     #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
     period: Option<u64>,
+
+    /// What kind of key this node makes for itself
+    #[arg(long, value_enum, value_name = "TYPE", default_value = "ed25519")]
+    key_type: KeyType,
 
     /// Do not look for seeds on the local network
     #[arg(long)]
@@ -60,6 +70,12 @@ struct Args {
     #[arg(value_name = "SEED")]
     seeds: Vec<Multiaddr>,
 }
+
+const LOGGING: &str = "\
+The variable RUST_LOG makes it say more, on standard error:
+  RUST_LOG=libp2p_peer_sampling=debug   notes of peer sampling
+  RUST_LOG=libp2p_swarm=debug           every dial and connection
+  RUST_LOG=debug                        all";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -80,7 +96,16 @@ async fn main() -> ExitCode {
         if !(args.seeds.is_empty() && args.listen.is_empty() && args.name.is_none()) {
             return usage("error: --demo takes no name, no seeds and no listen addresses");
         }
-        return match demo::run(count.into(), period).await {
+        let options = Options {
+            network: args.network,
+            key_type: args.key_type,
+            listen: Options::loopback(),
+            seeds: Vec::new(),
+            period,
+            mdns: false,
+            view_size: None,
+        };
+        return match demo::run(count.into(), options).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");
@@ -89,6 +114,8 @@ async fn main() -> ExitCode {
         };
     }
     let options = Options {
+        network: args.network.clone(),
+        key_type: args.key_type,
         listen: match args.listen.is_empty() {
             true => Options::all_interfaces(),
             false => args.listen,
@@ -103,7 +130,7 @@ async fn main() -> ExitCode {
         Err(error) => return usage(&format!("error: {error}")),
     };
     let name = args.name.unwrap_or_else(|| short(swarm.local_peer_id()));
-    run(&mut swarm, &name).await;
+    run(&mut swarm, &args.network, &name).await;
     ExitCode::SUCCESS
 }
 
@@ -124,9 +151,17 @@ fn short(peer: &PeerId) -> String {
     id[id.len() - 6..].to_owned()
 }
 
-async fn run(swarm: &mut Swarm<Node>, name: &str) {
+async fn run(swarm: &mut Swarm<Node>, network: &str, name: &str) {
+    println!("you are {name}, on the network {network}");
+    // What others have to say for the same network.
+    let network = match network {
+        NETWORK => String::new(),
+        network => format!("--network {network} "),
+    };
     let mut lines = read_lines();
     let mut invited = false;
+    let mut joined = false;
+    let mut troubles = Troubles::default();
     loop {
         tokio::select! {
             event = swarm.select_next_some() => match event {
@@ -136,19 +171,29 @@ async fn run(swarm: &mut Swarm<Node>, name: &str) {
                     if stdout().is_terminal() && !invited && is_handy(&address) {
                         invited = true;
                         println!("to join, paste into another terminal:");
-                        println!("  cargo run --example chat -- {address}");
+                        println!("  cargo run --example chat -- {network}{address}");
                     }
                 }
-                SwarmEvent::Behaviour(event) => {
-                    match on_event(swarm, event) {
-                        Some(Event::Left) => return,
-                        Some(Event::SeedFailed { address, error }) => {
-                            eprintln!("seed {address}: {error}");
+                SwarmEvent::Behaviour(event) => match swarm.behaviour_mut().on_event(event) {
+                    Incoming::Text(text) => println!("{text}"),
+                    Incoming::Sampling(event) => {
+                        troubles.note(&event);
+                        match *event {
+                            Event::Left => return,
+                            Event::Exchanged { .. } if !joined => {
+                                joined = true;
+                                let peers = counted(swarm.connected_peers().count(), "peer");
+                                println!("connected to {peers}; {COMMANDS}");
+                            }
+                            Event::SeedFailed { address, error } => {
+                                eprintln!("seed {address}: {error}");
+                            }
+                            Event::NotAdvertising(why) => eprintln!("{why}"),
+                            _ => {}
                         }
-                        Some(Event::NotAdvertising(why)) => eprintln!("{why}"),
-                        _ => {}
                     }
-                }
+                    Incoming::Nothing => {}
+                },
                 SwarmEvent::ListenerClosed { reason: Err(error), addresses, .. } => {
                     eprintln!("no longer listening on {addresses:?}: {error}");
                 }
@@ -158,6 +203,7 @@ async fn run(swarm: &mut Swarm<Node>, name: &str) {
             Some(line) = lines.recv() => match line.trim() {
                 "" => {}
                 "/quit" => swarm.behaviour_mut().sampling.leave(),
+                "/why" => troubles.print(),
                 command if command.starts_with('/') => show(swarm, command),
                 text => match swarm.behaviour_mut().say(name, text) {
                     Ok(()) => {}
@@ -179,14 +225,14 @@ fn is_handy(address: &Multiaddr) -> bool {
     loopback && matches!(protocols.next(), Some(Protocol::Tcp(_)))
 }
 
-/// Prints what there is to print, and returns what peer sampling says.
-fn on_event(swarm: &mut Swarm<Node>, event: chat::node::NodeEvent) -> Option<Event> {
-    match swarm.behaviour_mut().on_event(event) {
-        Incoming::Text(text) => println!("{text}"),
-        Incoming::Sampling(event) => return Some(*event),
-        Incoming::Nothing => {}
+const COMMANDS: &str = "/view, /sample K, /peers, /why, /quit";
+
+/// "1 peer", "2 peers".
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
-    None
 }
 
 /// Answers `/view`, `/sample K` and `/peers`.
@@ -208,15 +254,16 @@ fn show(swarm: &mut Swarm<Node>, command: &str) {
                 };
                 println!("{kind} {peer}");
             }
-            return;
+            let count = swarm.connected_peers().count();
+            return println!("connected to {}", counted(count, "peer"));
         }
-        _ => return eprintln!("commands: /view, /sample K, /peers, /quit"),
+        _ => return eprintln!("commands: {COMMANDS}"),
     };
     for record in &records {
         let addresses: Vec<_> = record.addresses().iter().map(ToString::to_string).collect();
         println!("{} {}", record.peer_id(), addresses.join(" "));
     }
-    println!("{} peers", records.len());
+    println!("{}", counted(records.len(), "peer"));
 }
 
 /// Lines from standard input. A thread of its own: reading a terminal cannot be cancelled.

@@ -133,7 +133,7 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         clock.time(|| driver.next_round());
         let round = driver.round();
         progress.bar.set_position(round);
-        if round.is_multiple_of(settings.every) || round == last {
+        if settings.reports_after(round) {
             let report = Report::of(&driver, &since, settings.paths);
             since = Since::now(&driver);
             out.report(&report, clock.take())?;

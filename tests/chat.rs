@@ -79,11 +79,11 @@ impl Lines {
 }
 
 impl Chat {
-    fn start(name: &str, listen: &str, seeds: &[&str]) -> Self {
+    fn start(name: &str, listen: &str, arguments: &[&str]) -> Self {
         let mut child = AsyncCommand::new(chat())
             .args(["--no-mdns", "--period", "500", "--name", name])
             .args(["--listen", listen])
-            .args(seeds)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -116,14 +116,19 @@ impl Chat {
 
     /// Asks for the view until it holds `peers` peers.
     async fn wait_for_view(&mut self, peers: usize) {
-        let full = format!("{peers} peers");
+        let full = match peers {
+            1 => "1 peer".to_owned(),
+            _ => format!("{peers} peers"),
+        };
         let found = timeout(PATIENCE, async {
             loop {
                 self.say("/view").await;
                 let answer = self
                     .output
                     .find("answer to /view", |line| {
-                        line.ends_with(" peers").then(|| line.to_owned())
+                        let (count, peers) = line.split_once(' ')?;
+                        let count = count.parse::<usize>().is_ok();
+                        (count && peers.starts_with("peer")).then(|| line.to_owned())
                     })
                     .await;
                 if answer == full {
@@ -216,6 +221,12 @@ async fn commands_show_what_the_node_knows_and_quit_says_goodbye() {
     b.wait_for_view(1).await;
     a.wait_for_view(1).await;
 
+    let joined = "connected to 1 peer; /view, /sample K, /peers, /why, /quit";
+    for chat in [&a, &b] {
+        let joined = |line: &str| (line == joined).then_some(());
+        chat.output.find("word that it has joined", joined).await;
+    }
+
     b.say("/sample 3").await;
     let sampled = |line: &str| line.starts_with(&peer).then_some(());
     b.output.find("sampled peer", sampled).await;
@@ -225,7 +236,8 @@ async fn commands_show_what_the_node_knows_and_quit_says_goodbye() {
     b.output.find(&neighbour, is_neighbour).await;
     for (command, answer) in [
         ("/sample many", "/sample K: many is not a number"),
-        ("/what", "commands: /view, /sample K, /peers, /quit"),
+        ("/what", "commands: /view, /sample K, /peers, /why, /quit"),
+        ("/why", "nothing has failed so far"),
     ] {
         b.say(command).await;
         let answered = |line: &str| (line == answer).then_some(());
@@ -247,6 +259,74 @@ async fn commands_show_what_the_node_knows_and_quit_says_goodbye() {
     a.child.kill().await.expect("it can be killed");
     for reader in a.readers {
         reader.await.expect("no panic");
+    }
+}
+
+/// Two networks on one machine, of which one has the other's address by mistake.
+#[tokio::test]
+async fn nodes_of_another_network_are_not_heard_and_why_says_so() {
+    let listen = "/ip4/127.0.0.1/tcp/0";
+    let mut one = Chat::start("one", listen, &["--network", "one"]);
+    let address = one.address().await;
+    let mut two = Chat::start("two", listen, &["--network", "two", &address]);
+    let network = "you are two, on the network two";
+    let says_so = |line: &str| (line == network).then_some(());
+    two.output.find(network, says_so).await;
+    let failed = "seed that has failed";
+    let seed = format!("seed {address}: ");
+    let at_once = |line: &str| line.starts_with(&seed).then_some(());
+    two.output.find(failed, at_once).await;
+    two.say("/why").await;
+    let ago = format!(" ago: {seed}");
+    let remembered = |line: &str| line.contains(&ago).then_some(());
+    two.output.find(failed, remembered).await;
+    for chat in [&mut one, &mut two] {
+        chat.say("/view").await;
+        let nobody = |line: &str| (line == "0 peers").then_some(());
+        chat.output.find("empty view", nobody).await;
+        chat.say("hello").await;
+        let alone = "not sent: nobody is here to hear it";
+        let not_sent = |line: &str| (line == alone).then_some(());
+        chat.output.find(alone, not_sent).await;
+    }
+    one.kill().await;
+    two.kill().await;
+}
+
+#[tokio::test]
+async fn nodes_with_keys_of_all_types_hear_each_other() {
+    let listen = "/ip4/127.0.0.1/udp/0/quic-v1";
+    let mut chats = vec![Chat::start("ed25519", listen, &[])];
+    let address = chats[0].address().await;
+    for key_type in ["secp256k1", "ecdsa"] {
+        let arguments = ["--key-type", key_type, &address];
+        chats.push(Chat::start(key_type, listen, &arguments));
+    }
+    for chat in &mut chats {
+        chat.wait_for_view(2).await;
+    }
+    for speaker in 0..chats.len() {
+        let line = format!("the line of {speaker}");
+        chats[speaker].say(&line).await;
+        for (listener, chat) in chats.iter().enumerate() {
+            if listener != speaker {
+                let arrived = |l: &str| l.ends_with(&line).then_some(());
+                chat.output.find(&line, arrived).await;
+            }
+        }
+    }
+    for chat in chats {
+        chat.kill().await;
+    }
+}
+
+#[test]
+fn help_names_the_network_and_how_to_see_more() {
+    let output = run(&["--help"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    for part in ["--network <NAME>", "[default: chat]", "RUST_LOG="] {
+        assert!(text.contains(part), "{part} is not in {text}");
     }
 }
 
@@ -276,6 +356,9 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
         (&["--demo", "4", "/ip4/127.0.0.1/tcp/1"], "--demo"),
         (&["--wrong"], "--wrong"),
         (&["--name"], "--name"),
+        (&["--network", "two words"], "network"),
+        (&["--network", ""], "network"),
+        (&["--key-type", "rsa"], "rsa"),
     ] {
         let output = run(args);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();

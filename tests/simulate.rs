@@ -76,6 +76,34 @@ fn the_same_seed_prints_the_same_bytes_and_another_others() {
     }
 }
 
+/// The rounds of these reports.
+fn rounds(reports: &[Value]) -> Vec<u64> {
+    let rounds = reports.iter().map(|report| report["round"].as_u64());
+    rounds.map(|round| round.expect("a number")).collect()
+}
+
+/// In a network that is as large as a test has time for.
+#[test]
+fn readme_command_reports_each_round_after_the_crash() {
+    let readme = include_str!("../README.md");
+    let (_, command) = readme
+        .split_once("--example simulate -- \\\n")
+        .expect("it is there");
+    let (command, _) = command
+        .split_once(" --plot crash.svg\n")
+        .expect("it is there");
+    assert!(command.contains("--nodes 10000"), "{command}");
+    let command = command.replace("10000", "200");
+    let reports = rounds(&lines(&format!("{command} --json")));
+    // It grows from nothing, so there is no report before the first round.
+    let expected = [10, 20, 30].into_iter().chain(40..=52);
+    let expected: Vec<u64> = expected.chain([60, 70, 80]).collect();
+    assert_eq!(reports, expected);
+    // Who wants fewer gets what they ask for.
+    let reports = rounds(&lines(&format!("{command} --json --every 20")));
+    assert_eq!(reports, [20, 40, 60, 80]);
+}
+
 #[test]
 fn a_report_has_its_keys_and_its_values_are_plausible() {
     let reports = lines(&format!("{SMALL} --json --crash 0.5@10"));

@@ -40,17 +40,16 @@ struct Heard {
     text: String,
 }
 
-pub async fn run(count: usize, period: Option<Duration>) -> Result<(), Failure> {
-    let period = period.unwrap_or(Duration::from_millis(500));
+pub async fn run(count: usize, options: Options) -> Result<(), Failure> {
+    let period = options.period.unwrap_or(Duration::from_millis(500));
     // Small enough that nobody simply knows everybody.
     let view_size = (count / 2).clamp(2, 30);
     let (heard_tx, mut heard) = mpsc::unbounded_channel();
     let options = |seeds| Options {
-        listen: Options::loopback(),
         seeds,
         period: Some(period),
-        mdns: false,
         view_size: Some(view_size),
+        ..options.clone()
     };
 
     let seed = Running::start(options(Vec::new()), heard_tx.clone()).await?;

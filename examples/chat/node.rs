@@ -3,6 +3,7 @@
 
 use std::{error::Error, time::Duration};
 
+use clap::ValueEnum;
 use libp2p::{
     Multiaddr, SwarmBuilder, gossipsub, identify,
     identity::Keypair,
@@ -12,6 +13,9 @@ use libp2p::{
 };
 use libp2p_peer_sampling::{Behaviour, Config, Event};
 
+/// The name of the network, unless another one is chosen.
+pub const NETWORK: &str = "chat";
+
 #[derive(NetworkBehaviour)]
 pub struct Node {
     pub sampling: Behaviour,
@@ -20,8 +24,27 @@ pub struct Node {
     mdns: Toggle<mdns::tokio::Behaviour>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KeyType {
+    Ed25519,
+    Secp256k1,
+    Ecdsa,
+}
+
+impl KeyType {
+    fn generate(self) -> Keypair {
+        match self {
+            Self::Ed25519 => Keypair::generate_ed25519(),
+            Self::Secp256k1 => Keypair::generate_secp256k1(),
+            Self::Ecdsa => Keypair::generate_ecdsa(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
 pub struct Options {
+    pub network: String,
+    pub key_type: KeyType,
     pub listen: Vec<Multiaddr>,
     pub seeds: Vec<Multiaddr>,
     pub period: Option<Duration>,
@@ -45,7 +68,7 @@ impl Options {
     fn sampling(&self) -> Config {
         // Loopback and private addresses too: two terminals on one machine, or one LAN.
         let mut config = Config::local()
-            .with_network("chat")
+            .with_network(&self.network)
             .with_seeds(self.seeds.iter().cloned());
         if let Some(period) = self.period {
             config = config.with_period(period);
@@ -57,13 +80,13 @@ impl Options {
     }
 }
 
-pub fn topic() -> gossipsub::IdentTopic {
+fn topic() -> gossipsub::IdentTopic {
     gossipsub::IdentTopic::new("chat")
 }
 
 /// Builds the swarm and starts to listen.
 pub fn start(options: Options) -> Result<Swarm<Node>, Box<dyn Error + Send + Sync>> {
-    let mut swarm = SwarmBuilder::with_new_identity()
+    let mut swarm = SwarmBuilder::with_existing_identity(options.key_type.generate())
         .with_tokio()
         .with_tcp(
             tcp::Config::default().nodelay(true),
@@ -91,11 +114,16 @@ fn behaviour(keypair: &Keypair, options: &Options) -> Result<Node, Box<dyn Error
             .ok(),
         false => None,
     };
+    let sampling = Behaviour::new(keypair, options.sampling())?;
+    // Two networks that meet, on a LAN for example, stay apart in every protocol.
+    let gossipsub = gossipsub::ConfigBuilder::default()
+        .protocol_id_prefix(format!("/{}/meshsub", options.network))
+        .build()?;
     Ok(Node {
-        sampling: Behaviour::new(keypair, options.sampling())?,
+        sampling,
         gossipsub: gossipsub::Behaviour::new(
             gossipsub::MessageAuthenticity::Signed(keypair.clone()),
-            gossipsub::Config::default(),
+            gossipsub,
         )?,
         identify: identify::Behaviour::new(identify::Config::new(
             "/peer-sampling-chat/1.0.0".into(),

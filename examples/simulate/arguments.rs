@@ -11,7 +11,7 @@ use crate::simulate::values::{
 
 /// Simulates a network of nodes that sample their peers by gossip, and measures it.
 ///
-/// Prints a report before the first round, after every K rounds and after the last one. The same
+/// Prints a report before the first round, then every few rounds, and after the last one. The same
 /// arguments give the same output, byte for byte, except for exchanges_per_second in that of --json.
 /// Path lengths are exact up to 10,000 nodes, clustering up to 20,000; beyond, they are sampled.
 #[derive(Debug, Parser)]
@@ -115,14 +115,10 @@ pub struct Arguments {
     )]
     pub rounds: u64,
 
-    /// Report after every K rounds, and in any case after the last
-    #[arg(
-        long,
-        value_name = "K",
-        default_value_t = 10,
-        allow_negative_numbers = true
-    )]
-    pub every: u64,
+    /// Report after every K rounds, and in any case after the last [default: 10, and each of the 12
+    /// rounds after a crash]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub every: Option<u64>,
 
     /// Where all random numbers come from: another seed, another run
     #[arg(

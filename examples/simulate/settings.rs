@@ -45,6 +45,11 @@ pub enum Chosen {
     Basalt(Basalt),
 }
 
+/// After how many rounds there is a report, unless the arguments say so.
+const EVERY: u64 = 10;
+/// For how many rounds after a crash there is one after each. By then all dead links are gone.
+const AFTER_CRASH: u64 = 12;
+
 /// A simulation that is known to be possible, and what is to be shown of it.
 pub struct Settings {
     arguments: Arguments,
@@ -54,7 +59,7 @@ pub struct Settings {
     pub overlay: Chosen,
     /// Along which links paths are followed.
     pub paths: Paths,
-    /// After how many rounds there is a report; at least 1.
+    /// After how many rounds there is a report, if nothing happens; at least 1.
     pub every: u64,
     /// Whether messages take time.
     pub events: bool,
@@ -67,6 +72,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether there is a report after this round.
+    pub fn reports_after(&self, round: u64) -> bool {
+        let after_crash = |CrashAt(crash): &CrashAt| {
+            (crash.round..=crash.round.saturating_add(AFTER_CRASH)).contains(&round)
+        };
+        let Arguments { every, crash, .. } = &self.arguments;
+        round.is_multiple_of(self.every)
+            || round == self.config.rounds()
+            || (every.is_none() && crash.iter().any(after_crash))
+    }
+
     /// What the command line asks for.
     ///
     /// # Errors
@@ -183,7 +199,7 @@ impl Settings {
 
 impl Arguments {
     fn settings(self) -> Result<Settings, String> {
-        if self.every == 0 {
+        if self.every == Some(0) {
             return Err("--every 0: must be at least 1".to_owned());
         }
         if self.no_speed && !self.json {
@@ -218,7 +234,7 @@ impl Arguments {
                 PathsName::Directed => Paths::Directed,
                 PathsName::Undirected => Paths::Undirected,
             },
-            every: self.every,
+            every: self.every.unwrap_or(EVERY),
             events: self.driver == DriverName::Events,
             json: self.json,
             speed: !self.no_speed,

@@ -113,7 +113,10 @@ fn log(event: &Event) {
         Event::SeedFailed { address, error } => tracing::debug!(%address, %error, "Seed failed"),
         Event::NeighbourUp { peer } => tracing::debug!(%peer, "Neighbour up"),
         Event::NeighbourDown { peer, reason } => tracing::debug!(%peer, ?reason, "Neighbour down"),
-        Event::NotAdvertising(_) | Event::Isolated(_) | Event::WrongKeypair { .. } => {}
+        Event::NotAdvertising(_)
+        | Event::AddressesLeftOut { .. }
+        | Event::Isolated(_)
+        | Event::WrongKeypair { .. } => {}
         Event::Left => tracing::debug!("Left"),
     }
 }
