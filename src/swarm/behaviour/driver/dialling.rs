@@ -571,7 +571,6 @@ mod tests {
     use libp2p_core::multiaddr::Protocol;
     use libp2p_identity::Keypair;
     use libp2p_swarm::{ConnectionDenied, ToSwarm};
-    use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
     use crate::{
