@@ -24,7 +24,7 @@ enum Standing {
     Confirmed,
     Ordinary,
     /// It looks like that of a bridge to this machine's own containers, or like one that does not
-    /// last. Whoever comes in there shows only that the bridge works.
+    /// last. A peer that comes in there shows only that the bridge works.
     Makeshift,
     Loopback,
 }
