@@ -70,10 +70,10 @@ impl Prefixes {
 ///
 /// These forms carry one: mapped `::ffff:a.b.c.d`, compatible `::a.b.c.d` (deprecated), translated
 /// `::ffff:0:a.b.c.d` (RFC 2765), NAT64 `64:ff9b::a.b.c.d` and its local use within
-/// `64:ff9b:1::/48` (RFC 8215; in the last 32 bits, as all translators with a /96 have it), and 6to4
-/// `2002:aabb:ccdd::/48`. Others name IPv4 addresses, too, and are left as they are. A Teredo address
-/// is its client's own, behind a NAT and a relay. An ISATAP address lies in a network of its owner's,
-/// who alone decides what is behind it.
+/// `64:ff9b:1::/48` (RFC 8215; in the last 32 bits, as all translators with a /96 have it), and
+/// 6to4 `2002:aabb:ccdd::/48`. Others name IPv4 addresses, too, and are left as they are. A Teredo
+/// address is its client's own, behind a NAT and a relay. An ISATAP address lies in a network whose
+/// owner decides what is behind it.
 pub(crate) fn unmapped(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else {
         return ip;

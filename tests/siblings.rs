@@ -358,8 +358,8 @@ struct Crowd {
     failures: Observer<Failures>,
 }
 
-/// identify, Kademlia and request-response return addresses that end in `/p2p/<peer>`, and the swarm
-/// takes two spellings of one address for two.
+/// identify, Kademlia and request-response return addresses that end in `/p2p/<peer>`, and the
+/// swarm takes two spellings of one address for two.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_siblings_know_too_is_dialled_once() {
     const PEERS: usize = 5;

@@ -37,10 +37,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of `address`, with or without `/p2p/<peer>` at its end, or `None` when it is nothing
-    /// that a peer could be told to dial: reserved, for documentation, multicast, without a port,
-    /// relayed, with a second host behind the first, or of a kind unknown here. An IPv6 address that
-    /// stands for an IPv4 address (mapped, NAT64, 6to4) has the scope of that.
+    /// The scope of `address`, with or without `/p2p/<peer>` at its end, or `None` when it is
+    /// nothing that a peer could be told to dial: reserved, for documentation, multicast, without a
+    /// port, relayed, with a second host behind the first, or of a kind unknown here. An IPv6
+    /// address that stands for an IPv4 address (mapped, NAT64, 6to4) has the scope of that.
     pub fn of(address: &Multiaddr) -> Option<Self> {
         Self::of_bare(&split_peer(address).0)
     }

@@ -24,7 +24,7 @@ enum Standing {
     Confirmed,
     Ordinary,
     /// It looks like that of a bridge to this machine's own containers, or like one that does not
-    /// last. Whoever comes in there shows only that the bridge works.
+    /// last. A peer that comes in there shows only that the bridge works.
     Makeshift,
     Loopback,
 }
@@ -129,8 +129,8 @@ fn transport(address: &Multiaddr) -> Multiaddr {
     without_names.collect()
 }
 
-/// Whether a host of this node, one of `hosts`, looks like that of a bridge to containers or virtual
-/// machines, or as if it did not last. A guess: the swarm does not name interfaces.
+/// Whether a host of this node, one of `hosts`, looks like that of a bridge to containers or
+/// virtual machines, or as if it did not last. A guess: the swarm does not name interfaces.
 fn is_makeshift(host: Host, hosts: &[Host]) -> bool {
     match host {
         Host::Ip(IpAddr::V4(ip)) => ip.is_link_local() || is_bridge(ip),
@@ -147,8 +147,8 @@ fn is_makeshift(host: Host, hosts: &[Host]) -> bool {
     }
 }
 
-/// Whether `ip` is where a widespread program puts this machine's end of a bridge, unless it is told
-/// otherwise. A guess, by those programs' documentation.
+/// Whether `ip` is where a widespread program puts this machine's end of a bridge, unless it is
+/// told otherwise. A guess, by those programs' defaults.
 fn is_bridge(ip: Ipv4Addr) -> bool {
     match ip.octets() {
         // Docker's pools: 172.17.0.0/16 and those after it, then 192.168.0.0/16 in /20s, the first

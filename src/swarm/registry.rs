@@ -69,8 +69,8 @@ const GLOBAL_IP6: &[Ip6Block] = &[
     ip6([0x2001, 0x30, 0, 0, 0, 0, 0, 0], 28), // Drone Remote ID.
 ];
 
-/// Whether the registries say that `ip` is globally reachable. What IPv4 address an IPv6 address may
-/// stand for is not looked at.
+/// Whether the registries say that `ip` is globally reachable. What IPv4 address an IPv6 address
+/// may stand for is not looked at.
 pub(crate) fn is_global(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => !within_ip4(ip, LOCAL_IP4) || within_ip4(ip, GLOBAL_IP4),

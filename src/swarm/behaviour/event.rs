@@ -105,10 +105,10 @@ pub enum Event {
         /// The id of the swarm.
         swarm: PeerId,
     },
-    /// A record has room for [`MAX_ADDRESSES`](crate::MAX_ADDRESSES), and this node has more addresses
-    /// that it may advertise. Said once each time that others are left out, also as a warning by
-    /// `tracing`. Where the wrong ones are: [`Config::with_address_filter`] keeps addresses out, so
-    /// that there is room for others.
+    /// A record has room for [`MAX_ADDRESSES`](crate::MAX_ADDRESSES), and this node has more
+    /// addresses that it may advertise. Said once each time that others are left out, also as a
+    /// warning by `tracing`. If the wrong ones are: [`Config::with_address_filter`] keeps addresses
+    /// out, so that there is room for others.
     ///
     /// [`Config::with_address_filter`]: crate::Config::with_address_filter
     AddressesLeftOut {

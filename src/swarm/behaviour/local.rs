@@ -29,7 +29,8 @@ pub(super) struct LocalRecord {
     setting_up: HashSet<ListenerId>,
     changed: bool,
     external: ExternalAddresses,
-    /// At which of the listen addresses peers have come in, in the order in which the first one did.
+    /// At which of the listen addresses peers have come in, in the order in which the first one
+    /// did.
     reached: Vec<Multiaddr>,
     record: Option<Record>,
     /// What the record was to hold.
@@ -73,8 +74,8 @@ impl LocalRecord {
         self.keypair.public().to_peer_id()
     }
 
-    /// Returns whether the addresses have changed, or what is known of them: then [`Self::renew`] is
-    /// to be called.
+    /// Returns whether the addresses have changed, or what is known of them: then [`Self::renew`]
+    /// is to be called.
     pub(super) fn on_swarm_event(&mut self, event: &FromSwarm) -> bool {
         let set_up = match event {
             FromSwarm::NewListener(event) => self.setting_up.insert(event.listener_id),
