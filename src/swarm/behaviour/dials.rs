@@ -250,6 +250,23 @@ impl Dials {
         }
     }
 
+    /// A peer has come from the host of `address`, one of its own: what was dialled there in vain is forgiven,
+    /// for its door may have been closed for a while. Not within the first backoff after a dial in vain:
+    /// a peer behind a firewall would be dialled in vain whenever it calls.
+    pub(super) fn called(&mut self, address: &Multiaddr, now: Duration) {
+        let Some(target) = Target::of(address).filter(|target| target.relay().is_none()) else {
+            return;
+        };
+        let first = self
+            .in_vain
+            .backoff
+            .map_or(Duration::ZERO, |(first, _)| first);
+        let last = self.in_vain.targets.get(&target).map(|(_, last)| *last);
+        if last.is_some_and(|last| last.saturating_add(first) <= now) {
+            self.in_vain.forgive(target);
+        }
+    }
+
     /// A dial has failed, at each address in its way.
     pub(super) fn failed(&mut self, connection: ConnectionId, fate: impl Fn(&Multiaddr) -> Fate) {
         for handed in self.under_way.remove(&connection).into_iter().flatten() {
@@ -421,6 +438,52 @@ mod tests {
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
+    }
+
+    /// Dials in vain, as often as it may.
+    fn exhaust(dials: &mut Dials, known: &[Multiaddr], now: Duration) {
+        while let Ok(connection) = dial(dials, known, now) {
+            dials.failed(connection, |_| Fate::InVain);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_calls_is_dialled_again_where_it_was_dialled_in_vain() {
+        let limits = Limits {
+            dials_per_minute: 1_000_000,
+            ..Limits::default()
+        };
+        let mut dials = Dials::new(&limits, Some((60 * SECOND, 3_600 * SECOND)));
+        let home = [address("/ip4/1.2.3.4/tcp/1")];
+        exhaust(&mut dials, &home, SECOND);
+        dials.called(&home[0], 30 * SECOND);
+        assert!(dial(&mut dials, &home, 30 * SECOND).is_err(), "too early");
+        dials.called(&address("/ip4/1.2.3.4/tcp/2"), 61 * SECOND);
+        dials.called(&address("/ip4/1.2.3.5/tcp/1"), 61 * SECOND);
+        exhaust(&mut dials, &home, 61 * SECOND);
+        exhaust(&mut dials, &home, 1_000 * SECOND);
+        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_err());
+        dials.called(&home[0], 1_100 * SECOND);
+        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_hearsay_is_not_counted_but_for_the_minute() {
+        let mut dials = dials(|limits| limits.dials_per_minute = 5);
+        dials.set_own([address("/ip4/1.2.3.4/tcp/9")].iter());
+        let mut rng = StdRng::seed_from_u64(1);
+        let home = [address("/ip4/1.2.3.4/tcp/1")];
+        for _ in 0..5 {
+            let choice = dials.choose_known(&home, SECOND, &mut rng);
+            let connection = next_connection(&dials);
+            dials.hand_over(connection, choice.expect("within the minute"), SECOND);
+            dials.failed(connection, |_| Fate::InVain);
+        }
+        let more = dials.choose_known(&home, SECOND, &mut rng);
+        assert_eq!(more.err(), Some(NotDialled::Budget));
+        let own = dials.choose_known(&[address("/ip4/1.2.3.4/tcp/9")], SECOND, &mut rng);
+        assert_eq!(own.err(), Some(NotDialled::Ourselves));
+        assert!(dials.in_vain.log.is_empty());
     }
 
     fn next_connection(dials: &Dials) -> ConnectionId {

@@ -353,7 +353,9 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         self.links.connections.mark_used(&peer, connection);
-        self.links.connections.mark_support(&peer, connection, true);
+        self.links
+            .connections
+            .mark_support(&peer, connection, true, now);
         self.links.heard(&peer, now);
         let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
@@ -419,6 +421,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
 #[cfg(test)]
 mod tests {
+    mod recovery;
+
     use libp2p_core::{ConnectedPoint, multiaddr::Protocol};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{
@@ -914,7 +918,7 @@ mod tests {
         let connection = ConnectionId::new_unchecked(1 << 40);
         established(&mut driver, peer, connection, Duration::ZERO);
         let connections = &mut driver.links.connections;
-        connections.mark_support(&peer, connection, true);
+        connections.mark_support(&peer, connection, true, SECOND);
         driver.advance(SECOND);
         assert!(request_of(drain(&mut driver)).is_some());
         closed(&mut driver, peer, connection, SECOND);
@@ -924,7 +928,10 @@ mod tests {
             established(&mut driver, peer, dial, SECOND);
             let again = request_of(drain(&mut driver));
             assert!(again.is_some(), "and asked again");
-            driver.links.connections.mark_support(&peer, dial, true);
+            driver
+                .links
+                .connections
+                .mark_support(&peer, dial, true, SECOND);
             closed(&mut driver, peer, dial, SECOND);
         }
         let actions = drain(&mut driver);
@@ -1297,7 +1304,7 @@ mod tests {
         driver
             .links
             .connections
-            .mark_support(&friend, connection, true);
+            .mark_support(&friend, connection, true, SECOND);
         driver.on_outcome(
             friend,
             connection,

@@ -942,12 +942,18 @@ mod tests {
         let (peer, other) = (keypair.public().to_peer_id(), PeerId::random());
         driver.init([Record::sign(&keypair, 1, &[somewhere()]).expect("signing works")]);
         connect(&mut driver, peer, id(1), somewhere());
-        driver.links.connections.mark_support(&peer, id(1), true);
+        driver
+            .links
+            .connections
+            .mark_support(&peer, id(1), true, SECOND);
         driver.advance(SECOND);
         let asked = sent(&drain(&mut driver));
         assert_eq!(asked.len(), 1);
         connect(&mut driver, other, id(2), relays_home());
-        driver.links.connections.mark_support(&other, id(2), true);
+        driver
+            .links
+            .connections
+            .mark_support(&other, id(2), true, SECOND);
         close(&mut driver, peer, id(1));
         let dial = drain(&mut driver)
             .iter()
