@@ -132,11 +132,11 @@ impl Dials {
     }
 
     /// Which of `addresses` this node dials that are no hearsay: it has found the peer there itself, or
-    /// the user says that it is there. They are not counted, as a seed's are not.
+    /// the user says that it is there. They are not counted, as a seed's are not, and draw on no budget:
+    /// others could use that up, and keep a node from its way back. They have their own pace.
     pub(super) fn choose_known<R: Rng + ?Sized>(
-        &mut self,
+        &self,
         addresses: &[Multiaddr],
-        now: Duration,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         let is_own = |address: &&Multiaddr| {
@@ -145,16 +145,13 @@ impl Dials {
         };
         let foreign = addresses.iter().filter(|address| !is_own(address));
         let chosen = foreign.sample(rng, self.per_dial);
-        if chosen.is_empty() {
-            return Err(NotDialled::Ourselves);
+        match chosen.is_empty() {
+            true => Err(NotDialled::Ourselves),
+            false => Ok(Choice {
+                addresses: chosen.into_iter().cloned().collect(),
+                counted: Vec::new(),
+            }),
         }
-        if !self.minute.take(self.per_minute, now) {
-            return Err(NotDialled::Budget);
-        }
-        Ok(Choice {
-            addresses: chosen.into_iter().cloned().collect(),
-            counted: Vec::new(),
-        })
     }
 
     /// From when on more than half of a minute's dials are left: so much is for others than the peers
@@ -468,22 +465,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hearsay_is_not_counted_but_for_the_minute() {
-        let mut dials = dials(|limits| limits.dials_per_minute = 5);
+    fn what_is_no_hearsay_is_not_counted() {
+        let mut dials = dials(|limits| limits.dials_per_minute = 1);
         dials.set_own([address("/ip4/1.2.3.4/tcp/9")].iter());
         let mut rng = StdRng::seed_from_u64(1);
         let home = [address("/ip4/1.2.3.4/tcp/1")];
         for _ in 0..5 {
-            let choice = dials.choose_known(&home, SECOND, &mut rng);
+            let choice = dials.choose_known(&home, &mut rng);
             let connection = next_connection(&dials);
-            dials.hand_over(connection, choice.expect("within the minute"), SECOND);
+            dials.hand_over(connection, choice.expect("an address"), SECOND);
             dials.failed(connection, |_| Fate::InVain);
         }
-        let more = dials.choose_known(&home, SECOND, &mut rng);
-        assert_eq!(more.err(), Some(NotDialled::Budget));
-        let own = dials.choose_known(&[address("/ip4/1.2.3.4/tcp/9")], SECOND, &mut rng);
+        let own = dials.choose_known(&[address("/ip4/1.2.3.4/tcp/9")], &mut rng);
         assert_eq!(own.err(), Some(NotDialled::Ourselves));
         assert!(dials.in_vain.log.is_empty());
+        assert!(
+            dial(&mut dials, &home, SECOND).is_ok(),
+            "the minute's dial is left"
+        );
     }
 
     fn next_connection(dials: &Dials) -> ConnectionId {

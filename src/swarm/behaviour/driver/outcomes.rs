@@ -41,7 +41,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         // A refusal is a sign of life, too.
         if matches!(result, Ok(_) | Err(OutboundError::Message(_))) {
-            self.links.heard(&peer, now);
+            self.hear(&peer, now);
         }
         match (self.links.exchanges.answered(outbound), result) {
             (Some(Purpose::Exchange(id)), Ok(response)) => {

@@ -66,6 +66,39 @@ fn a_node_without_a_network_keeps_its_view() {
     assert!(driver.gossip.view().len() < 10, "those who are dead leave");
 }
 
+/// A machine without IPv6 hears of peers that have no other address.
+#[test]
+fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
+    let mut driver = driver(Config::local());
+    let records = (1..=3).map(|host| {
+        let home = format!("/ip6/2606:4700::{host}/tcp/1").parse();
+        let keypair = Keypair::generate_ed25519();
+        Record::sign(&keypair, 1, &[home.expect("a multiaddr")]).expect("signing works")
+    });
+    let records: Vec<Record> = records.collect();
+    driver.init(records.clone());
+    fail(&mut driver, io::ErrorKind::NetworkUnreachable, 100 * SECOND);
+    assert!(driver.gossip.view().len() < 3);
+    assert_eq!(
+        driver.in_trouble_until,
+        Duration::ZERO,
+        "it has its network"
+    );
+    // A machine that had it and has lost it knows nothing of the others.
+    let family = "/ip6/2606:4700::9/tcp/1".parse().expect("a multiaddr");
+    dialled(
+        &mut driver,
+        PeerId::random(),
+        ConnectionId::new_unchecked(1 << 40),
+        family,
+        100 * SECOND,
+    );
+    driver.init(records);
+    fail(&mut driver, io::ErrorKind::NetworkUnreachable, 200 * SECOND);
+    assert_eq!(driver.gossip.view().len(), 3);
+    assert!(driver.in_trouble_until > 200 * SECOND);
+}
+
 #[test]
 fn a_peer_that_no_transport_reaches_leaves_without_blame() {
     let mut driver = driver(Config::local());
@@ -143,7 +176,7 @@ fn a_node_that_has_lost_everybody_goes_back_to_what_it_was_given() {
 /// Its view is full of peers that answer, and still it tries those that it knew once.
 #[test]
 fn a_node_looks_for_former_contacts_now_and_then() {
-    let mut driver = driver(Config::local().with_neighbours(0).with_view_size(2));
+    let mut driver = driver(Config::local().with_neighbours(0).with_view_size(3));
     driver.init([somebody(1)]);
     let outside = somebody(9);
     driver.given.push(outside.clone());
