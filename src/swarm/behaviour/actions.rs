@@ -70,6 +70,16 @@ impl Actions {
         self.dial(DialOpts::peer_id(peer).addresses(addresses).build())
     }
 
+    /// The same, from a port on which this node does not listen.
+    pub(super) fn dial_peer_anew(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> ConnectionId {
+        let opts = DialOpts::peer_id(peer).addresses(addresses);
+        self.dial(opts.allocate_new_port().build())
+    }
+
     /// Dials an address, with or without `/p2p/<peer>`, whether the peer is connected or not.
     pub(super) fn dial_address(&mut self, address: &Multiaddr) -> ConnectionId {
         let (bare, peer) = split_peer(address);

@@ -207,6 +207,10 @@ pub enum ExchangeError {
     /// about the peer; the view is as it was.
     #[error("this node has no network: {0}")]
     Offline(String),
+    /// Somebody has answered where the peer is, and the handshake failed. So it does where both have
+    /// dialled each other at the same moment. That says nothing about the peer; the view is as it was.
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
     /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
     /// this node; the view is as it was. The round makes its exchange with somebody who is connected
     /// already instead.
@@ -277,6 +281,7 @@ impl ExchangeError {
             Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
             Self::NotDialled(_)
             | Self::Offline(_)
+            | Self::Handshake(_)
             | Self::Refused(_)
             | Self::Blocked
             | Self::TurnedAway
@@ -361,8 +366,12 @@ pub(super) fn one_line(error: &DialError) -> String {
 /// What a failed attempt to dial an address says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Attempt {
-    /// Nobody has answered there, or not the peer.
+    /// Nobody has answered there.
     InVain,
+    /// Somebody has answered there, and then the handshake has failed. So it does, too, where both ends
+    /// dial each other at the same moment from the ports that they listen on: TCP makes one connection of
+    /// the two, and each end takes itself for the dialler.
+    Handshake,
     /// This machine has no way there, or no means: no network, no permission, no free socket.
     Offline,
     /// This swarm has no transport for it.
@@ -373,17 +382,24 @@ pub(super) enum Attempt {
 /// network, the other met none either: QUIC notices only that nobody answers.
 pub(super) fn attempts(tried: &[(Multiaddr, TransportError<io::Error>)]) -> Vec<Attempt> {
     let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
-    let offline = tried.iter().filter(|(_, error)| match error {
-        TransportError::MultiaddrNotSupported(_) => false,
-        TransportError::Other(error) => is_offline(error),
-    });
-    let offline: Vec<_> = offline.map(|(address, _)| host(address)).collect();
-    let attempt = |(address, error): &(Multiaddr, _)| match error {
+    let attempt = |(address, error): &(Multiaddr, TransportError<io::Error>)| match error {
         TransportError::MultiaddrNotSupported(_) => Attempt::NoTransport,
-        TransportError::Other(_) if offline.contains(&host(address)) => Attempt::Offline,
-        TransportError::Other(_) => Attempt::InVain,
+        TransportError::Other(error) => match cause(error) {
+            // Whatever a relay answers, it has not reached the peer.
+            Attempt::Handshake if relay_of(address).is_some() => Attempt::InVain,
+            cause => cause,
+        },
     };
-    tried.iter().map(attempt).collect()
+    let mut attempts: Vec<_> = tried.iter().map(attempt).collect();
+    let at = tried.iter().map(|(address, _)| host(address));
+    let at: Vec<_> = at.zip(attempts.iter().copied()).collect();
+    for (number, (here, attempt)) in at.iter().enumerate() {
+        let offline = at.iter().any(|other| *other == (*here, Attempt::Offline));
+        if offline && *attempt == Attempt::InVain {
+            attempts[number] = Attempt::Offline;
+        }
+    }
+    attempts
 }
 
 /// Whether nothing has left this machine towards `address`, which has no peer at its end: there is
@@ -407,42 +423,65 @@ pub(super) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)])
     attempts.iter().all(relayed) && attempts.iter().any(full)
 }
 
-fn is_offline(error: &io::Error) -> bool {
+/// What the cause of a failed dial says. Transports wrap errors in errors, and some wrappers, `Either` among them,
+/// hide the innermost from whoever walks down by `source`. But its text shows through all of them, with the
+/// operating system's code in it.
+fn cause(error: &io::Error) -> Attempt {
     let mut error: &(dyn StdError + 'static) = error;
     loop {
-        if error.downcast_ref::<io::Error>().is_some_and(is_local) {
-            return true;
+        let typed = error.downcast_ref::<io::Error>();
+        let text = error.to_string();
+        let kind = typed.map(|error| (error.kind(), error.raw_os_error()));
+        let kind = kind.filter(|(kind, code)| *kind != io::ErrorKind::Other || code.is_some());
+        let coded = || {
+            let code = os_code(&text)?;
+            Some((io::Error::from_raw_os_error(code).kind(), Some(code)))
+        };
+        if let Some((kind, code)) = kind.or_else(coded) {
+            return of_kind(kind, code);
         }
         // A wrapped error is shown by the wrapper, not as its source.
-        let wrapped = error.downcast_ref::<io::Error>().and_then(|error| {
+        let wrapped = typed.and_then(|error| {
             let inner: &(dyn StdError + 'static) = error.get_ref()?;
             Some(inner)
         });
         match wrapped.or_else(|| error.source()) {
             Some(inner) => error = inner,
-            None => return false,
+            // No code at all: libp2p's own time-outs, or a handshake's.
+            None => {
+                let text = text.to_ascii_lowercase();
+                return match text.contains("timed out") || text.contains("timeout") {
+                    true => Attempt::InVain,
+                    false => Attempt::Handshake,
+                };
+            }
         }
     }
 }
 
-/// Whether the cause is this machine: its network, its permissions, its sockets.
-fn is_local(error: &io::Error) -> bool {
+/// The operating system's code in the text of an error, as `std::io::Error` writes it.
+fn os_code(text: &str) -> Option<i32> {
+    let (_, rest) = text.rsplit_once("(os error ")?;
+    rest.split_once(')')?.0.parse().ok()
+}
+
+fn of_kind(kind: io::ErrorKind, code: Option<i32>) -> Attempt {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, BrokenPipe, ConnectionAborted, ConnectionReset, InvalidData,
+        NetworkDown, NetworkUnreachable, OutOfMemory, PermissionDenied, UnexpectedEof,
+    };
     // Too many open files, of this process or of all; no kind says so.
     const NO_SOCKET: [i32; 3] = [23, 24, 10_024];
 
-    let local = matches!(
-        error.kind(),
-        io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::AddrNotAvailable
-            | io::ErrorKind::AddrInUse
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::OutOfMemory
-    );
-    local
-        || error
-            .raw_os_error()
-            .is_some_and(|code| NO_SOCKET.contains(&code))
+    match kind {
+        NetworkUnreachable | NetworkDown | AddrNotAvailable | AddrInUse | PermissionDenied
+        | OutOfMemory => Attempt::Offline,
+        _ if code.is_some_and(|code| NO_SOCKET.contains(&code)) => Attempt::Offline,
+        BrokenPipe | ConnectionAborted | ConnectionReset | InvalidData | UnexpectedEof => {
+            Attempt::Handshake
+        }
+        _ => Attempt::InVain,
+    }
 }
 
 fn innermost(mut error: &(dyn StdError + 'static)) -> String {
@@ -520,9 +559,41 @@ mod tests {
             let wrapped = io::Error::other(no_socket);
             assert_eq!(one(wrapped), Attempt::Offline, "too many open files");
         }
+        for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof] {
+            assert_eq!(one(kind.into()), Attempt::Handshake, "{kind:?}");
+        }
+        let other = |text: &str| one(io::Error::other(text.to_owned()));
+        assert_eq!(other("input error"), Attempt::Handshake, "noise");
+        assert_eq!(other("Timeout has been reached"), Attempt::InVain, "libp2p");
+        let quic = "Handshake with the remote timed out.";
+        assert_eq!(other(quic), Attempt::InVain);
         let address: Multiaddr = home.parse().expect("a multiaddr");
         let unknown = TransportError::MultiaddrNotSupported(address.clone());
         assert_eq!(attempts(&[(address, unknown)]), [Attempt::NoTransport]);
+    }
+
+    /// As `either::Either`, of which transports that are put together make their errors: it shows what it
+    /// wraps, and passes over it when it is asked for its source.
+    #[derive(Debug, Error)]
+    #[error("{0}")]
+    struct Either(io::Error);
+
+    #[test]
+    fn the_cause_is_seen_through_wrappers_that_hide_it() {
+        let home = "/ip4/1.2.3.4/tcp/1";
+        let code = |kind| {
+            let codes = (1..200).map(io::Error::from_raw_os_error);
+            let mut known = codes.filter(|error| error.kind() == kind);
+            known.next().expect("this system has a code for it")
+        };
+        for (kind, expected) in [
+            (io::ErrorKind::NetworkUnreachable, Attempt::Offline),
+            (io::ErrorKind::ConnectionRefused, Attempt::InVain),
+            (io::ErrorKind::ConnectionReset, Attempt::Handshake),
+        ] {
+            let hidden = io::Error::other(Either(io::Error::other(Either(code(kind)))));
+            assert_eq!(attempts(&[tried(home, hidden)]), [expected], "{kind:?}");
+        }
     }
 
     /// QUIC does not notice that there is no network: nobody answers, and that is all.

@@ -144,6 +144,18 @@ impl Links {
         self.dialled(connection, Dial::Exchange(id))
     }
 
+    /// Dials the partner of exchange `id` at `addresses` and at no others, from a port on which this node does not
+    /// listen.
+    pub(super) fn dial_partner_anew(
+        &mut self,
+        id: ExchangeId,
+        partner: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> ConnectionId {
+        let connection = self.actions.dial_peer_anew(partner, addresses);
+        self.dialled(connection, Dial::Exchange(id))
+    }
+
     /// Dials a seed.
     pub(super) fn dial_seed(&mut self, address: Multiaddr) {
         let connection = self.actions.dial_address(&address);

@@ -90,6 +90,21 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// The handshake with the partner of exchange `id` has failed, perhaps since both ends have dialled at the same
+    /// moment: dials once more, from another port, a partner that is no hearsay. Returns whether it does.
+    fn dial_anew(&mut self, id: ExchangeId) -> bool {
+        let Some(partner) = self.links.exchanges.partner(id) else {
+            return false;
+        };
+        let (addresses, is_hearsay) = self.last_seen(&partner);
+        let known = !is_hearsay && !addresses.is_empty();
+        if !known || !self.links.exchanges.redial(id) {
+            return false;
+        }
+        self.links.dial_partner_anew(id, partner, addresses);
+        true
+    }
+
     /// Where a peer was seen last, that may have failed since, and whether that is only what it says itself:
     /// this node has not found it there, and the application has not said so.
     fn last_seen(&self, peer: &PeerId) -> (Vec<Multiaddr>, bool) {
@@ -501,6 +516,9 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) -> ExchangeError {
         let attempts = attempts(tried);
+        if attempts.contains(&Attempt::Handshake) {
+            return ExchangeError::Handshake(one_line(error));
+        }
         if attempts.is_empty() || attempts.contains(&Attempt::InVain) {
             return ExchangeError::Unreachable(one_line(error));
         }
@@ -575,7 +593,9 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             DialError::Transport(tried) => {
                 let error = self.transport_error(id, tried, error, now);
-                self.exchange_failed(id, error, now);
+                if !matches!(error, ExchangeError::Handshake(_)) || !self.dial_anew(id) {
+                    self.exchange_failed(id, error, now);
+                }
             }
             DialError::LocalPeerId { .. } | DialError::WrongPeerId { .. } => {
                 self.exchange_failed(id, ExchangeError::Unreachable(one_line(error)), now);

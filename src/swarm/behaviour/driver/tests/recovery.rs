@@ -13,7 +13,7 @@ use crate::{
             driver::{
                 Driver,
                 testing::{SECOND, closed, dialled, drain, driver},
-                tests::{established, request_of},
+                tests::{dial_of, established, request_of},
             },
             event::{Event, NeighbourDownReason},
         },
@@ -116,6 +116,31 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
     fail(&mut driver, io::ErrorKind::NetworkUnreachable, 200 * SECOND);
     assert_eq!(driver.gossip.view().len(), 3);
     assert!(driver.in_trouble_until > 200 * SECOND);
+}
+
+/// Both ends have dialled at the same moment, and TCP has made one connection of the two.
+#[test]
+fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
+    let mut driver = driver(Config::open_internet());
+    driver.policy = Config::local().addresses().clone();
+    driver.init([somebody(1)]);
+    let mut anew = 0;
+    for second in [1, 2] {
+        for (connection_id, peer, addresses) in dials(&mut driver, second * SECOND) {
+            let noise = io::Error::other("input error");
+            let tried = vec![(addresses[0].clone(), TransportError::Other(noise))];
+            let event = DialFailure {
+                peer_id: Some(peer),
+                error: &DialError::Transport(tried),
+                connection_id,
+            };
+            driver.on_dial_failure(event, second * SECOND);
+            let actions = drain(&mut driver);
+            anew += usize::from(dial_of(actions).is_some());
+        }
+    }
+    assert_eq!(anew, 1);
+    assert_eq!(driver.gossip.view().len(), 1, "it is blamed");
 }
 
 #[test]
