@@ -50,7 +50,7 @@ use crate::{
         fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        record::{Record, RecordError},
+        record::{Effort, Record, RecordError},
         shared::Shared,
     },
 };
@@ -247,24 +247,33 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
     /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
-    /// address in scope, this node itself and peers already known are passed over.
+    /// address that is admitted, or beyond this node's limits, or of a key type whose crate feature is
+    /// off, are passed over, and so are this node itself and peers already known.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
     ///
     /// # Errors
     ///
-    /// The [`RecordError`] of the first envelope that is not a valid record. Those before it are in
-    /// the view, it and those after it are not.
+    /// The [`RecordError`] of the first envelope that is not a valid record. All others are in the view
+    /// all the same: one that a later version cannot read costs a node none of its other peers.
     pub fn init(
         &mut self,
         envelopes: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<usize, RecordError> {
         let mut records = Vec::new();
-        let checked = envelopes.into_iter().try_for_each(|envelope| {
-            records.extend(self.shared.verifier.check(envelope)?);
-            Ok(())
-        });
+        let mut checked = Ok(());
+        for envelope in envelopes {
+            match self.shared.verifier.check(envelope, Effort::Asked) {
+                Ok(record) => records.push(record),
+                Err(
+                    RecordError::NotAdmitted
+                    | RecordError::BeyondLimits
+                    | RecordError::KeyUnsupported(_),
+                ) => {}
+                Err(error) => checked = checked.and(Err(error)),
+            }
+        }
         let count = self.driver.init(records);
         checked.map(|()| count)
     }
@@ -280,6 +289,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// depends on it. From now on this behaviour takes no part any more.
     pub fn leave(&mut self) {
         let now = self.now();
+        self.shared.leave();
         self.driver.leave(now);
     }
 

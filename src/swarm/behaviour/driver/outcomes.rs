@@ -34,7 +34,7 @@ impl<O: Overlay<Record>> Driver<O> {
         result: Result<Response, OutboundError>,
         now: Duration,
     ) {
-        if let Err(OutboundError::Unsupported) = result {
+        if let Err(OutboundError::Unsupported(_)) = result {
             self.links
                 .connections
                 .mark_support(&peer, connection, false);
@@ -221,7 +221,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
         let outcome = match error {
-            ExchangeError::Outbound(OutboundError::Unsupported) => Outcome::Mute,
+            ExchangeError::Outbound(OutboundError::Unsupported(_)) => Outcome::Mute,
             _ => Outcome::Failed,
         };
         self.candidates.ended(&peer, outcome, now);
