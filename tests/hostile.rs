@@ -25,6 +25,7 @@ use libp2p_peer_sampling::{
     SeedError, gossip::config::Propagation,
 };
 use prost::Message;
+use tokio::time::Instant;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -965,6 +966,7 @@ const SHORT: Duration = Duration::from_secs(1);
 async fn requests_that_do_not_come_are_not_waited_for() {
     let mut victim = Victim::start(still().with_exchange_timeout(SHORT)).await;
     let raw = Raw::dial(victim.address()).await;
+    let begun = Instant::now();
     let mut silent = raw.open().await;
     let mut half = raw.open().await;
     let mut dripping = raw.open().await;
@@ -981,6 +983,9 @@ async fn requests_that_do_not_come_are_not_waited_for() {
         }
     };
     within("an end to the dripping", drip).await;
+    // However little patience this node has with its own requests.
+    let borne = begun.elapsed();
+    assert!(borne >= Duration::from_secs(10), "{borne:?}");
     for _ in 0..3 {
         let (error, _) = victim.inbound_failed(raw.peer_id, "silence").await;
         assert!(matches!(error, InboundError::RequestTimeout), "{error:?}");

@@ -27,6 +27,7 @@ use crate::swarm::{
     counters::Reason,
     gate::{Pass, Refusal},
     generated as pb,
+    limits::MIN_INBOUND_TIMEOUT,
     shared::Shared,
     wire::{MessageError, Reply, Request, Response, is_reset, receive_request, send_request},
 };
@@ -199,8 +200,10 @@ pub struct Handler {
     protocol: StreamProtocol,
     shared: Arc<Shared>,
     peer: PeerId,
-    /// How long a substream may take: to be negotiated, and then to be used.
+    /// How long a substream of this node's may take: to be negotiated, and then to be used.
     timeout: Duration,
+    /// How long one of the peer's may take: to be negotiated, to bring the request, to take the answer.
+    inbound_timeout: Duration,
     /// Requests of ours without a substream yet, in the order in which substreams were asked for.
     waiting: VecDeque<(OutboundId, pb::Request)>,
     /// How many of `waiting` a substream was asked for.
@@ -227,18 +230,21 @@ impl Handler {
         timeout: Duration,
         keep_alive: bool,
     ) -> Self {
+        let inbound_timeout = timeout.max(MIN_INBOUND_TIMEOUT);
         let delay = move || Delay::futures_timer(timeout);
+        let inbound_delay = move || Delay::futures_timer(inbound_timeout);
         let inbound = shared.limits.inbound_streams;
         Self {
             protocol,
             peer,
             timeout,
+            inbound_timeout,
             waiting: VecDeque::new(),
             asked: 0,
             sending: FuturesMap::new(delay, shared.limits.outbound_streams),
-            receiving: FuturesSet::new(delay, inbound),
+            receiving: FuturesSet::new(inbound_delay, inbound),
             unanswered: HashMap::new(),
-            answering: FuturesSet::new(delay, inbound),
+            answering: FuturesSet::new(inbound_delay, inbound),
             shared,
             next_inbound: 0,
             events: VecDeque::new(),
@@ -407,7 +413,7 @@ impl ConnectionHandler for Handler {
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
         let serves = !self.shared.has_left();
         let protocol = serves.then(|| self.protocol.clone());
-        SubstreamProtocol::new(Listen(protocol), ()).with_timeout(self.timeout)
+        SubstreamProtocol::new(Listen(protocol), ()).with_timeout(self.inbound_timeout)
     }
 
     fn connection_keep_alive(&self) -> bool {
