@@ -192,8 +192,8 @@ async fn peer_with_a_short_period_is_not_dropped_over_quic() {
     nobody_is_dropped(fast, slow).await;
 }
 
-/// Two nodes, of which one makes twenty rounds in one of the other's: over a hundred of its rounds the
-/// other does not serve all of its requests, and neither takes that for a failure of the other.
+/// Two nodes, of which one makes twenty rounds in one of the other's: over a hundred of its rounds
+/// the other does not serve all of its requests, and neither takes that for a failure of the other.
 async fn nobody_is_dropped(mut fast: Sampling, mut slow: Sampling) {
     const ROUNDS: usize = 100;
 

@@ -728,8 +728,8 @@ async fn what_follows_a_message_changes_nothing() {
     victim.stop().await;
 }
 
-/// A record that one implementation can read and another cannot may be an honest peer's: given to those
-/// that can, it must not part the two.
+/// A record that one implementation can read and another cannot may be an honest peer's: given to
+/// those that can, it must not part the two.
 #[tokio::test]
 async fn record_in_a_request_that_cannot_be_used_is_passed_over_and_not_passed_on() {
     let mut victim = Victim::start(still()).await;

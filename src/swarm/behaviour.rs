@@ -247,16 +247,17 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
     /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
-    /// address that is admitted, or beyond this node's limits, or of a key type whose crate feature is
-    /// off, are passed over, and so are this node itself and peers already known.
+    /// address that is admitted, or beyond this node's limits, or of a key type whose crate feature
+    /// is off, are passed over, and so are this node itself and peers already known.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
     ///
     /// # Errors
     ///
-    /// The [`RecordError`] of the first envelope that is not a valid record. All others are in the view
-    /// all the same: one that a later version cannot read costs a node none of its other peers.
+    /// The [`RecordError`] of the first envelope that is not a valid record. All others are in the
+    /// view all the same: one that a later version cannot read costs a node none of its other
+    /// peers.
     pub fn init(
         &mut self,
         envelopes: impl IntoIterator<Item = Vec<u8>>,

@@ -56,8 +56,8 @@ reasons! {
     RecordPayloadType = "record_payload_type",
     /// A record's key was of a type that is not allowed.
     RecordKeyType = "record_key_type",
-    /// A record's key was of a type that is allowed, and whose crate feature is off in this build: see
-    /// [`Limits::key_types`](crate::Limits::key_types).
+    /// A record's key was of a type that is allowed, and whose crate feature is off in this build:
+    /// see [`Limits::key_types`](crate::Limits::key_types).
     RecordKeyUnsupported = "record_key_unsupported",
     /// A record's key could not be read.
     RecordKey = "record_key",
@@ -76,11 +76,11 @@ reasons! {
     RecordAddressOfAnother = "record_address_of_another",
     /// None of a record's addresses was admitted.
     RecordNotAdmitted = "record_not_admitted",
-    /// A record, or its place in the message, was beyond this node's own limits, though not beyond the
-    /// protocol's.
+    /// A record, or its place in the message, was beyond this node's own limits, though not beyond
+    /// the protocol's.
     RecordBeyondLimits = "record_beyond_limits",
-    /// A record was not verified: the budget was used up, or a signature before it in the message was
-    /// wrong.
+    /// A record was not verified: the budget was used up, or a signature before it in the message
+    /// was wrong.
     RecordNotVerified = "record_not_verified",
     /// A peer opened a stream, and sent no request in time.
     RequestTimeout = "request_timeout",

@@ -208,7 +208,8 @@ mod tests {
         assert_eq!(admitted(&gate, PeerId::random(), 4 * SECOND), 30);
     }
 
-    /// A peer knows nothing of the period of another. What every node bears is what it can count on.
+    /// A peer knows nothing of the period of another. What every node bears is what it can count
+    /// on.
     #[test]
     fn peer_is_served_at_the_floor_whatever_the_period() {
         let narrowest = |limits: &mut Limits| {

@@ -85,9 +85,9 @@ pub enum OutboundError {
          one, see Config::with_network"
     )]
     Unsupported(StreamProtocol),
-    /// The peer ended or reset the stream before a byte of its answer came. It reads no more requests
-    /// than it can bear, of one peer and of all: this says nothing else about it, and the view is as it
-    /// was. Other peers come before it from now on.
+    /// The peer ended or reset the stream before a byte of its answer came. It reads no more
+    /// requests than it can bear, of one peer and of all: this says nothing else about it, and the
+    /// view is as it was. Other peers come before it from now on.
     #[error("the peer did not serve the request: it reads no more than it can bear")]
     NotServed,
     /// The peer did not answer in time.
@@ -170,9 +170,9 @@ impl From<Refusal> for InboundError {
     }
 }
 
-/// What is spoken on the streams that a peer opens: the protocol; nothing, once this node has left. To
-/// its partners it is a peer that does not speak the protocol then, which they forget. A stream that is
-/// reset would say nothing about it, and they would ask again and again.
+/// What is spoken on the streams that a peer opens: the protocol; nothing, once this node has left.
+/// To its partners it is a peer that does not speak the protocol then, which they forget. A stream
+/// that is reset would say nothing about it, and they would ask again and again.
 #[derive(Debug)]
 pub struct Listen(Option<StreamProtocol>);
 
@@ -202,7 +202,8 @@ pub struct Handler {
     peer: PeerId,
     /// How long a substream of this node's may take: to be negotiated, and then to be used.
     timeout: Duration,
-    /// How long one of the peer's may take: to be negotiated, to bring the request, to take the answer.
+    /// How long one of the peer's may take: to be negotiated, to bring the request, to take the
+    /// answer.
     inbound_timeout: Duration,
     /// Requests of ours without a substream yet, in the order in which substreams were asked for.
     waiting: VecDeque<(OutboundId, pb::Request)>,

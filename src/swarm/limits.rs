@@ -20,13 +20,14 @@ pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) +
 pub(crate) const MIN_REQUEST_BURST: u32 = 30;
 /// After how long every node reads another request of a peer that has sent those, by the protocol.
 pub(crate) const MAX_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
-/// How many substreams of a peer every node serves at a time on one connection, by the protocol, and so
-/// the most that it makes sense to open.
+/// How many substreams of a peer every node serves at a time on one connection, by the protocol,
+/// and so the most that it makes sense to open.
 pub(crate) const MIN_INBOUND_STREAMS: usize = 4;
 /// How long every node waits for a peer's request, and then for the peer to read the answer, by the
 /// protocol.
 pub(crate) const MIN_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
-/// The fewest requests of all peers together: a stranger may use half of them, and that is one burst.
+/// The fewest requests of all peers together: a stranger may use half of them, and that is one
+/// burst.
 const MIN_REQUESTS_PER_SECOND: u32 = 2 * MIN_REQUEST_BURST;
 
 /// What a requester leaves room for in its padding, in bytes for each descriptor that it hopes for:
@@ -50,20 +51,20 @@ pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
 ///
 /// The first four and the key types cannot be wider than the protocol has them, for other nodes
 /// would refuse what came of it. Narrower ones are this node's own choice, of which others know
-/// nothing: it leaves requests unserved, and passes over records, that they take for good. What a peer may
-/// ask of a node, requests and substreams, cannot be narrower than the protocol has it, for peers
-/// with a shorter period count on that.
+/// nothing: it leaves requests unserved, and passes over records, that they take for good. What a
+/// peer may ask of a node, requests and substreams, cannot be narrower than the protocol has it,
+/// for peers with a shorter period count on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest message that is read, in bytes without its length; up to [`MAX_MESSAGE_BYTES`],
     /// and at least 256 for each of the c/2 descriptors that a request asks for. The length stands
-    /// in front, so that nothing of a longer message is read. An answer is held to the length of its
-    /// request besides. Default: 66,624, from the protocol.
+    /// in front, so that nothing of a longer message is read. An answer is held to the length of
+    /// its request besides. Default: 66,624, from the protocol.
     pub message_bytes: usize,
     /// The most descriptors of a message that are looked at, in descriptors; c/2 to
-    /// [`MAX_DESCRIPTORS`]. Those behind are passed over. A message with more than the protocol allows
-    /// is refused before any is looked at. Default: 64, from the protocol.
+    /// [`MAX_DESCRIPTORS`]. Those behind are passed over. A message with more than the protocol
+    /// allows is refused before any is looked at. Default: 64, from the protocol.
     pub descriptors_per_message: usize,
     /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are what
     /// fills a node's memory. Default: 1,024, from the protocol.
@@ -82,13 +83,13 @@ pub struct Limits {
     /// | Secp256k1 | `secp256k1` | an implementation may have it |
     /// | ECDSA (P-256) | `ecdsa` | an implementation may have it |
     ///
-    /// A record of a type that is not in here, not allowed, or whose feature is off, is passed over:
-    /// its peer takes part, and this node neither learns of it nor tells of it. Such records are
-    /// counted as [`Reason::RecordBeyondLimits`](crate::Reason::RecordBeyondLimits),
+    /// A record of a type that is not in here, not allowed, or whose feature is off, is passed
+    /// over: its peer takes part, and this node neither learns of it nor tells of it. Such records
+    /// are counted as [`Reason::RecordBeyondLimits`](crate::Reason::RecordBeyondLimits),
     /// [`RecordKeyType`](crate::Reason::RecordKeyType) and
-    /// [`RecordKeyUnsupported`](crate::Reason::RecordKeyUnsupported), and named at the level `debug`
-    /// of `tracing`. In a network with peers of other implementations, look at these counters, and
-    /// switch on what they miss.
+    /// [`RecordKeyUnsupported`](crate::Reason::RecordKeyUnsupported), and named at the level
+    /// `debug` of `tracing`. In a network with peers of other implementations, look at these
+    /// counters, and switch on what they miss.
     ///
     /// RSA is never allowed: its keys take 300 bytes and more, and one of 16,384 bits (as
     /// RFC-conforming libraries accept) takes a thousand times the verification of an Ed25519 key.
@@ -108,15 +109,16 @@ pub struct Limits {
     /// of 200 ms that is room for 640 exchanges per second.
     pub inbound_streams_overall: usize,
 
-    /// How many requests a peer may send at once; 30 to 1,000,000, from the protocol. Default: 30 (a
-    /// guess): a peer that knows nobody else makes some ten in quick succession, while it hurries to
-    /// fill its view.
+    /// How many requests a peer may send at once; 30 to 1,000,000, from the protocol. Default: 30
+    /// (a guess): a peer that knows nobody else makes some ten in quick succession, while it
+    /// hurries to fill its view.
     pub request_burst: u32,
-    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 s, from the
-    /// protocol. Never longer than a tenth of the period, whatever is set here: an honest peer of the
-    /// same period sends at most some three in each, and in a large network one in a thousand. What a
-    /// peer of a much shorter period sends beyond that is reset, which blames neither end
-    /// ([`OutboundError::NotServed`](crate::OutboundError::NotServed)). Default: 1 s (a guess).
+    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 s, from
+    /// the protocol. Never longer than a tenth of the period, whatever is set here: an honest peer
+    /// of the same period sends at most some three in each, and in a large network one in a
+    /// thousand. What a peer of a much shorter period sends beyond that is reset, which blames
+    /// neither end ([`OutboundError::NotServed`](crate::OutboundError::NotServed)). Default: 1 s (a
+    /// guess).
     pub request_interval: Duration,
     /// The most requests of all peers together, per second, and as many at once; 60 to 1,000,000.
     /// The last half of what may come at once is kept for neighbours and for peers that this node

@@ -210,8 +210,8 @@ pub(crate) fn next_seq(last: u64) -> u64 {
 ///
 /// Nobody is blamed, for an honest peer may have passed it on: implementations differ in which
 /// addresses and keys they can read, and even in which signatures they accept (both values of `s`
-/// that fit an ECDSA signature, or one alone). Only [`TooLarge`](Self::TooLarge) is counted alike by
-/// all of them: a message with such a record is refused as a whole, as
+/// that fit an ECDSA signature, or one alone). Only [`TooLarge`](Self::TooLarge) is counted alike
+/// by all of them: a message with such a record is refused as a whole, as
 /// [`MessageError::RecordTooLarge`](crate::MessageError::RecordTooLarge).
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -551,8 +551,8 @@ mod tests {
         verifier(Scope::Loopback).check(envelope, Effort::Asked)
     }
 
-    /// A protocol of 9,999, that nobody has defined: what an address looks like to whoever lacks a
-    /// part of it.
+    /// With a protocol numbered 9,999, which nobody has defined: so an address of a later version
+    /// looks to this one.
     fn of_tomorrow() -> Vec<u8> {
         [home()[0].to_vec(), vec![0x8f, 0x4e]].concat()
     }

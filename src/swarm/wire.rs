@@ -169,8 +169,9 @@ fn descriptors_to_protobuf(descriptors: Vec<Descriptor<Record>>) -> Vec<pb::Desc
 }
 
 /// The descriptors whose records pass. The others are passed over: what one implementation cannot
-/// read, another may, so an honest peer may have sent it. After the first wrong signature only records
-/// that are known already are taken, so that a message makes no more work than one without a fault.
+/// read, another may, so an honest peer may have sent it. After the first wrong signature only
+/// records that are known already are taken, so that a message makes no more work than one without
+/// a fault.
 fn descriptors_from_protobuf(
     descriptors: Vec<pb::Descriptor>,
     mut effort: Effort,
@@ -200,14 +201,15 @@ fn descriptors_from_protobuf(
     Ok(checked)
 }
 
-/// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on the
-/// other side; the view was not changed. A message is refused only for what every implementation of
-/// the protocol counts alike; records that this node cannot use are passed over, see [`RecordError`].
+/// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on
+/// the other side; the view was not changed. A message is refused only for what every
+/// implementation of the protocol counts alike; records that this node cannot use are passed over,
+/// see [`RecordError`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// The message announces more bytes than are allowed, by the protocol or, where it is a request,
-    /// by this node's own [`Limits::message_bytes`]. No more of it was read.
+    /// The message announces more bytes than are allowed, by the protocol or, where it is a
+    /// request, by this node's own [`Limits::message_bytes`]. No more of it was read.
     #[error("message of {bytes} bytes, more than are allowed")]
     TooLong {
         /// The length announced, in bytes.
@@ -313,8 +315,9 @@ async fn send_and_read<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(response)
 }
 
-/// Whether the peer has ended or reset the stream. What happens to the connection has other kinds, or
-/// ends the stream's task before the stream is looked at (seen: TCP and memory with yamux, QUIC).
+/// Whether the peer has ended or reset the stream. What happens to the connection has other kinds,
+/// or ends the stream's task before the stream is looked at (seen: TCP and memory with yamux,
+/// QUIC).
 pub(crate) fn is_reset(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof, WriteZero};
 
