@@ -727,12 +727,12 @@ mod tests {
         assert_eq!(record.addresses(), home());
     }
 
-    /// An envelope as a peer with a key of another type would send it, with a signature that nobody
-    /// looks at.
-    #[cfg(any(not(feature = "ecdsa"), not(feature = "secp256k1")))]
-    fn unsupported(key_type: pb::KeyType) -> (RecordError, crate::swarm::counters::Counters) {
+    /// Also holds the wording of libp2p-identity's error, which has no kind to match on.
+    #[cfg(not(feature = "ecdsa"))]
+    #[test]
+    fn record_of_a_key_whose_feature_is_off_is_named() {
         let key = pb::PublicKey {
-            r#type: key_type.into(),
+            r#type: pb::KeyType::Ecdsa.into(),
             data: vec![2; 33],
         };
         let envelope = pb::Envelope {
@@ -744,31 +744,14 @@ mod tests {
         let verifier = verifier(Scope::Loopback);
         let checked = verifier.check(envelope.encode_to_vec(), Effort::Asked);
         let error = checked.expect_err("its feature is off");
-        (error, verifier.tally.snapshot())
-    }
-
-    /// Also holds the wording of libp2p-identity's error, which has no kind to match on.
-    #[cfg(not(feature = "ecdsa"))]
-    #[test]
-    fn record_of_a_key_whose_feature_is_off_is_named() {
-        let (error, counters) = unsupported(pb::KeyType::Ecdsa);
         assert!(
             matches!(error, RecordError::KeyUnsupported(KeyType::Ecdsa)),
             "{error:?}"
         );
+        let counters = verifier.tally.snapshot();
         assert_eq!(counters.refused(Reason::RecordKeyUnsupported), 1);
         assert_eq!(counters.records_passed_over, 1);
         assert_eq!(counters.records_verified, 0);
-    }
-
-    #[cfg(not(feature = "secp256k1"))]
-    #[test]
-    fn record_of_a_secp256k1_key_is_named_where_the_feature_is_off() {
-        let (error, _) = unsupported(pb::KeyType::Secp256k1);
-        assert!(matches!(
-            error,
-            RecordError::KeyUnsupported(KeyType::Secp256k1)
-        ));
     }
 
     #[cfg(feature = "secp256k1")]
