@@ -11,11 +11,12 @@ use crate::{
     gossip::message::ExchangeId,
     swarm::{
         config::Config,
+        counters::Counters,
         generated as pb,
         limits::Limits,
-        record::{Record, RecordError},
+        record::{Effort, Record, RecordError},
         shared::Shared,
-        wire::{Codec, MessageError, Request, Response},
+        wire::{Asked, Codec, MessageError, Request, Response},
     },
     view::{Descriptor, Peer, View},
 };
@@ -39,20 +40,25 @@ impl Checks {
         ))
     }
 
-    /// The record in `envelope`; `None` when nothing is wrong with it and it is of no use here.
+    /// The record in `envelope`, as one that this node has asked for.
     ///
     /// # Errors
     ///
-    /// A [`RecordError`] when something is wrong.
-    pub fn record(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        self.0.verifier.check(envelope)
+    /// A [`RecordError`] when it is passed over.
+    pub fn record(&self, envelope: Vec<u8>) -> Result<Record, RecordError> {
+        self.0.verifier.check(envelope, Effort::Asked)
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> Counters {
+        self.0.tally.snapshot()
     }
 
     /// The request, which took so many bytes, as it would be passed on.
     ///
     /// # Errors
     ///
-    /// A [`MessageError`] when one of the records breaks a rule.
+    /// A [`MessageError`] when one of the records is too large.
     pub fn request(&self, request: pb::Request, bytes: usize) -> Result<pb::Request, MessageError> {
         Request::from_protobuf(request, bytes, &self.0).map(Request::into_protobuf)
     }
@@ -61,18 +67,22 @@ impl Checks {
     ///
     /// # Errors
     ///
-    /// A [`MessageError`] when one of the records breaks a rule.
+    /// A [`MessageError`] when one of the records is too large.
     pub fn response(&self, response: pb::Response) -> Result<pb::Response, MessageError> {
         Response::from_protobuf(response, &self.0).map(Response::into_protobuf)
     }
 }
 
 /// What turns one side's bytes into messages and how many bytes they took, and messages into bytes.
+/// `asked`: of the request that the messages answer, how many bytes it took with its length, and
+/// whether it pulls.
 pub fn codec<M: Message + Default + 'static>(
     limits: Limits,
+    asked: Option<(usize, bool)>,
 ) -> impl Decoder<Item = (M, usize), Error = MessageError>
 + for<'a> Encoder<Item<'a> = M, Error = MessageError> {
-    Codec::<M, M>::new(limits)
+    let asked = asked.map(|(bytes, pull)| Asked { bytes, pull });
+    Codec::<M, M>::new(limits, asked)
 }
 
 /// The id of an exchange that may never have been started.

@@ -22,9 +22,10 @@ use libp2p::{
 use libp2p_peer_sampling::{
     Behaviour, Config, Counters, Direction, Event, ExchangeError, InboundError, Limits,
     MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, OutboundError, Reason,
-    RecordError, SeedError, gossip::config::Propagation,
+    SeedError, gossip::config::Propagation,
 };
 use prost::Message;
+use tokio::time::Instant;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -348,31 +349,58 @@ fn faults() -> Vec<Fault> {
             |error| matches!(error, MessageError::TooManyDescriptors { count } if *count == MAX_MESSAGE_BYTES / 2),
         ),
     ];
-    faults.extend(bad_records().into_iter().map(|(name, record, reason, is)| {
-        // Behind a good one, which must not come in either.
-        let keypair = Keypair::generate_ed25519();
-        let good = signed(&keypair, &peer_record(&keypair, &[&home()]));
-        let descriptors = [good, record].map(|signed_peer_record| pb::Descriptor {
-            signed_peer_record,
-            age: 0,
-        });
-        let message = pb::Request {
-            descriptors: descriptors.into(),
-            ..Default::default()
-        };
-        let is = move |error: &MessageError| matches!(error, MessageError::Record { index: 1, error } if is(error));
-        fault(name, framed(&message), reason, is)
-    }));
+    // Behind a good one, which must not come in either.
+    let message = pb::Request {
+        descriptors: vec![stranger(), bare(vec![0; MAX_RECORD_BYTES + 1])],
+        ..Default::default()
+    };
+    faults.push(fault(
+        "a record that is too large",
+        framed(&message),
+        "record_too_large",
+        |error| matches!(error, MessageError::RecordTooLarge { index: 1, bytes } if *bytes == MAX_RECORD_BYTES + 1),
+    ));
     faults
+}
+
+/// Faults of answers: an end without a byte is none, and what is longer than the request is refused
+/// for that.
+fn faults_of_answers(request: &pb::Request) -> Vec<Fault> {
+    let request = framed(request).len();
+    let mut faults = faults();
+    faults.retain(|fault| !fault.bytes.is_empty());
+    for fault in &mut faults {
+        let bytes = fault.bytes.len();
+        if bytes > request {
+            fault.reason = "response_too_long";
+            fault.is = Box::new(move |error| {
+                matches!(error, MessageError::ResponseTooLong { bytes: came, request: asked }
+                    if *came == bytes as u64 && *asked == request)
+            });
+        }
+    }
+    faults
+}
+
+fn bare(signed_peer_record: Vec<u8>) -> pb::Descriptor {
+    pb::Descriptor {
+        signed_peer_record,
+        age: 0,
+    }
+}
+
+/// A flawless descriptor of somebody new.
+fn stranger() -> pb::Descriptor {
+    let keypair = Keypair::generate_ed25519();
+    bare(signed(&keypair, &peer_record(&keypair, &[&home()])))
 }
 
 fn home() -> Multiaddr {
     Multiaddr::from(Protocol::Memory(u64::MAX - 1))
 }
 
-type IsRecordError = fn(&RecordError) -> bool;
-
-fn bad_records() -> Vec<(&'static str, Vec<u8>, &'static str, IsRecordError)> {
+/// Records that a node cannot use, and what each is counted as.
+fn unusable_records() -> Vec<(&'static str, Vec<u8>, Reason)> {
     let keypair = Keypair::generate_ed25519();
     let other = Keypair::generate_ed25519();
     let record = peer_record(&keypair, &[&home()]);
@@ -381,31 +409,49 @@ fn bad_records() -> Vec<(&'static str, Vec<u8>, &'static str, IsRecordError)> {
         edit(&mut envelope);
         envelope.encode_to_vec()
     };
-    let mut no_address = record.clone();
-    no_address.addresses[0].multiaddr = vec![0xff; 3];
+    let of_type = |key_type| {
+        let mut envelope = pb::Envelope::decode(&signed(&keypair, &record)[..]).expect("just made");
+        envelope.public_key.as_mut().expect("there").r#type = key_type;
+        envelope.encode_to_vec()
+    };
+    let with_address = |multiaddr: &[u8]| {
+        let mut record = record.clone();
+        record.addresses[0].multiaddr = multiaddr.to_vec();
+        signed(&keypair, &record)
+    };
     let mut no_peer = record.clone();
     no_peer.peer_id = vec![1, 2, 3];
     let of_another = home().with(Protocol::P2p(other.public().to_peer_id()));
+    let mut too_many = peer_record(&keypair, &[&home(); 9]);
+    too_many.seq = 2;
     vec![
         (
             "a record with a wrong signature",
             edited(|envelope| envelope.signature[5] ^= 1),
-            "record_signature",
-            |error| matches!(error, RecordError::Signature),
+            Reason::RecordSignature,
         ),
         (
             "a record without a signature",
             edited(|envelope| envelope.signature.clear()),
-            "record_signature",
-            |error| matches!(error, RecordError::Signature),
+            Reason::RecordSignature,
         ),
         (
             "a record with an RSA key",
-            edited(|envelope| {
-                envelope.public_key.as_mut().expect("there").r#type = pb::KeyType::Rsa.into();
-            }),
-            "record_key_type",
-            |error| matches!(error, RecordError::KeyType(0)),
+            of_type(pb::KeyType::Rsa.into()),
+            Reason::RecordKeyType,
+        ),
+        (
+            "a record with a key type of a later version",
+            of_type(4),
+            Reason::RecordKeyType,
+        ),
+        (
+            "a record with a key type whose feature is off",
+            of_type(pb::KeyType::Ecdsa.into()),
+            match cfg!(feature = "ecdsa") {
+                true => Reason::RecordKey,
+                false => Reason::RecordKeyUnsupported,
+            },
         ),
         (
             "a record with a broken key",
@@ -417,59 +463,53 @@ fn bad_records() -> Vec<(&'static str, Vec<u8>, &'static str, IsRecordError)> {
                     .data
                     .truncate(3)
             }),
-            "record_key",
-            |error| matches!(error, RecordError::Key(_)),
+            Reason::RecordKey,
         ),
         (
             "a record of another type",
             edited(|envelope| envelope.payload_type = vec![0x03, 0x02]),
-            "record_payload_type",
-            |error| matches!(error, RecordError::PayloadType),
+            Reason::RecordPayloadType,
         ),
         (
             "a record that is no protobuf",
             vec![0xff; 9],
-            "record_not_protobuf",
-            |error| matches!(error, RecordError::NotProtobuf(_)),
+            Reason::RecordNotProtobuf,
         ),
-        ("an empty record", vec![], "record_payload_type", |error| {
-            matches!(error, RecordError::PayloadType)
-        }),
+        ("an empty record", vec![], Reason::RecordPayloadType),
         (
             "a record about nobody",
             signed(&keypair, &no_peer),
-            "record_peer_id",
-            |error| matches!(error, RecordError::PeerId(_)),
+            Reason::RecordPeerId,
         ),
         (
             "a record about another",
             signed(&other, &record),
-            "record_signer",
-            |error| matches!(error, RecordError::Signer { subject, signer } if subject != signer),
-        ),
-        (
-            "a record that is too large",
-            vec![0; MAX_RECORD_BYTES + 1],
-            "record_too_large",
-            |error| matches!(error, RecordError::TooLarge { bytes } if *bytes == MAX_RECORD_BYTES + 1),
+            Reason::RecordSigner,
         ),
         (
             "a record with too many addresses",
-            signed(&keypair, &peer_record(&keypair, &[&home(); 9])),
-            "record_too_many_addresses",
-            |error| matches!(error, RecordError::TooManyAddresses { count: 9 }),
+            signed(&keypair, &too_many),
+            Reason::RecordTooManyAddresses,
         ),
         (
-            "a record with an address that is none",
-            signed(&keypair, &no_address),
-            "record_address",
-            |error| matches!(error, RecordError::Address(_)),
+            "a record with an address of an unknown protocol",
+            with_address(&[0x8f, 0x4e]),
+            Reason::RecordAddress,
+        ),
+        (
+            "a record with a truncated address",
+            with_address(&[4, 127, 0]),
+            Reason::RecordAddress,
         ),
         (
             "a record with an address of another",
-            signed(&keypair, &peer_record(&keypair, &[&of_another])),
-            "record_address_of_another",
-            |error| matches!(error, RecordError::AddressOfAnother(_)),
+            with_address(&of_another.to_vec()),
+            Reason::RecordAddressOfAnother,
+        ),
+        (
+            "a record without addresses",
+            signed(&keypair, &peer_record(&keypair, &[])),
+            Reason::RecordNotAdmitted,
         ),
     ]
 }
@@ -526,11 +566,11 @@ async fn bad_requests_are_named_and_spoil_nothing() {
         seen.insert(fault.reason);
     }
     assert_eq!(connections.len(), 1, "all on the same connection");
-    // Every kind of fault that a message can have, but streams that break.
-    let of_messages = |name: &&str| name.starts_with("message") || name.starts_with("record");
+    // Every kind of fault that a request can have, but streams that break.
+    let of_messages = |name: &&str| name.starts_with("message");
     let all: BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.name()).collect();
-    let all: BTreeSet<_> = all.into_iter().filter(of_messages).collect();
-    seen.remove("too_many_descriptors");
+    let mut all: BTreeSet<_> = all.into_iter().filter(of_messages).collect();
+    all.extend(["too_many_descriptors", "record_too_large"]);
     assert_eq!(seen, all);
     raw.stop().await;
     victim.stop().await;
@@ -563,12 +603,16 @@ async fn what_is_too_long_is_not_read() {
 #[tokio::test]
 async fn bad_answers_are_named_and_spoil_nothing() {
     let mut victim = Victim::start(still()).await;
-    for fault in faults() {
-        let what = &fault.name;
+    for number in 0.. {
         let before = victim.counters().await;
         let mut listener = Listener::memory().await;
         let mut raw = victim.connect(&mut listener).await;
         let (request, mut stream) = raw.request().await;
+        let mut faults = faults_of_answers(&request).into_iter();
+        let Some(fault) = faults.nth(number) else {
+            break;
+        };
+        let what = &fault.name;
         assert_eq!(request.descriptors.len(), 2, "{what}: itself, the other");
         send(&mut stream, &fault).await;
         let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
@@ -587,8 +631,7 @@ async fn bad_answers_are_named_and_spoil_nothing() {
 #[tokio::test]
 async fn bad_answers_of_seeds_are_named_and_spoil_nothing() {
     let mut victim = Victim::start(still()).await;
-    for fault in faults() {
-        let what = &fault.name;
+    for number in 0.. {
         let before = victim.counters().await;
         let mut listener = Listener::memory().await;
         victim
@@ -596,7 +639,12 @@ async fn bad_answers_of_seeds_are_named_and_spoil_nothing() {
             .await
             .expect("a good address");
         let mut raw = listener.accept().await;
-        let (_, mut stream) = raw.request().await;
+        let (request, mut stream) = raw.request().await;
+        let mut faults = faults_of_answers(&request).into_iter();
+        let Some(fault) = faults.nth(number) else {
+            break;
+        };
+        let what = &fault.name;
         send(&mut stream, &fault).await;
         let error = victim.seed_failed(&listener.address, what).await;
         let SeedError::Exchange(ExchangeError::Outbound(OutboundError::Message(error))) = error
@@ -680,8 +728,137 @@ async fn what_follows_a_message_changes_nothing() {
     victim.stop().await;
 }
 
+/// A record that one implementation can read and another cannot may be an honest peer's: given to
+/// those that can, it must not part the two.
 #[tokio::test]
-async fn descriptors_that_nobody_has_asked_for_are_dropped() {
+async fn record_in_a_request_that_cannot_be_used_is_passed_over_and_not_passed_on() {
+    let mut victim = Victim::start(still()).await;
+    let raw = Raw::dial(victim.address()).await;
+    for (what, poison, reason) in unusable_records() {
+        let before = victim.counters().await;
+        let [first, last] = [stranger(), stranger()];
+        let request = asking(vec![first.clone(), bare(poison.clone()), last.clone()]);
+        raw.exchange(&request).await;
+        let received = victim
+            .exchanged(raw.peer_id, Direction::Inbound, what)
+            .await;
+        // A wrong signature ends the verification in its message.
+        let expected = match reason {
+            Reason::RecordSignature => vec![&first],
+            _ => vec![&first, &last],
+        };
+        assert_eq!(received, expected.len(), "{what}");
+        let after = victim.counters().await;
+        assert_eq!(after.refused(reason) - before.refused(reason), 1, "{what}");
+        let passed_over = after.records_passed_over - before.records_passed_over;
+        assert_eq!(passed_over, 3 - expected.len() as u64, "{what}");
+
+        let passed_on = raw.exchange(&asking(vec![])).await.descriptors;
+        victim
+            .exchanged(raw.peer_id, Direction::Inbound, what)
+            .await;
+        let passed_on: Vec<_> = passed_on.iter().map(|d| &d.signed_peer_record).collect();
+        assert!(!passed_on.contains(&&poison), "{what}");
+        for taken in expected {
+            assert!(passed_on.contains(&&taken.signed_peer_record), "{what}");
+        }
+        for peer in victim.sampling.view() {
+            if peer != victim.honest.node.peer_id {
+                let remove =
+                    move |swarm: &mut Swarm<Behaviour>| swarm.behaviour_mut().remove(&peer);
+                assert!(victim.sampling.node.ask(remove).await, "{what}");
+            }
+        }
+        victim.assert_view([], what);
+    }
+    raw.stop().await;
+    victim.stop().await;
+}
+
+/// The second answer used to cost the honest carrier its place in the view.
+#[tokio::test]
+async fn carrier_of_a_record_that_cannot_be_used_is_not_blamed() {
+    let config = still().with_period(SHORT / 5).with_exchange_timeout(HOUR);
+    let mut node = start(config);
+    let mut raw = Raw::dial(&node.node.address).await;
+    let peer_id = raw.peer_id;
+    let request = pb::Request {
+        descriptors: vec![raw.descriptor()],
+        ..Default::default()
+    };
+    raw.exchange(&request).await;
+    let mut counted = BTreeSet::new();
+    for (what, poison, reason) in unusable_records() {
+        for _ in 0..2 {
+            let (_, mut stream) = raw.request().await;
+            let answer = pb::Response {
+                descriptors: vec![raw.descriptor(), bare(poison.clone())],
+                neighbour: false,
+            };
+            put(&mut stream, &framed(&answer)).await;
+            end(&mut stream).await;
+            let exchanged = |event| match event {
+                Event::Exchanged {
+                    direction: Direction::Outbound,
+                    received,
+                    ..
+                } => Some(received),
+                Event::ExchangeFailed { .. } => panic!("{what}: {event:?}"),
+                _ => None,
+            };
+            assert_eq!(node.event(what, exchanged).await, 1, "{what}");
+            assert_eq!(node.view(), [peer_id], "{what}");
+        }
+        counted.insert(reason.name());
+    }
+    let counters = node.node.ask(|swarm| swarm.behaviour().counters()).await;
+    let refusals = counters.refusals().filter(|(_, count)| *count > 0);
+    let refusals: BTreeSet<_> = refusals.map(|(reason, _)| reason.name()).collect();
+    assert_eq!(refusals, counted);
+    raw.stop().await;
+    node.node.stop().await;
+}
+
+/// A stream that ends before a byte of the answer came says that the peer has enough to do.
+#[tokio::test]
+async fn peer_that_does_not_serve_is_not_blamed() {
+    let config = still().with_period(2 * SHORT);
+    let mut node = start(config);
+    let mut raw = Raw::dial(&node.node.address).await;
+    let peer_id = raw.peer_id;
+    let request = pb::Request {
+        descriptors: vec![raw.descriptor()],
+        ..Default::default()
+    };
+    raw.exchange(&request).await;
+    for closes in [true, false, false] {
+        let (_, mut stream) = raw.request().await;
+        if closes {
+            end(&mut stream).await;
+        }
+        drop(stream);
+        let failed = |event| match event {
+            Event::ExchangeFailed {
+                peer,
+                error,
+                removed,
+            } => Some((peer, error, removed)),
+            _ => None,
+        };
+        let (peer, error, removed) = node.event("no answer", failed).await;
+        assert_eq!((peer, removed), (peer_id, false));
+        assert!(
+            matches!(error, ExchangeError::Outbound(OutboundError::NotServed)),
+            "{error:?}"
+        );
+        assert_eq!(node.view(), [peer_id]);
+    }
+    raw.stop().await;
+    node.node.stop().await;
+}
+
+#[tokio::test]
+async fn descriptors_that_nobody_has_asked_for_are_refused() {
     let mut victim = Victim::start(still().with_propagation(Propagation::Push)).await;
     let mut listener = Listener::memory().await;
     let mut raw = victim.connect(&mut listener).await;
@@ -691,16 +868,64 @@ async fn descriptors_that_nobody_has_asked_for_are_dropped() {
         descriptors: vec![raw.descriptor()],
         neighbour: false,
     };
+    let before = victim.counters().await;
     put(&mut stream, &framed(&answer)).await;
-    // What came is counted; that none of it came in shows in the view.
-    let received = victim
-        .exchanged(raw.peer_id, Direction::Outbound, "the exchange")
-        .await;
-    assert_eq!(received, 1);
-    victim.assert_view([], "after an answer that is too much");
-    victim
-        .makes_up_with(&raw, "an answer that is too much")
-        .await;
+    let what = "an answer that is too much";
+    let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
+    assert!(
+        matches!(
+            error,
+            ExchangeError::Outbound(OutboundError::Message(MessageError::UnaskedDescriptors {
+                count: 1
+            }))
+        ),
+        "{error:?}"
+    );
+    assert!(!removed);
+    let counted = victim.counted_since(&before).await;
+    assert_eq!(counted, [("unasked_descriptors", 1)]);
+    victim.assert_view([], what);
+    victim.makes_up_with(&raw, what).await;
+    raw.stop().await;
+    victim.stop().await;
+}
+
+/// Far more than the request took: none of it is read but its length.
+#[tokio::test]
+async fn answer_longer_than_its_request_is_refused_unread() {
+    let mut victim = Victim::start(still()).await;
+    let mut listener = Listener::memory().await;
+    let mut raw = victim.connect(&mut listener).await;
+    let (request, mut stream) = raw.request().await;
+    let asked = framed(&request).len();
+    let answer = pb::Response {
+        descriptors: (0..60).map(|_| stranger()).collect(),
+        neighbour: false,
+    };
+    let answer = framed(&answer);
+    let before = victim.counters().await;
+    // The length alone: nothing that follows is waited for.
+    put(&mut stream, &answer[..2]).await;
+    let what = "an answer that is too long";
+    let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
+    assert!(
+        matches!(
+            error,
+            ExchangeError::Outbound(OutboundError::Message(
+                MessageError::ResponseTooLong { bytes, request }
+            )) if bytes == answer.len() as u64 && request == asked
+        ),
+        "{error:?}"
+    );
+    assert!(!removed);
+    let counted = victim.counted_since(&before).await;
+    assert_eq!(counted, [("response_too_long", 1)]);
+    assert_eq!(
+        victim.counters().await.bytes_received - before.bytes_received,
+        2
+    );
+    victim.assert_view([], what);
+    victim.makes_up_with(&raw, what).await;
     raw.stop().await;
     victim.stop().await;
 }
@@ -741,6 +966,7 @@ const SHORT: Duration = Duration::from_secs(1);
 async fn requests_that_do_not_come_are_not_waited_for() {
     let mut victim = Victim::start(still().with_exchange_timeout(SHORT)).await;
     let raw = Raw::dial(victim.address()).await;
+    let begun = Instant::now();
     let mut silent = raw.open().await;
     let mut half = raw.open().await;
     let mut dripping = raw.open().await;
@@ -757,6 +983,9 @@ async fn requests_that_do_not_come_are_not_waited_for() {
         }
     };
     within("an end to the dripping", drip).await;
+    // However little patience this node has with its own requests.
+    let borne = begun.elapsed();
+    assert!(borne >= Duration::from_secs(10), "{borne:?}");
     for _ in 0..3 {
         let (error, _) = victim.inbound_failed(raw.peer_id, "silence").await;
         assert!(matches!(error, InboundError::RequestTimeout), "{error:?}");
@@ -970,7 +1199,10 @@ async fn a_peer_of_another_protocol_is_named() {
     raw.refuse().await;
     let (error, removed) = victim.exchange_failed(raw.peer_id, what).await;
     assert!(
-        matches!(error, ExchangeError::Outbound(OutboundError::Unsupported)),
+        matches!(
+            error,
+            ExchangeError::Outbound(OutboundError::Unsupported(_))
+        ),
         "{error:?}"
     );
     let counters = victim.counters().await;
@@ -992,13 +1224,56 @@ async fn a_peer_of_another_protocol_is_named() {
     assert!(
         matches!(
             error,
-            SeedError::Exchange(ExchangeError::Outbound(OutboundError::Unsupported))
+            SeedError::Exchange(ExchangeError::Outbound(OutboundError::Unsupported(_)))
         ),
         "{error:?}"
     );
     victim.assert_view([], what);
     raw.closed().await;
     victim.stop().await;
+}
+
+/// Or a later version that is stricter, or has fewer features, would start without anybody.
+#[test]
+fn saved_record_that_cannot_be_used_costs_none_of_the_others() {
+    for (what, poison, reason) in unusable_records() {
+        let keypair = Keypair::generate_ed25519();
+        let mut behaviour = Behaviour::new(&keypair, still()).expect("valid settings");
+        let [first, last] = [stranger(), stranger()].map(|d| d.signed_peer_record);
+        let count = behaviour.init([first, poison, last]);
+        assert_eq!(behaviour.handle().view_len(), 2, "{what}");
+        match reason {
+            Reason::RecordNotAdmitted | Reason::RecordKeyUnsupported => {
+                assert_eq!(count.expect("no fault"), 2, "{what}");
+            }
+            _ => assert_eq!(count.expect_err("a fault").reason(), reason, "{what}"),
+        }
+    }
+}
+
+/// A stream that is reset would say nothing about it, and others would ask it again and again.
+#[tokio::test]
+async fn node_that_has_left_does_not_speak_the_protocol_any_more() {
+    let mut left = start(still());
+    left.node.ask(|swarm| swarm.behaviour_mut().leave()).await;
+    let gone = |event| matches!(event, Event::Left).then_some(());
+    left.event("the end of its part", gone).await;
+    let seed = left.node.address.clone();
+    let mut late = start(still().with_seeds([seed]));
+    let failed = |event| match event {
+        Event::SeedFailed { error, .. } => Some(error),
+        _ => None,
+    };
+    let error = late.event("a failure", failed).await;
+    assert!(
+        matches!(
+            error,
+            SeedError::Exchange(ExchangeError::Outbound(OutboundError::Unsupported(_)))
+        ),
+        "{error:?}"
+    );
+    left.node.stop().await;
+    late.node.stop().await;
 }
 
 #[derive(NetworkBehaviour)]
@@ -1059,7 +1334,10 @@ async fn another_protocol_goes_on_beside_a_failed_exchange() {
     };
     let (connection, (error, removed)) = both.event("both protocols", first).await;
     assert!(
-        matches!(error, ExchangeError::Outbound(OutboundError::Unsupported)),
+        matches!(
+            error,
+            ExchangeError::Outbound(OutboundError::Unsupported(_))
+        ),
         "{error:?}"
     );
     assert!(!removed);

@@ -95,7 +95,7 @@ impl Twofold {
             } => seen.exchanged += 1,
             Event::ExchangeFailed { error, .. } => match error {
                 ExchangeError::ConnectionClosed => seen.connection_closed += 1,
-                ExchangeError::Outbound(OutboundError::Unsupported) => seen.unsupported += 1,
+                ExchangeError::Outbound(OutboundError::Unsupported(_)) => seen.unsupported += 1,
                 other => seen.other_failures.push(other.to_string()),
             },
             Event::NeighbourUp { peer } => assert!(neighbours.insert(peer)),

@@ -440,7 +440,11 @@ async fn networks_with_different_names_do_not_mix() {
             _ => None,
         })
         .await;
-    assert_eq!(error, "the peer does not speak the protocol");
+    assert_eq!(
+        error,
+        "the peer does not speak /b/peer-sampling/1.0.0; a node of another network has another name \
+         in place of this one, see Config::with_network"
+    );
     assert_eq!((a.handle.view_len(), b.handle.view_len()), (0, 0));
     stop([a, b]).await;
 }

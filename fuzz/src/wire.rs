@@ -27,17 +27,25 @@ pub fn run(data: &[u8]) {
 }
 
 /// What becomes of it: the name of what is wrong with it, "decoded" where its records were not
-/// checked, or "passed".
+/// checked, "passed", or "passed in part" where some of its records were passed over.
 pub fn outcome(data: &[u8]) -> &'static str {
     let mut input = Unstructured::new(data);
     // Behind its end an input has zeros.
     let Ok([form, pieces]) = input.arbitrary::<[u8; 2]>() else {
         return "nothing to read";
     };
+    // A response is held to its request: to how long that was, and to whether it pulls.
+    let asked = match form & 0x18 {
+        0x18 => Some((
+            input.arbitrary::<u16>().map_or(0, usize::from),
+            form & 0x20 != 0,
+        )),
+        _ => None,
+    };
     let stream = stream(&mut input, form & 7).unwrap_or_default();
     match form & 8 {
-        0 => read::<pb::Request>(&stream, pieces),
-        _ => read::<pb::Response>(&stream, pieces),
+        0 => read::<pb::Request>(&stream, pieces, None),
+        _ => read::<pb::Response>(&stream, pieces, asked),
     }
 }
 
@@ -146,17 +154,23 @@ impl AnyMessage for pb::Response {
 }
 
 type Checked<M> = std::result::Result<M, MessageError>;
+/// How many bytes a request took, and whether it pulls.
+type Asked = Option<(usize, bool)>;
 
-fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
-    let (decoded, left) = decode::<M>(stream, None);
+fn read<M: AnyMessage>(stream: &[u8], pieces: u8, asked: Asked) -> &'static str {
+    let (decoded, left) = decode::<M>(stream, None, asked);
     assert!(left <= stream.len());
-    assert_same(&decode(stream, Some(pieces)).0, &decoded);
+    assert_same(&decode(stream, Some(pieces), asked).0, &decoded);
     let (message, bytes) = match decoded {
         Ok(decoded) => decoded,
         Err(error) => return error.reason().name(),
     };
     assert_eq!(bytes + left, stream.len());
     assert!(message.descriptors().len() <= MAX_DESCRIPTORS);
+    if let Some((request, pull)) = asked {
+        assert!(bytes <= request, "{bytes} bytes in answer to {request}");
+        assert!(pull || message.descriptors().is_empty());
+    }
     assert_survives(&message);
     // Most of the time goes into keys and signatures, which are another target's.
     if !pieces.is_multiple_of(16) {
@@ -164,7 +178,8 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
     }
     match message.clone().checked(bytes) {
         Err(error) => {
-            assert!(matches!(error, MessageError::Record { .. }), "{error:?}");
+            let too_large = matches!(error, MessageError::RecordTooLarge { .. });
+            assert!(too_large, "{error:?}");
             error.reason().name()
         }
         Ok(passed) => {
@@ -176,14 +191,21 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8) -> &'static str {
             assert_survives(&passed);
             let again = passed.clone().checked(bytes).expect("it has passed before");
             assert_eq!(again, passed);
-            "passed"
+            match passed.descriptors().len() < message.descriptors().len() {
+                true => "passed in part",
+                false => "passed",
+            }
         }
     }
 }
 
 /// The first message of a stream, or why there is none; and how much of the stream is left behind it.
-fn decode<M: AnyMessage>(stream: &[u8], pieces: Option<u8>) -> (Checked<(M, usize)>, usize) {
-    let mut codec = fuzzing::codec::<M>(Limits::default());
+fn decode<M: AnyMessage>(
+    stream: &[u8],
+    pieces: Option<u8>,
+    asked: Asked,
+) -> (Checked<(M, usize)>, usize) {
+    let mut codec = fuzzing::codec::<M>(Limits::default(), asked);
     let mut arrived = BytesMut::new();
     let mut rest = stream;
     while let Some(seed) = pieces
@@ -231,9 +253,9 @@ fn assert_survives<M: AnyMessage>(message: &M) {
         return;
     }
     let mut stream = BytesMut::new();
-    let encoded = fuzzing::codec::<M>(Limits::default()).encode(message.clone(), &mut stream);
+    let encoded = fuzzing::codec::<M>(Limits::default(), None).encode(message.clone(), &mut stream);
     encoded.expect("it fits");
-    let (arrived, left) = decode::<M>(&stream, None);
+    let (arrived, left) = decode::<M>(&stream, None, None);
     let (arrived, bytes) = arrived.expect("what was sent");
     assert_eq!((arrived, bytes), (message.clone(), stream.len()));
     assert_eq!(left, 0);

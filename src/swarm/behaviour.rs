@@ -58,7 +58,7 @@ use crate::{
         fellows::Fellow,
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        record::{Record, RecordError},
+        record::{Effort, Record, RecordError},
         shared::Shared,
         wire::Request,
     },
@@ -292,16 +292,22 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
     /// [`Record::envelope`]s, as far as there is room. An envelope that is not a valid record is
-    /// refused, and the others come in all the same. Records without an address in scope, this node
-    /// itself and peers already known are passed over.
+    /// refused, and the others come in all the same. Records without an address that is admitted, or
+    /// beyond this node's limits, or of a key type whose crate feature is off, are passed over, and so are
+    /// this node itself and peers already known.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
     pub fn init(&mut self, envelopes: impl IntoIterator<Item = Vec<u8>>) -> Restored {
         let (mut records, mut refused) = (Vec::new(), Vec::new());
         for (index, envelope) in envelopes.into_iter().enumerate() {
-            match self.shared.verifier.check(envelope) {
-                Ok(record) => records.extend(record),
+            match self.shared.verifier.check(envelope, Effort::Asked) {
+                Ok(record) => records.push(record),
+                Err(
+                    RecordError::NotAdmitted
+                    | RecordError::BeyondLimits
+                    | RecordError::KeyUnsupported(_),
+                ) => {}
                 Err(error) => {
                     tracing::debug!(index, %error, "A saved record is refused");
                     refused.push((index, error));
@@ -326,6 +332,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     pub fn leave(&mut self) {
         let now = self.now();
         self.leaving = true;
+        self.shared.leave();
         self.driver.leave(now);
     }
 

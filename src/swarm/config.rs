@@ -305,7 +305,8 @@ impl Config {
     }
 
     /// After how long an exchange without an answer has failed, dialling included; 1 ms to 1 h.
-    /// Substreams that a peer opens are held to the same time. Default: 10 s (a guess).
+    /// Substreams that a peer opens are held to the same time, and never to less than 10 s, from
+    /// the protocol. Default: 10 s (a guess).
     pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
         self.gossip = self.gossip.with_exchange_timeout(timeout);
         self

@@ -7,7 +7,7 @@ use std::{
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $reason:ident = $name:literal,)*) => {
-        /// Why something was refused, or came to nothing: one for each kind of
+        /// Why something was refused, passed over, or came to nothing: one for each kind of
         /// [`MessageError`](crate::MessageError), [`RecordError`](crate::RecordError),
         /// [`InboundError`](crate::InboundError) and [`OutboundError`](crate::OutboundError),
         /// without what they say about the single case.
@@ -41,9 +41,14 @@ reasons! {
     MessageNotProtobuf = "message_not_protobuf",
     /// A message had more descriptors than are allowed.
     TooManyDescriptors = "too_many_descriptors",
+    /// An answer was longer than its request.
+    ResponseTooLong = "response_too_long",
+    /// An answer had descriptors, and its request had not asked for any.
+    UnaskedDescriptors = "unasked_descriptors",
     /// A stream broke.
     StreamBroken = "stream_broken",
-    /// A record was too large.
+    /// A record was too large, and its message was refused. All other reasons of records are those
+    /// for which a record was passed over.
     RecordTooLarge = "record_too_large",
     /// A record was no protobuf.
     RecordNotProtobuf = "record_not_protobuf",
@@ -51,6 +56,9 @@ reasons! {
     RecordPayloadType = "record_payload_type",
     /// A record's key was of a type that is not allowed.
     RecordKeyType = "record_key_type",
+    /// A record's key was of a type that is allowed, and whose crate feature is off in this build:
+    /// see [`Limits::key_types`](crate::Limits::key_types).
+    RecordKeyUnsupported = "record_key_unsupported",
     /// A record's key could not be read.
     RecordKey = "record_key",
     /// A record's peer id was none.
@@ -61,10 +69,19 @@ reasons! {
     RecordSignature = "record_signature",
     /// A record had too many addresses.
     RecordTooManyAddresses = "record_too_many_addresses",
-    /// A record's address was none.
+    /// A record's address could not be read. If the record had another that is admitted, only the
+    /// address was passed over.
     RecordAddress = "record_address",
-    /// A record's address was another peer's.
+    /// A record's address was another peer's; the same goes for it.
     RecordAddressOfAnother = "record_address_of_another",
+    /// None of a record's addresses was admitted.
+    RecordNotAdmitted = "record_not_admitted",
+    /// A record, or its place in the message, was beyond this node's own limits, though not beyond
+    /// the protocol's.
+    RecordBeyondLimits = "record_beyond_limits",
+    /// A record was not verified: the budget was used up, or a signature before it in the message
+    /// was wrong.
+    RecordNotVerified = "record_not_verified",
     /// A peer opened a stream, and sent no request in time.
     RequestTimeout = "request_timeout",
     /// A peer did not read an answer in time.
@@ -75,6 +92,8 @@ reasons! {
     TooManyRequests = "too_many_requests",
     /// All peers together had too many streams open, or sent too many requests.
     Overloaded = "overloaded",
+    /// A peer ended or reset a stream before it answered.
+    NotServed = "not_served",
     /// A peer does not speak the protocol.
     Unsupported = "unsupported",
     /// A peer did not answer in time.
@@ -148,8 +167,8 @@ counters! {
     records_verified,
     /// Records that were known already, byte for byte, and so not verified again.
     records_known,
-    /// Records in requests that were not verified, since the budget for that was used up, or that
-    /// are beyond this node's own limits, though not beyond the protocol's. Nobody is blamed.
+    /// Records that were passed over, for whatever [`Reason`]: each is counted under its own, too.
+    /// Nobody is blamed.
     records_passed_over,
     /// Dials of this behaviour: for exchanges, and of seeds.
     dials,
@@ -159,7 +178,7 @@ counters! {
 }
 
 impl Counters {
-    /// How often something was refused, or came to nothing, for this reason.
+    /// How often something was refused, passed over, or came to nothing, for this reason.
     pub fn refused(&self, reason: Reason) -> u64 {
         self.refused[reason as usize]
     }
@@ -200,6 +219,12 @@ impl fmt::Debug for Tally {
 impl Tally {
     pub(crate) fn refuse(&self, reason: Reason) {
         self.refused[reason as usize].add(1);
+    }
+
+    /// A record is passed over.
+    pub(crate) fn pass_over(&self, reason: Reason) {
+        self.records_passed_over.add(1);
+        self.refuse(reason);
     }
 }
 

@@ -177,6 +177,7 @@ mod tests {
     use futures::{FutureExt, future::pending, stream::Abortable};
 
     use super::*;
+    use crate::swarm::limits::{MAX_REQUEST_INTERVAL, MIN_REQUEST_BURST};
 
     const SECOND: Duration = Duration::from_secs(1);
     const PERIOD: Duration = Duration::from_secs(10);
@@ -205,6 +206,28 @@ mod tests {
         assert_eq!(admitted(&gate, peer, 4 * SECOND), 3);
         // Nobody else is held up.
         assert_eq!(admitted(&gate, PeerId::random(), 4 * SECOND), 30);
+    }
+
+    /// A peer knows nothing of the period of another. What every node bears is what it can count
+    /// on.
+    #[test]
+    fn peer_is_served_at_the_floor_whatever_the_period() {
+        let narrowest = |limits: &mut Limits| {
+            limits.request_burst = MIN_REQUEST_BURST;
+            limits.request_interval = MAX_REQUEST_INTERVAL;
+            limits.requests_per_second = 60;
+            assert_eq!(limits.check(30), Ok(()));
+        };
+        for period in [1, 200, 10_000, 3_600_000, 86_400_000].map(Duration::from_millis) {
+            let gate = gate(narrowest, period);
+            let peer = PeerId::random();
+            let burst = admitted(&gate, peer, SECOND);
+            assert!(burst >= 30, "{period:?}: {burst}");
+            for seconds in 2..100 {
+                let later = admitted(&gate, peer, seconds * SECOND);
+                assert!(later >= 1, "{period:?}: none in second {seconds}");
+            }
+        }
     }
 
     /// With rounds every 200 ms, three nodes send each other some three requests in each.

@@ -13,7 +13,7 @@ pub struct Request {
     #[prost(enumeration = "Neighbour", tag = "3")]
     pub neighbour: i32,
     /// The sender leaves the network: the receiver drops it from its view and neighbours. All other
-    /// fields are empty.
+    /// fields are empty; a receiver does not look at them.
     #[prost(bool, tag = "4")]
     pub goodbye: bool,
     /// Bytes that say nothing: room for the answer. SHOULD be as much as takes the request to 256 bytes
@@ -24,11 +24,11 @@ pub struct Request {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Response {
-    /// The receiver's buffer, if the request pulled; at most 64.
+    /// The receiver's buffer, at most 64; empty if the request did not pull.
     #[prost(message, repeated, tag = "1")]
     pub descriptors: ::prost::alloc::vec::Vec<Descriptor>,
     /// Whether the answering node keeps the connection as a neighbour's from now on. True only when
-    /// the request proposed it.
+    /// the request proposed it. If it did not, the receiver says NONE in a notice.
     #[prost(bool, tag = "2")]
     pub neighbour: bool,
 }
@@ -36,11 +36,13 @@ pub struct Response {
 pub struct Descriptor {
     /// A libp2p signed envelope (RFC 0002), payload type 0x0301, domain "libp2p-peer-record", around a
     /// PeerRecord, as go-libp2p and js-libp2p make them. At most 1,024 bytes. The signing key is
-    /// Ed25519, Secp256k1 or ECDSA.
+    /// Ed25519, which every node can verify, Secp256k1 or ECDSA, which it may pass over: a peer with
+    /// such a key takes part, and those that cannot verify its record do not learn of it. RSA keys are
+    /// too large, and too dear to verify.
     #[prost(bytes = "vec", tag = "1")]
     pub signed_peer_record: ::prost::alloc::vec::Vec<u8>,
     /// How old the descriptor is, in hops and rounds: 0 from the peer itself, one more at both ends of
-    /// every exchange.
+    /// every exchange, and no more than the largest number.
     #[prost(uint32, tag = "2")]
     pub age: u32,
 }
@@ -70,7 +72,8 @@ pub struct PeerRecord {
     /// Grows with every new record of the same peer. Not a clock, though nanoseconds since 1970 serve.
     #[prost(uint64, tag = "2")]
     pub seq: u64,
-    /// At most 8. An address may end in /p2p/<the signer's peer id>, in no other.
+    /// At most 8, those that a receiver cannot read included. An address may end in
+    /// /p2p/<the signer's peer id>, in no other.
     #[prost(message, repeated, tag = "3")]
     pub addresses: ::prost::alloc::vec::Vec<AddressInfo>,
 }
@@ -120,6 +123,7 @@ impl Neighbour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum KeyType {
+    /// Never in a record.
     Rsa = 0,
     Ed25519 = 1,
     Secp256k1 = 2,

@@ -2,15 +2,19 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    convert::Infallible,
     fmt,
     sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use futures::stream::{Abortable, Aborted};
+use futures::{
+    future::{Ready, ready},
+    stream::{Abortable, Aborted},
+};
 use futures_bounded::{Delay, FuturesMap, FuturesSet, Timeout};
-use libp2p_core::upgrade::ReadyUpgrade;
+use libp2p_core::upgrade::{InboundUpgrade, ReadyUpgrade, UpgradeInfo};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
     ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, StreamUpgradeError,
@@ -23,8 +27,9 @@ use crate::swarm::{
     counters::Reason,
     gate::{Pass, Refusal},
     generated as pb,
+    limits::MIN_INBOUND_TIMEOUT,
     shared::Shared,
-    wire::{MessageError, Reply, Request, Response, receive_request, send_request},
+    wire::{MessageError, Reply, Request, Response, is_reset, receive_request, send_request},
 };
 
 type HandlerEvent = ConnectionHandlerEvent<ReadyUpgrade<StreamProtocol>, (), ToBehaviour>;
@@ -74,9 +79,17 @@ pub enum ToBehaviour {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OutboundError {
-    /// The peer does not speak the protocol.
-    #[error("the peer does not speak the protocol")]
-    Unsupported,
+    /// The peer does not speak the protocol of this name.
+    #[error(
+        "the peer does not speak {0}; a node of another network has another name in place of this \
+         one, see Config::with_network"
+    )]
+    Unsupported(StreamProtocol),
+    /// The peer ended or reset the stream before a byte of its answer came. It reads no more
+    /// requests than it can bear, of one peer and of all: this says nothing else about it, and the
+    /// view is as it was. Other peers come before it from now on.
+    #[error("the peer did not serve the request: it reads no more than it can bear")]
+    NotServed,
     /// The peer did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -92,7 +105,8 @@ impl OutboundError {
     /// Which kind of error it is; of a message's error, the message's.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Unsupported => Reason::Unsupported,
+            Self::Unsupported(_) => Reason::Unsupported,
+            Self::NotServed => Reason::NotServed,
             Self::Timeout => Reason::NoAnswer,
             Self::Message(error) => error.reason(),
             Self::Busy => Reason::Busy,
@@ -156,18 +170,47 @@ impl From<Refusal> for InboundError {
     }
 }
 
+/// What is spoken on the streams that a peer opens: the protocol; nothing, once this node has left.
+/// To its partners it is a peer that does not speak the protocol then, which they forget. A stream
+/// that is reset would say nothing about it, and they would ask again and again.
+#[derive(Debug)]
+pub struct Listen(Option<StreamProtocol>);
+
+impl UpgradeInfo for Listen {
+    type Info = StreamProtocol;
+    type InfoIter = std::option::IntoIter<StreamProtocol>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0.clone().into_iter()
+    }
+}
+
+impl<C> InboundUpgrade<C> for Listen {
+    type Output = C;
+    type Error = Infallible;
+    type Future = Ready<Result<C, Infallible>>;
+
+    fn upgrade_inbound(self, stream: C, _: StreamProtocol) -> Self::Future {
+        ready(Ok(stream))
+    }
+}
+
 /// The handler of one connection. Made by the behaviour.
 pub struct Handler {
     protocol: StreamProtocol,
     shared: Arc<Shared>,
     peer: PeerId,
-    /// How long a substream may take: to be negotiated, and then to be used.
+    /// How long a substream of this node's may take: to be negotiated, and then to be used.
     timeout: Duration,
+    /// How long one of the peer's may take: to be negotiated, to bring the request, to take the
+    /// answer.
+    inbound_timeout: Duration,
     /// Requests of ours without a substream yet, in the order in which substreams were asked for.
     waiting: VecDeque<(OutboundId, pb::Request)>,
     /// How many of `waiting` a substream was asked for.
     asked: usize,
-    sending: FuturesMap<OutboundId, Result<Response, MessageError>>,
+    /// `None`: the peer ended the stream before it answered.
+    sending: FuturesMap<OutboundId, Result<Option<Response>, MessageError>>,
     /// Each pass stays with the stream it is for, until that is closed.
     receiving: FuturesSet<(Received, Pass)>,
     /// Requests that the behaviour has not answered yet.
@@ -188,18 +231,21 @@ impl Handler {
         timeout: Duration,
         keep_alive: bool,
     ) -> Self {
+        let inbound_timeout = timeout.max(MIN_INBOUND_TIMEOUT);
         let delay = move || Delay::futures_timer(timeout);
+        let inbound_delay = move || Delay::futures_timer(inbound_timeout);
         let inbound = shared.limits.inbound_streams;
         Self {
             protocol,
             peer,
             timeout,
+            inbound_timeout,
             waiting: VecDeque::new(),
             asked: 0,
             sending: FuturesMap::new(delay, shared.limits.outbound_streams),
-            receiving: FuturesSet::new(delay, inbound),
+            receiving: FuturesSet::new(inbound_delay, inbound),
             unanswered: HashMap::new(),
-            answering: FuturesSet::new(delay, inbound),
+            answering: FuturesSet::new(inbound_delay, inbound),
             shared,
             next_inbound: 0,
             events: VecDeque::new(),
@@ -308,13 +354,26 @@ impl Handler {
         }
     }
 
+    fn upgrade_error(&self, error: StreamUpgradeError<Infallible>) -> OutboundError {
+        match error {
+            StreamUpgradeError::NegotiationFailed => {
+                OutboundError::Unsupported(self.protocol.clone())
+            }
+            StreamUpgradeError::Timeout => OutboundError::Timeout,
+            StreamUpgradeError::Io(error) if is_reset(&error) => OutboundError::NotServed,
+            StreamUpgradeError::Io(error) => OutboundError::Message(MessageError::Stream(error)),
+            StreamUpgradeError::Apply(never) => libp2p_core::util::unreachable(never),
+        }
+    }
+
     fn next_event(&mut self, cx: &mut Context<'_>) -> Poll<ToBehaviour> {
         if let Some(event) = self.events.pop_front() {
             return Poll::Ready(event);
         }
         if let Poll::Ready((id, result)) = self.sending.poll_unpin(cx) {
             let result = match result {
-                Ok(result) => result.map_err(OutboundError::from),
+                Ok(Ok(answer)) => answer.ok_or(OutboundError::NotServed),
+                Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(OutboundError::Timeout),
             };
             return Poll::Ready(self.outcome(id, result));
@@ -351,14 +410,15 @@ impl fmt::Debug for Handler {
 impl ConnectionHandler for Handler {
     type FromBehaviour = Command;
     type ToBehaviour = ToBehaviour;
-    type InboundProtocol = ReadyUpgrade<StreamProtocol>;
+    type InboundProtocol = Listen;
     type OutboundProtocol = ReadyUpgrade<StreamProtocol>;
     type InboundOpenInfo = ();
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
-            .with_timeout(self.timeout)
+        let serves = !self.shared.has_left();
+        let protocol = serves.then(|| self.protocol.clone());
+        SubstreamProtocol::new(Listen(protocol), ()).with_timeout(self.inbound_timeout)
     }
 
     fn connection_keep_alive(&self) -> bool {
@@ -404,7 +464,8 @@ impl ConnectionHandler for Handler {
         if self.asked < self.waiting.len() {
             self.asked += 1;
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: self.listen_protocol(),
+                protocol: SubstreamProtocol::new(ReadyUpgrade::new(self.protocol.clone()), ())
+                    .with_timeout(self.timeout),
             });
         }
         self.waker = Some(cx.waker().clone());
@@ -428,7 +489,8 @@ impl ConnectionHandler for Handler {
                 self.asked = self.asked.saturating_sub(1);
                 // Substreams are alike, so whichever request waits longest takes the failure.
                 if let Some((id, _)) = self.waiting.pop_front() {
-                    self.outbound_failed(id, upgrade_error(error));
+                    let error = self.upgrade_error(error);
+                    self.outbound_failed(id, error);
                 }
             }
             ConnectionEvent::RemoteProtocolsChange(change) => {
@@ -441,14 +503,5 @@ impl ConnectionHandler for Handler {
             }
             _ => {}
         }
-    }
-}
-
-fn upgrade_error(error: StreamUpgradeError<std::convert::Infallible>) -> OutboundError {
-    match error {
-        StreamUpgradeError::NegotiationFailed => OutboundError::Unsupported,
-        StreamUpgradeError::Timeout => OutboundError::Timeout,
-        StreamUpgradeError::Io(error) => OutboundError::Message(MessageError::Stream(error)),
-        StreamUpgradeError::Apply(never) => libp2p_core::util::unreachable(never),
     }
 }

@@ -16,6 +16,20 @@ pub const MAX_ADDRESSES: usize = 8;
 /// as are allowed, with 16 bytes around each.
 pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
 
+/// How many requests of a peer every node reads at once, by the protocol.
+pub(crate) const MIN_REQUEST_BURST: u32 = 30;
+/// After how long every node reads another request of a peer that has sent those, by the protocol.
+pub(crate) const MAX_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+/// How many substreams of a peer every node serves at a time on one connection, by the protocol,
+/// and so the most that it makes sense to open.
+pub(crate) const MIN_INBOUND_STREAMS: usize = 4;
+/// How long every node waits for a peer's request, and then for the peer to read the answer, by the
+/// protocol.
+pub(crate) const MIN_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
+/// The fewest requests of all peers together: a stranger may use half of them, and that is one
+/// burst.
+const MIN_REQUESTS_PER_SECOND: u32 = 2 * MIN_REQUEST_BURST;
+
 /// What a requester leaves room for in its padding, in bytes for each descriptor that it hopes for:
 /// a record with four QUIC addresses takes 216 bytes (measured), and 8 more around it.
 pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
@@ -37,16 +51,20 @@ pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
 ///
 /// The first four and the key types cannot be wider than the protocol has them, for other nodes
 /// would refuse what came of it. Narrower ones are this node's own choice, of which others know
-/// nothing: it refuses messages, and passes over records, that they take for good.
+/// nothing: it leaves requests unserved, and passes over records, that they take for good. What a
+/// peer may ask of a node, requests and substreams, cannot be narrower than the protocol has it,
+/// for peers with a shorter period count on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest message that is read, in bytes without its length; up to [`MAX_MESSAGE_BYTES`],
     /// and at least 256 for each of the c/2 descriptors that a request asks for. The length stands
-    /// in front, so that nothing of a longer message is read. Default: 66,624, from the protocol.
+    /// in front, so that nothing of a longer message is read. An answer is held to the length of
+    /// its request besides. Default: 66,624, from the protocol.
     pub message_bytes: usize,
-    /// The most descriptors in a message, in descriptors; c/2 to [`MAX_DESCRIPTORS`]. They are
-    /// counted before any is looked at. Default: 64, from the protocol.
+    /// The most descriptors of a message that are looked at, in descriptors; c/2 to
+    /// [`MAX_DESCRIPTORS`]. Those behind are passed over. A message with more than the protocol
+    /// allows is refused before any is looked at. Default: 64, from the protocol.
     pub descriptors_per_message: usize,
     /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are what
     /// fills a node's memory. Default: 1,024, from the protocol.
@@ -54,35 +72,55 @@ pub struct Limits {
     /// The most addresses in a record, in addresses; 1 to [`MAX_ADDRESSES`]. Whoever dials a peer
     /// may try all of them. Default: 8, from the protocol.
     pub addresses_per_record: usize,
-    /// Which types of keys may sign records, and be this node's own; RSA never: its keys take 300
-    /// bytes and more, and one of 16,384 bits (as RFC-conforming libraries accept) takes a thousand
-    /// times the verification of an Ed25519 key. Default: Ed25519, Secp256k1 and ECDSA. Records of
-    /// other keys are passed over, and those of RSA keys refused.
+    /// Which types of keys may sign records, and be this node's own. Default: all that the protocol
+    /// allows, which are Ed25519, Secp256k1 and ECDSA.
+    ///
+    /// Each takes code, which a crate feature switches on:
+    ///
+    /// | type | crate feature | libp2p's peer-id specification |
+    /// |---|---|---|
+    /// | Ed25519 | on with `swarm` | every implementation has it |
+    /// | Secp256k1 | `secp256k1` | an implementation may have it |
+    /// | ECDSA (P-256) | `ecdsa` | an implementation may have it |
+    ///
+    /// A record of a type that is not in here, not allowed, or whose feature is off, is passed
+    /// over: its peer takes part, and this node neither learns of it nor tells of it. Such records
+    /// are counted as [`Reason::RecordBeyondLimits`](crate::Reason::RecordBeyondLimits),
+    /// [`RecordKeyType`](crate::Reason::RecordKeyType) and
+    /// [`RecordKeyUnsupported`](crate::Reason::RecordKeyUnsupported), and named at the level
+    /// `debug` of `tracing`. In a network with peers of other implementations, look at these
+    /// counters, and switch on what they miss.
+    ///
+    /// RSA is never allowed: its keys take 300 bytes and more, and one of 16,384 bits (as
+    /// RFC-conforming libraries accept) takes a thousand times the verification of an Ed25519 key.
     pub key_types: &'static [KeyType],
 
-    /// The most substreams that one peer may have open towards this node on one connection; 1 to
-    /// 1,000. One is enough for a peer that keeps to the protocol; the others are for its time-outs.
-    /// Default: 4 (a guess).
+    /// The most substreams that one peer may have open towards this node on one connection; 4 to
+    /// 1,000, from the protocol. One is enough for a peer that starts one exchange at a time; the
+    /// others are for notices, and for its time-outs. Default: 4 (a guess).
     pub inbound_streams: usize,
-    /// The most substreams that this node opens on one connection; 1 to 1,000: an exchange, and
-    /// notices beside it. Default: 4 (a guess).
+    /// The most substreams that this node opens on one connection; 1 to 4, from the protocol: other
+    /// nodes need not serve more. An exchange, and notices beside it. Default: 4 (a guess).
     pub outbound_streams: usize,
-    /// The most substreams that all peers together may have open towards this node; 1 to 100,000.
+    /// The most substreams that all peers together may have open towards this node; 4 to 100,000.
     /// When a further one comes, the one that is open for longest gives way to it: an honest peer's
     /// is used at once, and one that is held open to keep others out is the first to go. Each takes
     /// as much memory as its message: with the default, 128, some 8 MiB at worst. With a round trip
     /// of 200 ms that is room for 640 exchanges per second.
     pub inbound_streams_overall: usize,
 
-    /// How many requests a peer may send at once; 1 to 1,000,000. Default: 30 (a guess): a peer
-    /// that knows nobody else makes some ten in quick succession, while it hurries to fill its view.
+    /// How many requests a peer may send at once; 30 to 1,000,000, from the protocol. Default: 30
+    /// (a guess): a peer that knows nobody else makes some ten in quick succession, while it
+    /// hurries to fill its view.
     pub request_burst: u32,
-    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 h. Never
-    /// longer than a tenth of the period, whatever is set here: an honest peer of the same period
-    /// sends at most some three in each, and in a large network one in a thousand. Default: 1 s (a
+    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 s, from
+    /// the protocol. Never longer than a tenth of the period, whatever is set here: an honest peer
+    /// of the same period sends at most some three in each, and in a large network one in a
+    /// thousand. What a peer of a much shorter period sends beyond that is reset, which blames
+    /// neither end ([`OutboundError::NotServed`](crate::OutboundError::NotServed)). Default: 1 s (a
     /// guess).
     pub request_interval: Duration,
-    /// The most requests of all peers together, per second, and as many at once; 1 to 1,000,000.
+    /// The most requests of all peers together, per second, and as many at once; 60 to 1,000,000.
     /// The last half of what may come at once is kept for neighbours and for peers that this node
     /// has dialled, so that strangers cannot use up all of it. Never less than 20 per period,
     /// whatever is set here: on average a node gets two. Default: 1,000 (a guess): one takes 0.3 ms
@@ -146,8 +184,7 @@ impl Default for Limits {
 }
 
 /// The shortest and the longest [`Limits::request_interval`].
-const REQUEST_INTERVAL: RangeInclusive<Duration> =
-    Duration::from_millis(1)..=Duration::from_secs(60 * 60);
+const REQUEST_INTERVAL: RangeInclusive<Duration> = Duration::from_millis(1)..=MAX_REQUEST_INTERVAL;
 const MILLION: usize = 1_000_000;
 
 impl Limits {
@@ -160,14 +197,18 @@ impl Limits {
         let asked_for = view_size / 2;
         let padded = asked_for * PADDED_DESCRIPTOR_BYTES + 64;
         let rates = [
-            ("request burst", self.request_burst),
-            ("requests per second", self.requests_per_second),
-            ("verifications per second", self.verifications_per_second),
-            ("dials per minute", self.dials_per_minute),
-            ("dials per prefix", self.dials_per_prefix),
-            ("dials per address", self.dials_per_address),
+            ("request burst", self.request_burst, MIN_REQUEST_BURST),
+            (
+                "requests per second",
+                self.requests_per_second,
+                MIN_REQUESTS_PER_SECOND,
+            ),
+            ("verifications per second", self.verifications_per_second, 1),
+            ("dials per minute", self.dials_per_minute, 1),
+            ("dials per prefix", self.dials_per_prefix, 1),
+            ("dials per address", self.dials_per_address, 1),
         ];
-        let rates = rates.map(|(limit, rate)| (limit, rate as usize, 1..=MILLION));
+        let rates = rates.map(|(limit, rate, min)| (limit, rate as usize, min as usize..=MILLION));
         let numbers = [
             (
                 "message bytes",
@@ -185,12 +226,20 @@ impl Limits {
                 self.addresses_per_record,
                 1..=MAX_ADDRESSES,
             ),
-            ("inbound streams", self.inbound_streams, 1..=1_000),
-            ("outbound streams", self.outbound_streams, 1..=1_000),
+            (
+                "inbound streams",
+                self.inbound_streams,
+                MIN_INBOUND_STREAMS..=1_000,
+            ),
+            (
+                "outbound streams",
+                self.outbound_streams,
+                1..=MIN_INBOUND_STREAMS,
+            ),
             (
                 "inbound streams overall",
                 self.inbound_streams_overall,
-                1..=100_000,
+                MIN_INBOUND_STREAMS..=100_000,
             ),
             ("records remembered", self.records_remembered, 1..=MILLION),
             ("peers remembered", self.peers_remembered, 1..=MILLION),
@@ -238,7 +287,7 @@ pub enum LimitsError {
         max: usize,
     },
     /// The interval between requests will not do.
-    #[error("request interval is {0:?}, must be 1ms to 1h")]
+    #[error("request interval is {0:?}, must be 1ms to 1s")]
     RequestInterval(Duration),
     /// No key type is allowed, or RSA is.
     #[error("key types must be some of Ed25519, Secp256k1 and ECDSA, and not RSA")]
@@ -281,16 +330,16 @@ mod tests {
                 "addresses per record is 9, must be 1 to 8",
             ),
             (
-                |l| l.inbound_streams = 0,
-                "inbound streams is 0, must be 1 to 1000",
+                |l| l.inbound_streams = 3,
+                "inbound streams is 3, must be 4 to 1000",
             ),
             (
-                |l| l.outbound_streams = 0,
-                "outbound streams is 0, must be 1 to 1000",
+                |l| l.outbound_streams = 5,
+                "outbound streams is 5, must be 1 to 4",
             ),
             (
-                |l| l.inbound_streams_overall = 0,
-                "inbound streams overall is 0, must be 1 to 100000",
+                |l| l.inbound_streams_overall = 3,
+                "inbound streams overall is 3, must be 4 to 100000",
             ),
             (
                 |l| l.records_remembered = 0,
@@ -305,12 +354,12 @@ mod tests {
                 "addresses per dial is 0, must be 1 to 8",
             ),
             (
-                |l| l.request_burst = 0,
-                "request burst is 0, must be 1 to 1000000",
+                |l| l.request_burst = 29,
+                "request burst is 29, must be 30 to 1000000",
             ),
             (
-                |l| l.requests_per_second = 0,
-                "requests per second is 0, must be 1 to 1000000",
+                |l| l.requests_per_second = 59,
+                "requests per second is 59, must be 60 to 1000000",
             ),
             (
                 |l| l.verifications_per_second = u32::MAX,
@@ -329,8 +378,8 @@ mod tests {
                 "dials per address is 0, must be 1 to 1000000",
             ),
             (
-                |l| l.request_interval = Duration::ZERO,
-                "request interval is 0ns, must be 1ms to 1h",
+                |l| l.request_interval = Duration::from_millis(1_001),
+                "request interval is 1.001s, must be 1ms to 1s",
             ),
             (
                 |l| l.key_types = &[KeyType::Ed25519, KeyType::RSA],

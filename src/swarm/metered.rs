@@ -16,11 +16,21 @@ use crate::swarm::counters::Tally;
 pub(crate) struct Metered<S> {
     stream: S,
     tally: Arc<Tally>,
+    has_read: bool,
 }
 
 impl<S> Metered<S> {
     pub(crate) fn new(stream: S, tally: Arc<Tally>) -> Self {
-        Self { stream, tally }
+        Self {
+            stream,
+            tally,
+            has_read: false,
+        }
+    }
+
+    /// Whether a byte has come.
+    pub(crate) fn has_read(&self) -> bool {
+        self.has_read
     }
 }
 
@@ -32,6 +42,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     ) -> Poll<io::Result<usize>> {
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, bytes))?;
         self.tally.bytes_received.add(read);
+        self.has_read |= read > 0;
         Poll::Ready(Ok(read))
     }
 }

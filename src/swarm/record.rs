@@ -125,8 +125,8 @@ impl Record {
         self.said.seq
     }
 
-    /// The addresses that this node's [policy](crate::AddressPolicy) admits, without `/p2p` at their end. Never
-    /// empty in a view.
+    /// The addresses that this node can read and its [policy](crate::AddressPolicy) admits, without
+    /// `/p2p` at their end; the [envelope](Self::envelope) may hold more. Never empty in a view.
     pub fn addresses(&self) -> &[Multiaddr] {
         &self.said.addresses
     }
@@ -239,7 +239,13 @@ pub(crate) fn next_seq(last: u64) -> u64 {
         .max(last.saturating_add(1))
 }
 
-/// Why a record was refused. Caused by whoever sent it; nothing was changed.
+/// Why a record was not taken. Nothing was changed, and the record is not passed on.
+///
+/// Nobody is blamed, for an honest peer may have passed it on: implementations differ in which
+/// addresses and keys they can read, and even in which signatures they accept (both values of `s`
+/// that fit an ECDSA signature, or one alone). Only [`TooLarge`](Self::TooLarge) is counted alike
+/// by all of them: a message with such a record is refused as a whole, as
+/// [`MessageError::RecordTooLarge`](crate::MessageError::RecordTooLarge).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -258,6 +264,13 @@ pub enum RecordError {
     /// The signing key is of a type that this protocol does not allow: RSA, or an unknown one.
     #[error("key type {0} is not allowed in a record")]
     KeyType(i32),
+    /// The protocol allows the type of the signing key, and this build cannot verify it: the crate
+    /// feature of that type is off.
+    #[error(
+        "this build cannot verify records of {0} keys: its crate feature is off, see \
+         Limits::key_types"
+    )]
+    KeyUnsupported(KeyType),
     /// The signing key cannot be read.
     #[error("record's key: {0}")]
     Key(#[source] DecodingError),
@@ -267,9 +280,9 @@ pub enum RecordError {
     /// The record is about another peer than its signer.
     #[error("record about {subject}, signed by {signer}")]
     Signer {
-        /// Whom the record is about.
+        /// The peer that the record is about.
         subject: PeerId,
-        /// Whose key signed it.
+        /// The peer whose key signed it.
         signer: PeerId,
     },
     /// The signature is wrong.
@@ -281,12 +294,25 @@ pub enum RecordError {
         /// How many there are.
         count: usize,
     },
-    /// One of the addresses is not a multiaddr.
+    /// An address is not a multiaddr, or has a part that this build does not know, and the record
+    /// has no other address that is admitted.
     #[error("record's address: {0}")]
     Address(#[source] multiaddr::Error),
-    /// One of the addresses ends in another peer's id.
+    /// An address ends in another peer's id, and the record has no other address that is admitted.
     #[error("record's address {0} is another peer's")]
     AddressOfAnother(Multiaddr),
+    /// This node's [policy](crate::AddressPolicy) admits none of its addresses, or it has none.
+    #[error("none of the record's addresses is admitted by this node")]
+    NotAdmitted,
+    /// The record is within the protocol's bounds and beyond this node's own
+    /// [`Limits`](crate::Limits): its bytes, its addresses or the type of its key.
+    #[error("record is beyond this node's own limits")]
+    BeyondLimits,
+    /// The signature was not looked at: as many were verified as one second may have (see
+    /// [`Limits::verifications_per_second`](crate::Limits::verifications_per_second)), or the
+    /// signature of a record before it in the message is wrong.
+    #[error("record was not verified")]
+    NotVerified,
 }
 
 impl RecordError {
@@ -297,6 +323,7 @@ impl RecordError {
             Self::NotProtobuf(_) => Reason::RecordNotProtobuf,
             Self::PayloadType => Reason::RecordPayloadType,
             Self::KeyType(_) => Reason::RecordKeyType,
+            Self::KeyUnsupported(_) => Reason::RecordKeyUnsupported,
             Self::Key(_) => Reason::RecordKey,
             Self::PeerId(_) => Reason::RecordPeerId,
             Self::Signer { .. } => Reason::RecordSigner,
@@ -304,8 +331,22 @@ impl RecordError {
             Self::TooManyAddresses { .. } => Reason::RecordTooManyAddresses,
             Self::Address(_) => Reason::RecordAddress,
             Self::AddressOfAnother(_) => Reason::RecordAddressOfAnother,
+            Self::NotAdmitted => Reason::RecordNotAdmitted,
+            Self::BeyondLimits => Reason::RecordBeyondLimits,
+            Self::NotVerified => Reason::RecordNotVerified,
         }
     }
+}
+
+/// How much work a record may make that is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// This node has asked for the record, which bounds how many come: its signature is verified.
+    Asked,
+    /// It came unasked at this time: its signature is verified within the budget for those.
+    Unasked(Duration),
+    /// Its signature is not verified.
+    None,
 }
 
 /// Checks records, and remembers those that passed. Shared by all connections.
@@ -313,6 +354,8 @@ impl RecordError {
 pub(crate) struct Verifier {
     policy: AddressPolicy,
     limits: Limits,
+    /// Of records that nobody has asked for.
+    unasked: Rate,
     tally: Arc<Tally>,
     state: Mutex<State>,
 }
@@ -333,35 +376,25 @@ impl Verifier {
                 remembered: LruCache::new(limits.records_remembered),
                 budget: Bucket::default(),
             }),
+            unasked: Rate::per(limits.verifications_per_second, Duration::from_secs(1)),
             limits,
         }
     }
 
-    /// The record in `envelope`, which this node has asked for; `None` when there is nothing wrong
-    /// with it and it is of no use here: no address is admitted, it is beyond this node's
-    /// own limits, or this build lacks the code for its key type.
+    /// The record in `envelope`. A record that is not taken is counted, with its reason.
     ///
     /// What costs anything, the key and the signature, comes last, and not for a record that has
     /// passed before.
-    pub(crate) fn check(&self, envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        self.check_within(envelope, |_| true)
+    pub(crate) fn check(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
+        let checked = self.check_uncounted(envelope, effort);
+        if let Err(error) = &checked {
+            tracing::debug!(%error, "A record is passed over");
+            self.tally.pass_over(error.reason());
+        }
+        checked
     }
 
-    /// The same for a record that came unasked; `None` also when the budget for those is used up.
-    pub(crate) fn check_unasked(
-        &self,
-        envelope: Vec<u8>,
-        now: Duration,
-    ) -> Result<Option<Record>, RecordError> {
-        let rate = Rate::per(self.limits.verifications_per_second, Duration::from_secs(1));
-        self.check_within(envelope, |state| state.budget.take(rate, now))
-    }
-
-    fn check_within(
-        &self,
-        envelope: Vec<u8>,
-        afford: impl FnOnce(&mut State) -> bool,
-    ) -> Result<Option<Record>, RecordError> {
+    fn check_uncounted(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
         if envelope.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLarge {
                 bytes: envelope.len(),
@@ -384,38 +417,22 @@ impl Verifier {
             || record.addresses.len() > self.limits.addresses_per_record
             || !self.limits.key_types.contains(&key_type)
         {
-            self.tally.records_passed_over.add(1);
-            return Ok(None);
+            return Err(RecordError::BeyondLimits);
         }
-        let mut addresses = Vec::with_capacity(record.addresses.len());
-        for info in record.addresses {
-            let address = Multiaddr::try_from(info.multiaddr).map_err(RecordError::Address)?;
-            let (bare, peer) = split_peer(&address);
-            if peer.is_some_and(|peer| peer != subject) {
-                return Err(RecordError::AddressOfAnother(address));
-            }
-            // Whole: of what has the peer at its end twice, one would be left.
-            if self.policy.check(&subject, &address).is_ok() {
-                addresses.push(bare);
-            }
-        }
-        if addresses.is_empty() {
-            return Ok(None);
-        }
-        let mut state = self.state();
-        let known = state.remembered.get(&subject);
-        if let Some(known) = known.filter(|known| known.envelope() == envelope) {
+        if let Some(known) = self.known(&subject, &envelope) {
             self.tally.records_known.add(1);
-            return Ok(Some(known.clone()));
+            return Ok(known);
         }
-        if !afford(&mut state) {
-            self.tally.records_passed_over.add(1);
-            return Ok(None);
-        }
-        drop(state);
-        let Some(key) = public_key(&key)? else {
-            return Ok(None);
+        let addresses = self.addresses(&subject, record.addresses)?;
+        let may_verify = match effort {
+            Effort::Asked => true,
+            Effort::Unasked(now) => self.state().budget.take(self.unasked, now),
+            Effort::None => false,
         };
+        if !may_verify {
+            return Err(RecordError::NotVerified);
+        }
+        let key = public_key(&key, key_type)?;
         let signer = key.to_peer_id();
         if subject != signer {
             return Err(RecordError::Signer { subject, signer });
@@ -424,7 +441,54 @@ impl Verifier {
         verify(&envelope, &key, &opened.payload)?;
         let record = Record::new(signer, record.seq, addresses, envelope);
         self.state().remembered.insert(signer, record.clone());
-        Ok(Some(record))
+        Ok(record)
+    }
+
+    /// The record that has passed before, byte for byte.
+    fn known(&self, subject: &PeerId, envelope: &[u8]) -> Option<Record> {
+        let mut state = self.state();
+        let known = state.remembered.get(subject);
+        known.filter(|known| known.envelope() == envelope).cloned()
+    }
+
+    /// Those that are admitted, without the peer at their end. One that cannot be read spoils no
+    /// other: a peer may have an address of a kind that only later versions know.
+    fn addresses(
+        &self,
+        subject: &PeerId,
+        infos: Vec<pb::AddressInfo>,
+    ) -> Result<Vec<Multiaddr>, RecordError> {
+        let mut addresses = Vec::with_capacity(infos.len());
+        let mut fault = None;
+        for info in infos {
+            match self.address(subject, info.multiaddr) {
+                Ok(address) => addresses.push(address),
+                // It says less than any other error.
+                Err(RecordError::NotAdmitted) => {}
+                Err(error) => fault = fault.or(Some(error)),
+            }
+        }
+        if addresses.is_empty() {
+            return Err(fault.unwrap_or(RecordError::NotAdmitted));
+        }
+        if let Some(error) = fault {
+            tracing::debug!(%subject, %error, "An address is left out of a record");
+            self.tally.refuse(error.reason());
+        }
+        Ok(addresses)
+    }
+
+    fn address(&self, subject: &PeerId, multiaddr: Vec<u8>) -> Result<Multiaddr, RecordError> {
+        let address = Multiaddr::try_from(multiaddr).map_err(RecordError::Address)?;
+        let (bare, peer) = split_peer(&address);
+        if peer.is_some_and(|peer| peer != *subject) {
+            return Err(RecordError::AddressOfAnother(address));
+        }
+        // Whole: of what has the peer at its end twice, one would be left.
+        match self.policy.check(subject, &address) {
+            Ok(()) => Ok(bare),
+            Err(_) => Err(RecordError::NotAdmitted),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -443,14 +507,14 @@ fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
     }
 }
 
-/// `None` for a key that this build of libp2p-identity cannot read.
-fn public_key(key: &pb::PublicKey) -> Result<Option<PublicKey>, RecordError> {
-    match PublicKey::try_decode_protobuf(&key.encode_to_vec()) {
-        Ok(key) => Ok(Some(key)),
+fn public_key(key: &pb::PublicKey, key_type: KeyType) -> Result<PublicKey, RecordError> {
+    PublicKey::try_decode_protobuf(&key.encode_to_vec()).map_err(|error| {
         // The error has no kind to match on; a test below holds the wording.
-        Err(error) if error.to_string().contains("is not enabled") => Ok(None),
-        Err(error) => Err(RecordError::Key(error)),
-    }
+        match error.to_string().contains("is not enabled") {
+            true => RecordError::KeyUnsupported(key_type),
+            false => RecordError::Key(error),
+        }
+    })
 }
 
 /// Also that what was verified is what was read: there is more than one way to read protobuf.
@@ -516,8 +580,14 @@ mod tests {
         Verifier::new(AddressPolicy::new(scope), limits, Arc::default())
     }
 
-    fn check(envelope: Vec<u8>) -> Result<Option<Record>, RecordError> {
-        verifier(Scope::Loopback).check(envelope)
+    fn check(envelope: Vec<u8>) -> Result<Record, RecordError> {
+        verifier(Scope::Loopback).check(envelope, Effort::Asked)
+    }
+
+    /// With a protocol numbered 9,999, which nobody has defined: so an address of a later version
+    /// looks to this one.
+    fn of_tomorrow() -> Vec<u8> {
+        [home()[0].to_vec(), vec![0x8f, 0x4e]].concat()
     }
 
     #[test]
@@ -534,7 +604,7 @@ mod tests {
 
         let theirs = PeerRecord::new_interop(&keypair, home()).expect("signing works");
         let envelope = theirs.to_signed_envelope().into_protobuf_encoding();
-        let ours = check(envelope).expect("valid").expect("usable");
+        let ours = check(envelope).expect("a good record");
         assert_eq!(ours.peer_id(), theirs.peer_id());
         assert_eq!(ours.seq(), theirs.seq());
         assert_eq!(ours.addresses(), theirs.addresses());
@@ -630,16 +700,53 @@ mod tests {
         ];
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses));
         let kept = |scope| {
-            let record = verifier(scope).check(envelope.clone()).expect("valid");
-            record.expect("usable").addresses().to_vec()
+            let record = verifier(scope).check(envelope.clone(), Effort::Asked);
+            record.expect("a good record").addresses().to_vec()
         };
         assert_eq!(kept(Scope::Global), addresses[2..]);
         assert_eq!(kept(Scope::Private), addresses[1..]);
         assert_eq!(kept(Scope::Loopback), addresses);
 
         let envelope = signed(&keypair, &unsigned(&keypair, &addresses[..1]));
-        let record = verifier(Scope::Global).check(envelope);
-        assert!(record.expect("valid").is_none());
+        let verifier = verifier(Scope::Global);
+        let checked = verifier.check(envelope, Effort::Asked);
+        assert!(matches!(checked, Err(RecordError::NotAdmitted)));
+        let counters = verifier.tally.snapshot();
+        assert_eq!(counters.refused(Reason::RecordNotAdmitted), 1);
+        assert_eq!(counters.records_passed_over, 1);
+    }
+
+    /// A peer of a later version may have an address of a kind that this one does not know.
+    #[test]
+    fn an_address_that_cannot_be_read_costs_no_other() {
+        let keypair = Keypair::generate_ed25519();
+        let theirs = home()[0]
+            .clone()
+            .with(multiaddr::Protocol::P2p(PeerId::random()));
+        for (bad, reason) in [
+            (of_tomorrow(), Reason::RecordAddress),
+            (home()[0].to_vec()[..6].to_vec(), Reason::RecordAddress),
+            (vec![0xff; 3], Reason::RecordAddress),
+            (theirs.to_vec(), Reason::RecordAddressOfAnother),
+        ] {
+            let mut record = unsigned(&keypair, &home());
+            record
+                .addresses
+                .insert(0, pb::AddressInfo { multiaddr: bad });
+            let envelope = signed(&keypair, &record);
+            let verifier = verifier(Scope::Loopback);
+            let taken = verifier.check(envelope.clone(), Effort::Asked);
+            let taken = taken.expect("it has a good address");
+            assert_eq!(taken.addresses(), home());
+            assert_eq!(taken.envelope(), envelope, "it is passed on whole");
+            let counters = verifier.tally.snapshot();
+            assert_eq!(counters.refused(reason), 1);
+            assert_eq!(counters.records_passed_over, 0);
+
+            record.addresses.pop();
+            let checked = verifier.check(signed(&keypair, &record), Effort::Asked);
+            assert_eq!(checked.expect_err("no good address").reason(), reason);
+        }
     }
 
     #[test]
@@ -649,19 +756,98 @@ mod tests {
         let once = home()[0].clone().with(peer.clone());
         let twice = once.clone().with(peer);
         let envelope = signed(&keypair, &unsigned(&keypair, &[twice, once]));
-        let record = check(envelope).expect("valid").expect("usable");
+        let record = check(envelope).expect("a good record");
         assert_eq!(record.addresses(), home());
     }
 
-    /// Built with Ed25519 only, as the tests are, the crate passes over other keys.
+    /// Also holds the wording of libp2p-identity's error, which has no kind to match on.
+    #[cfg(not(feature = "ecdsa"))]
     #[test]
-    fn a_key_that_this_build_cannot_read_is_no_fault() {
+    fn record_of_a_key_whose_feature_is_off_is_named() {
         let key = pb::PublicKey {
             r#type: pb::KeyType::Ecdsa.into(),
-            data: vec![0; 33],
+            data: vec![2; 33],
         };
-        assert!(matches!(key_type(&key), Ok(KeyType::Ecdsa)));
-        assert!(matches!(public_key(&key), Ok(None)));
+        let envelope = pb::Envelope {
+            public_key: Some(key),
+            payload_type: PAYLOAD_TYPE.into(),
+            payload: unsigned(&Keypair::generate_ed25519(), &home()).encode_to_vec(),
+            signature: vec![0; 64],
+        };
+        let verifier = verifier(Scope::Loopback);
+        let checked = verifier.check(envelope.encode_to_vec(), Effort::Asked);
+        let error = checked.expect_err("its feature is off");
+        assert!(
+            matches!(error, RecordError::KeyUnsupported(KeyType::Ecdsa)),
+            "{error:?}"
+        );
+        let counters = verifier.tally.snapshot();
+        assert_eq!(counters.refused(Reason::RecordKeyUnsupported), 1);
+        assert_eq!(counters.records_passed_over, 1);
+        assert_eq!(counters.records_verified, 0);
+    }
+
+    #[cfg(feature = "secp256k1")]
+    #[test]
+    fn record_of_a_secp256k1_key_is_verified() {
+        assert_verified(&Keypair::generate_secp256k1());
+    }
+
+    #[cfg(feature = "ecdsa")]
+    #[test]
+    fn record_of_an_ecdsa_key_is_verified() {
+        assert_verified(&Keypair::generate_ecdsa());
+    }
+
+    #[cfg(any(feature = "ecdsa", feature = "secp256k1"))]
+    fn assert_verified(keypair: &Keypair) {
+        let record = Record::sign(keypair, 1, &home()).expect("signing works");
+        let verifier = verifier(Scope::Loopback);
+        let taken = verifier.check(record.envelope().to_vec(), Effort::Asked);
+        assert_eq!(taken.expect("a good record"), record);
+        assert_eq!(verifier.tally.snapshot().records_verified, 1);
+        // And nobody else's.
+        let mut forged = pb::Envelope::decode(record.envelope()).expect("just made");
+        forged.payload = unsigned(keypair, &[address("/ip4/127.0.0.1/tcp/1")]).encode_to_vec();
+        assert!(matches!(
+            verifier.check(forged.encode_to_vec(), Effort::Asked),
+            Err(RecordError::Signature)
+        ));
+    }
+
+    /// Why nobody is blamed for a signature: anybody can turn this one into another that some
+    /// implementations accept, and others, this one among them, do not.
+    #[cfg(feature = "secp256k1")]
+    #[test]
+    fn signature_that_some_accept_and_others_do_not_can_be_made_without_the_key() {
+        // The order of the curve's group.
+        const ORDER: [u8; 32] = [
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xff, 0xfe, 0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c,
+            0xd0, 0x36, 0x41, 0x41,
+        ];
+        let keypair = Keypair::generate_secp256k1();
+        let record = Record::sign(&keypair, 1, &home()).expect("signing works");
+        let mut envelope = pb::Envelope::decode(record.envelope()).expect("just made");
+        // DER: a sequence of two numbers, each behind its length. The second, s, becomes order - s.
+        let r_end = 4 + usize::from(envelope.signature[3]);
+        let s = &envelope.signature[r_end + 2..];
+        let mut low = [0; 32];
+        low[32 - s.len()..].copy_from_slice(s);
+        let mut high = [0; 32];
+        let mut borrow = 0;
+        for at in (0..32).rev() {
+            let difference = i16::from(ORDER[at]) - i16::from(low[at]) - borrow;
+            borrow = i16::from(difference < 0);
+            high[at] = difference.rem_euclid(256) as u8;
+        }
+        let r = envelope.signature[2..r_end].to_vec();
+        let numbers = [&r[..], &[0x02, 33, 0], &high].concat();
+        envelope.signature = [&[0x30, numbers.len() as u8], &numbers[..]].concat();
+        assert!(matches!(
+            check(envelope.encode_to_vec()),
+            Err(RecordError::Signature)
+        ));
     }
 
     #[test]
@@ -669,17 +855,16 @@ mod tests {
         let verifier = verifier(Scope::Loopback);
         let keypair = Keypair::generate_ed25519();
         let record = Record::sign(&keypair, 1, &home()).expect("signing works");
-        let first = verifier.check(record.envelope().to_vec());
-        let first = first.expect("valid").expect("usable");
-        let second = verifier.check(record.envelope().to_vec());
-        let second = second.expect("valid").expect("usable");
+        let check = |envelope| verifier.check(envelope, Effort::Asked);
+        let first = check(record.envelope().to_vec()).expect("a good record");
+        let second = check(record.envelope().to_vec()).expect("a good record");
         assert!(Arc::ptr_eq(&first.said, &second.said));
 
         // The same peer and number, other bytes: no way around the signature.
         let mut forged = pb::Envelope::decode(record.envelope()).expect("just made");
         forged.signature[0] ^= 1;
         assert!(matches!(
-            verifier.check(forged.encode_to_vec()),
+            check(forged.encode_to_vec()),
             Err(RecordError::Signature)
         ));
     }
@@ -688,13 +873,13 @@ mod tests {
     fn flood(
         verifier: &Verifier,
         count: usize,
-        check: impl Fn(Vec<u8>) -> Result<Option<Record>, RecordError>,
+        check: impl Fn(Vec<u8>) -> Result<Record, RecordError>,
     ) -> (usize, u64) {
         let before = verifier.tally.snapshot().records_passed_over;
         let taken = (0..count).filter(|_| {
             let keypair = Keypair::generate_ed25519();
             let record = Record::sign(&keypair, 1, &home()).expect("signing works");
-            check(record.envelope().to_vec()).expect("valid").is_some()
+            check(record.envelope().to_vec()).is_ok()
         });
         let taken = taken.count();
         (
@@ -711,47 +896,52 @@ mod tests {
         };
         let verifier = verifier_within(Scope::Loopback, limits);
         let verifier = &verifier;
-        let unasked = |now| move |envelope| verifier.check_unasked(envelope, now);
+        let unasked = |now| move |envelope| verifier.check(envelope, Effort::Unasked(now));
         let second = Duration::from_secs(1);
         let known = Record::sign(&Keypair::generate_ed25519(), 1, &home()).expect("signing works");
         let known = || known.envelope().to_vec();
-        assert!(matches!(verifier.check(known()), Ok(Some(_))));
+        assert!(verifier.check(known(), Effort::Asked).is_ok());
 
         assert_eq!(flood(verifier, 30, unasked(second)), (10, 20));
         assert_eq!(flood(verifier, 30, unasked(2 * second)), (10, 20));
         // What was asked for, and what is known, is taken in all the same.
         assert_eq!(
-            flood(verifier, 30, |envelope| verifier.check(envelope)),
+            flood(verifier, 30, |envelope| verifier
+                .check(envelope, Effort::Asked)),
             (30, 0)
         );
         let now = 2 * second;
-        assert!(matches!(verifier.check_unasked(known(), now), Ok(Some(_))));
-        // Nobody is blamed for what was not looked at; but for what shows without a key.
+        assert!(unasked(now)(known()).is_ok());
+        assert!(verifier.check(known(), Effort::None).is_ok());
+        // What shows without a key is named.
         let mut forged = pb::Envelope::decode(&known()[..]).expect("just made");
         forged.signature[5] ^= 1;
         let forged = forged.encode_to_vec();
         assert!(matches!(
-            verifier.check_unasked(forged.clone(), now),
-            Ok(None)
+            unasked(now)(forged.clone()),
+            Err(RecordError::NotVerified)
         ));
         assert!(matches!(
-            verifier.check_unasked(vec![0xff; 9], now),
+            unasked(now)(vec![0xff; 9]),
             Err(RecordError::NotProtobuf(_))
         ));
         // A forgery takes from the budget as well.
         for _ in 0..10 {
-            let checked = verifier.check_unasked(forged.clone(), 3 * second);
+            let checked = unasked(3 * second)(forged.clone());
             assert!(matches!(checked, Err(RecordError::Signature)));
         }
         assert!(matches!(
-            verifier.check_unasked(forged, 3 * second),
-            Ok(None)
+            unasked(3 * second)(forged),
+            Err(RecordError::NotVerified)
         ));
 
         let counters = verifier.tally.snapshot();
         assert_eq!(counters.records_verified, 1 + 10 + 10 + 30 + 10);
-        assert_eq!(counters.records_known, 1);
-        assert_eq!(counters.records_passed_over, 20 + 20 + 2);
+        assert_eq!(counters.records_known, 2);
+        assert_eq!(counters.refused(Reason::RecordNotVerified), 20 + 20 + 2);
+        assert_eq!(counters.refused(Reason::RecordSignature), 10);
+        assert_eq!(counters.refused(Reason::RecordNotProtobuf), 1);
+        assert_eq!(counters.records_passed_over, 42 + 10 + 1);
     }
 
     #[test]
@@ -762,11 +952,15 @@ mod tests {
             let mut limits = Limits::default();
             edit(&mut limits);
             let verifier = verifier_within(Scope::Loopback, limits);
-            let checked = verifier.check(record.envelope().to_vec()).expect("valid");
+            let checked = verifier.check(record.envelope().to_vec(), Effort::Asked);
             let counters = verifier.tally.snapshot();
-            assert_eq!(counters.records_passed_over, u64::from(checked.is_none()));
-            assert_eq!(counters.records_verified, u64::from(checked.is_some()));
-            checked.is_some()
+            assert_eq!(counters.records_passed_over, u64::from(checked.is_err()));
+            assert_eq!(counters.records_verified, u64::from(checked.is_ok()));
+            match checked {
+                Ok(_) => true,
+                Err(RecordError::BeyondLimits) => false,
+                Err(error) => panic!("{error:?}"),
+            }
         };
         assert!(checked(|_| {}));
         assert!(!checked(|limits| limits.record_bytes = 150));
@@ -790,9 +984,9 @@ mod tests {
             };
             envelope.encode_to_vec()
         };
-        let checked = verifier.check(envelope(2_072));
+        let checked = verifier.check(envelope(2_072), Effort::Asked);
         assert!(matches!(checked, Err(RecordError::TooLarge { .. })));
-        let checked = verifier.check(envelope(300));
+        let checked = verifier.check(envelope(300), Effort::Asked);
         assert!(matches!(checked, Err(RecordError::KeyType(0))));
         assert_eq!(verifier.tally.snapshot().records_verified, 0);
     }

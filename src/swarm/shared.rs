@@ -1,6 +1,12 @@
 //! What all connections of a node have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use web_time::Instant;
 
@@ -16,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
     start: Instant,
+    has_left: AtomicBool,
 }
 
 impl Shared {
@@ -33,7 +40,18 @@ impl Shared {
             tally,
             limits,
             start,
+            has_left: AtomicBool::new(false),
         }
+    }
+
+    /// From now on this node serves no requests.
+    pub(crate) fn leave(&self) {
+        self.has_left.store(true, Relaxed);
+    }
+
+    /// Whether this node serves no requests any more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left.load(Relaxed)
     }
 
     /// How late it is.

@@ -13,9 +13,9 @@ use crate::{
     swarm::{
         counters::{Reason, Tally},
         generated as pb,
-        limits::Limits,
+        limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
         metered::Metered,
-        record::{Record, RecordError},
+        record::{Effort, Record, RecordError},
         shared::Shared,
     },
     view::Descriptor,
@@ -101,10 +101,10 @@ impl Request {
             0 => 0,
             _ => NEIGHBOUR_BYTES,
         };
-        let check = |envelope| shared.verifier.check_unasked(envelope, shared.now());
+        let effort = Effort::Unasked(shared.now());
         Ok(Self::Exchange {
             gossip: GossipRequest {
-                descriptors: descriptors_from_protobuf(request.descriptors, check)?,
+                descriptors: descriptors_from_protobuf(request.descriptors, effort, shared)?,
                 pull: request.pull,
                 // The answer's length takes as many bytes as the request's, or fewer.
                 room: bytes
@@ -150,11 +150,9 @@ impl Response {
         response: pb::Response,
         shared: &Shared,
     ) -> Result<Self, MessageError> {
-        let check = |envelope| shared.verifier.check(envelope);
+        let descriptors = descriptors_from_protobuf(response.descriptors, Effort::Asked, shared)?;
         Ok(Self {
-            gossip: GossipResponse {
-                descriptors: descriptors_from_protobuf(response.descriptors, check)?,
-            },
+            gossip: GossipResponse { descriptors },
             neighbour: response.neighbour,
         })
     }
@@ -170,29 +168,48 @@ fn descriptors_to_protobuf(descriptors: Vec<Descriptor<Record>>) -> Vec<pb::Desc
         .collect()
 }
 
-/// One bad record spoils the message: an honest sender has checked what it passes on.
+/// The descriptors whose records pass. The others are passed over: what one implementation cannot
+/// read, another may, so an honest peer may have sent it. After the first wrong signature only
+/// records that are known already are taken, so that a message makes no more work than one without
+/// a fault.
 fn descriptors_from_protobuf(
     descriptors: Vec<pb::Descriptor>,
-    check: impl Fn(Vec<u8>) -> Result<Option<Record>, RecordError>,
+    mut effort: Effort,
+    shared: &Shared,
 ) -> Result<Vec<Descriptor<Record>>, MessageError> {
-    let mut checked = Vec::with_capacity(descriptors.len());
-    for (index, descriptor) in descriptors.into_iter().enumerate() {
-        let record = check(descriptor.signed_peer_record)
-            .map_err(|error| MessageError::Record { index, error })?;
-        checked.extend(record.map(|peer| Descriptor {
-            peer,
-            age: descriptor.age,
-        }));
+    let sizes = descriptors.iter().map(|d| d.signed_peer_record.len());
+    if let Some((index, bytes)) = sizes.enumerate().find(|(_, size)| *size > MAX_RECORD_BYTES) {
+        return Err(MessageError::RecordTooLarge { index, bytes });
+    }
+    let mut descriptors = descriptors.into_iter();
+    let few = shared.limits.descriptors_per_message.min(descriptors.len());
+    let mut checked = Vec::with_capacity(few);
+    for descriptor in descriptors.by_ref().take(few) {
+        match shared.verifier.check(descriptor.signed_peer_record, effort) {
+            Ok(peer) => checked.push(Descriptor {
+                peer,
+                age: descriptor.age,
+            }),
+            Err(RecordError::Signature) => effort = Effort::None,
+            Err(_) => {}
+        }
+    }
+    // The protocol allows them, so to refuse the message would be to blame the peer.
+    for _ in descriptors {
+        shared.tally.pass_over(Reason::RecordBeyondLimits);
     }
     Ok(checked)
 }
 
-/// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on the
-/// other side; the view was not changed.
+/// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on
+/// the other side; the view was not changed. A message is refused only for what every
+/// implementation of the protocol counts alike; records that this node cannot use are passed over,
+/// see [`RecordError`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// The message announces more bytes than are allowed. No more of it was read.
+    /// The message announces more bytes than are allowed, by the protocol or, where it is a
+    /// request, by this node's own [`Limits::message_bytes`]. No more of it was read.
     #[error("message of {bytes} bytes, more than are allowed")]
     TooLong {
         /// The length announced, in bytes.
@@ -210,14 +227,27 @@ pub enum MessageError {
         /// How many there are.
         count: usize,
     },
-    /// One of the records breaks a rule.
-    #[error("descriptor {index}: {error}")]
-    Record {
+    /// One of the records takes more bytes than are allowed. None was looked at.
+    #[error("descriptor {index} has a record of {bytes} bytes, more than are allowed")]
+    RecordTooLarge {
         /// Which descriptor, from 0.
         index: usize,
-        /// What is wrong with its record.
-        #[source]
-        error: RecordError,
+        /// The size of its record, in bytes.
+        bytes: usize,
+    },
+    /// The answer takes more bytes than its request did. No more of it was read than its length.
+    #[error("answer of {bytes} bytes to a request of {request}, which it may not exceed")]
+    ResponseTooLong {
+        /// What the answer takes, in bytes, with its length.
+        bytes: u64,
+        /// What the request took, in bytes, with its length.
+        request: usize,
+    },
+    /// The answer has descriptors, and its request did not ask for any. None was looked at.
+    #[error("answer with {count} descriptors to a request that asked for none")]
+    UnaskedDescriptors {
+        /// How many there are.
+        count: usize,
     },
     /// The stream broke: either side, or the network.
     #[error("the stream broke: {0}")]
@@ -225,14 +255,16 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// Which kind of error it is; of a record's error, the record's.
+    /// Which kind of error it is.
     pub fn reason(&self) -> Reason {
         match self {
             Self::TooLong { .. } => Reason::MessageTooLong,
             Self::CutOff => Reason::MessageCutOff,
             Self::NotProtobuf(_) => Reason::MessageNotProtobuf,
             Self::TooManyDescriptors { .. } => Reason::TooManyDescriptors,
-            Self::Record { error, .. } => error.reason(),
+            Self::RecordTooLarge { .. } => Reason::RecordTooLarge,
+            Self::ResponseTooLong { .. } => Reason::ResponseTooLong,
+            Self::UnaskedDescriptors { .. } => Reason::UnaskedDescriptors,
             Self::Stream(_) => Reason::StreamBroken,
         }
     }
@@ -241,28 +273,58 @@ impl MessageError {
 /// A stream on which `Out` is sent and `In` received, each behind its length.
 type MessageStream<S, Out, In> = Framed<Metered<S>, Codec<Out, In>>;
 
+/// `asked`: what the messages that come in answer; `None` where they are requests.
 fn message_stream<S: AsyncRead + AsyncWrite + Unpin, Out: Message, In: Message + Default>(
     stream: S,
+    asked: Option<Asked>,
     shared: &Shared,
 ) -> MessageStream<S, Out, In> {
     let stream = Metered::new(stream, shared.tally.clone());
-    Framed::new(stream, Codec::new(shared.limits))
+    Framed::new(stream, Codec::new(shared.limits, asked))
 }
 
-/// The starting side of an exchange: send, close, read.
+/// The starting side of an exchange: send, close, read. `None`: the peer ended the stream before a
+/// byte of the answer came.
 pub(crate) async fn send_request<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: pb::Request,
     shared: &Shared,
-) -> Result<Response, MessageError> {
-    let mut stream: MessageStream<S, pb::Request, pb::Response> = message_stream(stream, shared);
+) -> Result<Option<Response>, MessageError> {
+    let asked = Asked::by(&request);
+    let mut stream = message_stream(stream, Some(asked), shared);
+    match send_and_read(&mut stream, request, shared).await {
+        Err(MessageError::CutOff) if !stream.has_read() => Ok(None),
+        Err(MessageError::Stream(error)) if !stream.has_read() && is_reset(&error) => Ok(None),
+        read => {
+            let response = Response::from_protobuf(read?, shared)?;
+            shared.tally.responses_received.add(1);
+            Ok(Some(response))
+        }
+    }
+}
+
+async fn send_and_read<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut MessageStream<S, pb::Request, pb::Response>,
+    request: pb::Request,
+    shared: &Shared,
+) -> Result<pb::Response, MessageError> {
     stream.send(request).await?;
     shared.tally.requests_sent.add(1);
     stream.close().await?;
     let (response, _) = stream.try_next().await?.ok_or(MessageError::CutOff)?;
-    let response = Response::from_protobuf(response, shared)?;
-    shared.tally.responses_received.add(1);
     Ok(response)
+}
+
+/// Whether the peer has ended or reset the stream. What happens to the connection has other kinds,
+/// or ends the stream's task before the stream is looked at (seen: TCP and memory with yamux,
+/// QUIC).
+pub(crate) fn is_reset(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof, WriteZero};
+
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionReset | UnexpectedEof | WriteZero
+    )
 }
 
 /// The answering side, first half.
@@ -270,7 +332,7 @@ pub(crate) async fn receive_request<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     shared: &Shared,
 ) -> Result<(Request, Reply<S>), MessageError> {
-    let mut stream = message_stream(stream, shared);
+    let mut stream = message_stream(stream, None, shared);
     let (request, bytes) = stream.try_next().await?.ok_or(MessageError::CutOff)?;
     let request = Request::from_protobuf(request, bytes, shared)?;
     shared.tally.requests_received.add(1);
@@ -311,18 +373,59 @@ fn framed_len(message: &impl Message) -> usize {
     length_delimiter_len(bytes) + bytes
 }
 
+/// A request that was sent, and what its answer is held to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// What the request takes, in bytes, with its length: the answer takes no more.
+    pub(crate) bytes: usize,
+    /// Whether it asks for descriptors.
+    pub(crate) pull: bool,
+}
+
+impl Asked {
+    fn by(request: &pb::Request) -> Self {
+        Self {
+            bytes: framed_len(request),
+            pull: request.pull,
+        }
+    }
+}
+
 /// Length-prefixed protobuf, with what is received held to its bounds before it is decoded.
 pub(crate) struct Codec<Out, In> {
     inner: prost_codec::Codec<Out, In>,
     limits: Limits,
+    asked: Option<Asked>,
 }
 
 impl<Out, In> Codec<Out, In> {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// `asked`: what the messages that come in answer; `None` where they are requests.
+    pub(crate) fn new(limits: Limits, asked: Option<Asked>) -> Self {
         Self {
             inner: prost_codec::Codec::new(limits.message_bytes),
             limits,
+            asked,
         }
+    }
+
+    /// `bytes`: what a message takes, with its length.
+    fn check_length(&self, bytes: u64) -> Result<(), MessageError> {
+        match self.asked {
+            Some(Asked { bytes: request, .. }) if bytes > request as u64 => {
+                Err(MessageError::ResponseTooLong { bytes, request })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_count(&self, count: usize) -> Result<(), MessageError> {
+        if count > MAX_DESCRIPTORS {
+            return Err(MessageError::TooManyDescriptors { count });
+        }
+        if count > 0 && self.asked.is_some_and(|asked| !asked.pull) {
+            return Err(MessageError::UnaskedDescriptors { count });
+        }
+        Ok(())
     }
 }
 
@@ -347,15 +450,14 @@ impl<Out, In: Message + Default> Decoder for Codec<Out, In> {
         if length > self.limits.message_bytes as u64 {
             return Err(MessageError::TooLong { bytes: length });
         }
+        self.check_length(length + prefix as u64)?;
         // Within the limit now, so it fits.
         let end = prefix + length as usize;
         if src.len() < end {
             return Ok(None);
         }
         let count = count_descriptors(&src[prefix..end]).map_err(MessageError::NotProtobuf)?;
-        if count > self.limits.descriptors_per_message {
-            return Err(MessageError::TooManyDescriptors { count });
-        }
+        self.check_count(count)?;
         let decoded = self.inner.decode(src);
         let message = decoded.map_err(|error| MessageError::NotProtobuf(error.into()))?;
         Ok(message.map(|message| (message, end)))
@@ -396,16 +498,13 @@ fn count_descriptors(mut message: &[u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use futures::{executor::block_on, io::Cursor};
+    use libp2p_core::SignedEnvelope;
     use libp2p_identity::Keypair;
     use web_time::Instant;
 
     use super::*;
     use crate::{
-        swarm::{
-            address::Scope,
-            limits::{MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
-            policy::AddressPolicy,
-        },
+        swarm::{address::Scope, limits::MAX_MESSAGE_BYTES, policy::AddressPolicy},
         view::Peer,
     };
 
@@ -437,12 +536,21 @@ mod tests {
         Ok(request)
     }
 
-    /// What the starting side makes of these bytes.
-    fn response(bytes: Vec<u8>) -> Result<Response, MessageError> {
-        let mut codec = Codec::<pb::Request, pb::Response>::new(Limits::default());
-        let mut src = BytesMut::from(&bytes[..]);
+    /// What the starting side makes of these bytes, in answer to `request`.
+    fn response_to(request: &pb::Request, bytes: &[u8]) -> Result<Response, MessageError> {
+        let asked = Some(Asked::by(request));
+        let mut codec = Codec::<pb::Request, pb::Response>::new(Limits::default(), asked);
+        let mut src = BytesMut::from(bytes);
         let (decoded, _) = codec.decode_eof(&mut src)?.ok_or(MessageError::CutOff)?;
         Response::from_protobuf(decoded, &shared())
+    }
+
+    fn asking(padding: usize) -> pb::Request {
+        pb::Request {
+            pull: true,
+            padding: vec![0; padding],
+            ..Default::default()
+        }
     }
 
     #[test]
@@ -474,7 +582,7 @@ mod tests {
             },
             neighbour: true,
         };
-        let received = response(framed(&sent.into_protobuf())).expect("valid");
+        let received = response_to(&asking(4_000), &framed(&sent.into_protobuf())).expect("valid");
         assert_eq!(received.gossip.descriptors, descriptors);
         assert!(received.neighbour);
     }
@@ -591,26 +699,209 @@ mod tests {
             Err(MessageError::TooManyDescriptors { count: 65 })
         ));
 
-        let mut spoiled = Request::Exchange {
-            gossip: GossipRequest {
-                descriptors: vec![descriptor(0), descriptor(1)],
-                pull: true,
-                room: usize::MAX,
-            },
-            neighbour: Proposal::None,
-        }
-        .into_protobuf();
-        *spoiled.descriptors[1]
-            .signed_peer_record
-            .last_mut()
-            .expect("a signature") ^= 1;
+        let mut large = descriptors_to_protobuf(vec![descriptor(0), descriptor(1)]);
+        large[1].signed_peer_record = vec![0; MAX_RECORD_BYTES + 1];
+        let large = pb::Request {
+            descriptors: large,
+            ..Default::default()
+        };
+        let shared = shared();
+        let received = block_on(receive_request(Cursor::new(framed(&large)), &shared));
         assert!(matches!(
-            receive(framed(&spoiled)),
-            Err(MessageError::Record {
+            received.map(|_| ()),
+            Err(MessageError::RecordTooLarge {
                 index: 1,
-                error: RecordError::Signature
+                bytes: 1_025
             })
         ));
+        assert_eq!(
+            shared.tally.snapshot().records_verified,
+            0,
+            "none is looked at"
+        );
+    }
+
+    #[test]
+    fn answer_longer_than_its_request_is_refused() {
+        let request = asking(1_000);
+        let bytes = framed_len(&request);
+        let answer = |padding| {
+            // A field that nobody knows, as long as is left.
+            let mut message = vec![0x7a];
+            prost::encoding::encode_varint(padding, &mut message);
+            message.resize(message.len() + padding as usize, 0);
+            let mut framed = Vec::new();
+            prost::encoding::encode_varint(message.len() as u64, &mut framed);
+            [framed, message].concat()
+        };
+        let fits = answer(bytes as u64 - 5);
+        assert_eq!(fits.len(), bytes);
+        assert!(response_to(&request, &fits).is_ok());
+        let longer = answer(bytes as u64 - 4);
+        let refused = |answer: &[u8], taken| {
+            let refused = response_to(&request, answer);
+            assert!(
+                matches!(
+                    refused,
+                    Err(MessageError::ResponseTooLong { bytes: came, request })
+                        if came == taken && request == bytes
+                ),
+                "{refused:?}"
+            );
+        };
+        refused(&longer, bytes as u64 + 1);
+        // By its length alone.
+        refused(&longer[..2], bytes as u64 + 1);
+        // The length counts as it is written, not as it could be.
+        let wordy = [&[0x80 | fits[0], fits[1] | 0x80, 0x00], &fits[2..]].concat();
+        refused(&wordy, bytes as u64 + 1);
+        assert!(matches!(
+            response_to(&request, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
+            Err(MessageError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn descriptors_that_nobody_asked_for_are_refused() {
+        let answer = |count| {
+            framed(&pb::Response {
+                descriptors: vec![pb::Descriptor::default(); count],
+                neighbour: true,
+            })
+        };
+        let push = pb::Request {
+            pull: false,
+            ..asking(1_000)
+        };
+        assert!(response_to(&push, &answer(0)).is_ok());
+        assert!(matches!(
+            response_to(&push, &answer(2)),
+            Err(MessageError::UnaskedDescriptors { count: 2 })
+        ));
+        assert!(response_to(&asking(1_000), &answer(2)).is_ok());
+        // Neither has room for any; if it had, it would not have asked.
+        let notice = Request::notice(Proposal::Needed).into_protobuf();
+        assert!(response_to(&notice, &answer(0)).is_ok());
+        for request in [notice, Request::Goodbye.into_protobuf()] {
+            assert!(matches!(
+                response_to(&request, &answer(1)),
+                Err(MessageError::ResponseTooLong { .. })
+            ));
+        }
+    }
+
+    /// A good record between two that are not taken, each for a reason of its own.
+    #[test]
+    fn record_that_cannot_be_used_spoils_no_other() {
+        let keypair = Keypair::generate_ed25519();
+        let poison = |edit: fn(&mut pb::Envelope)| {
+            let good = descriptor(1);
+            let mut envelope = pb::Envelope::decode(good.peer.envelope()).expect("just made");
+            edit(&mut envelope);
+            envelope.encode_to_vec()
+        };
+        let of_type = |key_type| {
+            poison(match key_type {
+                0 => |envelope| envelope.public_key.as_mut().expect("there").r#type = 0,
+                _ => |envelope| envelope.public_key.as_mut().expect("there").r#type = 4,
+            })
+        };
+        let unreadable = pb::PeerRecord {
+            peer_id: keypair.public().to_peer_id().to_bytes(),
+            seq: 1,
+            addresses: vec![pb::AddressInfo {
+                multiaddr: vec![4, 127, 0],
+            }],
+        };
+        let unreadable = SignedEnvelope::new(
+            &keypair,
+            "libp2p-peer-record".into(),
+            vec![3, 1],
+            unreadable.encode_to_vec(),
+        )
+        .expect("signing works")
+        .into_protobuf_encoding();
+        let cases = [
+            (vec![0xff; 9], Reason::RecordNotProtobuf),
+            (vec![], Reason::RecordPayloadType),
+            (of_type(0), Reason::RecordKeyType),
+            (of_type(4), Reason::RecordKeyType),
+            (unreadable, Reason::RecordAddress),
+            (
+                poison(|envelope| {
+                    envelope
+                        .public_key
+                        .as_mut()
+                        .expect("there")
+                        .data
+                        .truncate(3)
+                }),
+                Reason::RecordKey,
+            ),
+        ];
+        for (poison, reason) in cases {
+            let good = descriptor(3);
+            let bad = || pb::Descriptor {
+                signed_peer_record: poison.clone(),
+                age: 1,
+            };
+            let [first] = <[_; 1]>::try_from(descriptors_to_protobuf(vec![good.clone()]))
+                .expect("one descriptor");
+            let request = pb::Request {
+                descriptors: vec![bad(), first, bad()],
+                pull: true,
+                ..Default::default()
+            };
+            let shared = shared();
+            let received = block_on(receive_request(Cursor::new(framed(&request)), &shared));
+            let (received, _) = received.expect("its bounds are kept");
+            let Request::Exchange { gossip, .. } = received else {
+                panic!("an exchange became {received:?}");
+            };
+            assert_eq!(gossip.descriptors, [good], "{reason:?}");
+            let counters = shared.tally.snapshot();
+            assert_eq!(counters.refused(reason), 2);
+            assert_eq!(counters.records_passed_over, 2);
+            let response = pb::Response {
+                descriptors: request.descriptors.clone(),
+                neighbour: false,
+            };
+            let received = Response::from_protobuf(response, &shared).expect("its bounds are kept");
+            assert_eq!(received.gossip.descriptors.len(), 1, "{reason:?}");
+        }
+    }
+
+    /// Known records are taken even then: they cost nothing.
+    #[test]
+    fn wrong_signature_ends_verification_in_its_message() {
+        let good: Vec<_> = (0..62).map(descriptor).collect();
+        let mut descriptors = descriptors_to_protobuf(good.clone());
+        for at in [10, 20] {
+            let mut forged = descriptors_to_protobuf(vec![descriptor(7)]);
+            let signature = forged[0].signed_peer_record.last_mut();
+            *signature.expect("a signature") ^= 1;
+            descriptors.splice(at..at, forged);
+        }
+        let shared = shared();
+        let receive = |descriptors: Vec<_>| {
+            let response = pb::Response {
+                descriptors,
+                neighbour: false,
+            };
+            let received = Response::from_protobuf(response, &shared).expect("its bounds are kept");
+            received.gossip.descriptors
+        };
+        let last = descriptors.split_off(63);
+        assert_eq!(receive(last), good[61..]);
+        let all = [descriptors, descriptors_to_protobuf(good[61..].to_vec())].concat();
+        assert_eq!(all.len(), 64);
+        assert_eq!(receive(all), [&good[..10], &good[61..]].concat());
+        let counters = shared.tally.snapshot();
+        assert_eq!(counters.records_verified, 1 + 10 + 1);
+        assert_eq!(counters.records_known, 1);
+        assert_eq!(counters.refused(Reason::RecordSignature), 1);
+        assert_eq!(counters.refused(Reason::RecordNotVerified), 52);
+        assert_eq!(counters.records_passed_over, 53);
     }
 
     #[test]
@@ -629,11 +920,8 @@ mod tests {
             ..Default::default()
         };
         assert!(message.encoded_len() <= MAX_MESSAGE_BYTES);
-        // Refused for what is in it, not for its size.
-        assert!(matches!(
-            receive(framed(&message)),
-            Err(MessageError::Record { index: 0, .. })
-        ));
+        // No record among them, and nothing that it could be refused for.
+        assert!(receive(framed(&message)).is_ok());
     }
 
     /// A request as it comes in, with the bytes that it took.
@@ -689,7 +977,7 @@ mod tests {
         let stream = Cursor::new(&mut answered);
         let framed = Framed::new(
             Metered::new(stream, shared.tally.clone()),
-            Codec::<pb::Response, pb::Request>::new(shared.limits),
+            Codec::<pb::Response, pb::Request>::new(shared.limits, None),
         );
         let reply = Reply {
             stream: framed,
@@ -782,14 +1070,31 @@ mod tests {
             receive(|limits| limits.message_bytes = 4_002, padded),
             Err(MessageError::TooLong { bytes: 4_003 })
         ));
-        let three = framed(&pb::Request {
-            descriptors: vec![pb::Descriptor::default(); 3],
+    }
+
+    /// Others know nothing of that limit, and are not to blame.
+    #[test]
+    fn descriptors_beyond_this_nodes_own_limit_are_passed_over() {
+        let limits = Limits {
+            descriptors_per_message: 2,
             ..Default::default()
-        });
-        assert!(matches!(
-            receive(|limits| limits.descriptors_per_message = 2, three),
-            Err(MessageError::TooManyDescriptors { count: 3 })
-        ));
+        };
+        let shared = shared_within(limits);
+        let sent: Vec<_> = (0..5).map(descriptor).collect();
+        let response = pb::Response {
+            descriptors: descriptors_to_protobuf(sent.clone()),
+            neighbour: false,
+        };
+        let mut codec = Codec::<pb::Request, pb::Response>::new(limits, None);
+        let mut src = BytesMut::from(&framed(&response)[..]);
+        let decoded = codec.decode_eof(&mut src).expect("the protocol allows it");
+        let (response, _) = decoded.expect("a message");
+        let received = Response::from_protobuf(response, &shared).expect("its bounds are kept");
+        assert_eq!(received.gossip.descriptors, sent[..2]);
+        let counters = shared.tally.snapshot();
+        assert_eq!(counters.records_verified, 2);
+        assert_eq!(counters.refused(Reason::RecordBeyondLimits), 3);
+        assert_eq!(counters.records_passed_over, 3);
     }
 
     #[test]
@@ -808,7 +1113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_that_only_takes_ends_in_cut_off() {
+    fn stream_that_ends_before_an_answer_is_no_fault() {
         struct Sink;
         impl AsyncRead for Sink {
             fn poll_read(
@@ -842,6 +1147,6 @@ mod tests {
         }
         let request = Request::notice(Proposal::None).into_protobuf();
         let result = block_on(send_request(Sink, request, &shared()));
-        assert!(matches!(result, Err(MessageError::CutOff)));
+        assert!(matches!(result, Ok(None)));
     }
 }

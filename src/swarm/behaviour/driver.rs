@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, time::Duration};
 use hashlink::LruCache;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
-use libp2p_swarm::ConnectionId;
+use libp2p_swarm::{ConnectionId, StreamProtocol};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -82,6 +82,7 @@ pub(super) struct Driver<O> {
     /// Until when seeds wait for a listener that is being set up.
     seeds_at: Option<Duration>,
     local: PeerId,
+    protocol: StreamProtocol,
     policy: AddressPolicy,
     exchange_timeout: Duration,
     /// Peers that another behaviour of this swarm does not want, and until when they are not taken in.
@@ -145,6 +146,7 @@ impl<O: Overlay<Record>> Driver<O> {
             press_at: None,
             seeds_at: None,
             local,
+            protocol: config.protocol()?,
             policy: config.addresses().clone(),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
             visitors: Bucket::default(),
@@ -348,7 +350,8 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.is_closing(&partner) => {} // Then it is dialled.
             None if self.links.connections.is_connected(&partner) => {
-                self.exchange_failed(id, OutboundError::Unsupported.into(), now);
+                let error = OutboundError::Unsupported(self.protocol.clone());
+                self.exchange_failed(id, error.into(), now);
             }
             None => self.dial_partner(id, partner, now),
         }

@@ -286,8 +286,8 @@ impl ExchangeError {
             | Self::Blocked
             | Self::TurnedAway
             | Self::RelayFull(_)
-            | Self::Outbound(OutboundError::Busy) => Failure::Refused,
-            Self::Outbound(OutboundError::Unsupported) => Failure::Unsupported,
+            | Self::Outbound(OutboundError::Busy | OutboundError::NotServed) => Failure::Refused,
+            Self::Outbound(OutboundError::Unsupported(_)) => Failure::Unsupported,
             Self::ConnectionClosed
             | Self::Timeout
             | Self::Outbound(OutboundError::Timeout | OutboundError::Message(_)) => Failure::Broken,

@@ -687,8 +687,7 @@ impl World {
                 self.answer(end, asked, Ok(response));
             }
             Command::Refuse(InboundId(asked)) => {
-                let cut = OutboundError::Message(MessageError::CutOff);
-                self.answer(end, asked, Err(cut));
+                self.answer(end, asked, Err(OutboundError::NotServed));
             }
             Command::KeepAlive(true) => _ = self.kept_alive.insert(end),
             Command::KeepAlive(false) => _ = self.kept_alive.remove(&end),

@@ -34,13 +34,17 @@ impl<O: Overlay<Record>> Driver<O> {
         result: Result<Response, OutboundError>,
         now: Duration,
     ) {
-        if let Err(OutboundError::Unsupported) = result {
+        if let Err(OutboundError::Unsupported(_)) = result {
             self.links
                 .connections
                 .mark_support(&peer, connection, false, now);
         }
         // A refusal is a sign of life, too.
-        if matches!(result, Ok(_) | Err(OutboundError::Message(_))) {
+        let refused = matches!(
+            result,
+            Err(OutboundError::Message(_) | OutboundError::NotServed)
+        );
+        if result.is_ok() || refused {
             self.hear(&peer, now);
         }
         match (self.links.exchanges.answered(outbound), result) {
@@ -268,14 +272,14 @@ impl<O: Overlay<Record>> Driver<O> {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
         let outcome = match error {
-            ExchangeError::Outbound(OutboundError::Unsupported) => Outcome::Mute,
+            ExchangeError::Outbound(OutboundError::Unsupported(_)) => Outcome::Mute,
             _ => Outcome::Failed,
         };
         let silent = matches!(
             error,
             ExchangeError::Timeout
                 | ExchangeError::Unreachable(_)
-                | ExchangeError::Outbound(OutboundError::Timeout | OutboundError::Unsupported)
+                | ExchangeError::Outbound(OutboundError::Timeout | OutboundError::Unsupported(_))
         );
         let gives_up = silent && now >= self.in_trouble_until;
         self.candidates.ended(&peer, outcome, now);
