@@ -114,15 +114,15 @@ pub use swarm::generated as pb;
 pub use swarm::{
     address::Scope,
     behaviour::{
-        Behaviour,
+        Behaviour, Restored,
         event::{
-            Direction, Event, ExchangeError, NeighbourDownReason, NotAdvertising, NotDialled,
-            SeedError,
+            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
+            NotDialled, SeedError,
         },
     },
     config::{Config, ConfigError, PROTOCOL_NAME},
     counters::{Counters, Reason},
-    handle::{Handle, Samples},
+    handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,

@@ -25,10 +25,10 @@ impl Prefixes {
         Self { wide, narrow }
     }
 
-    /// The networks of an IP address. An IPv4 address written as IPv6 (mapped, NAT64, 6to4) is an IPv4
-    /// address.
+    /// The networks of an IP address. An IPv4 address written as IPv6 (mapped, NAT64, 6to4 and the
+    /// like) is an IPv4 address.
     pub fn of(ip: IpAddr) -> Self {
-        match ip {
+        match unmapped(ip) {
             IpAddr::V4(ip) => Self::of_ip4(ip),
             IpAddr::V6(ip) => Self::of_ip6(ip),
         }
@@ -60,18 +60,34 @@ impl Prefixes {
     }
 
     fn of_ip6(ip: Ipv6Addr) -> Self {
-        let [a, b, c, .., g, h] = ip.segments();
-        let ip4 =
-            |high, low| Self::of_ip4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
-        if ip.to_ipv4_mapped().is_some() || ip.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
-            return ip4(g, h);
-        }
-        if a == 0x2002 {
-            return ip4(b, c); // 6to4: a whole /48 for each IPv4 address.
-        }
         let bits = (ip.to_bits() >> 80) as u64;
         Self::new(6 << 56 | bits >> 16, 6 << 56 | bits)
     }
+}
+
+/// The IPv4 address that `ip` stands for, where it is an IPv6 address that does: a packet to one is
+/// a packet to the other, perhaps through a translator. Otherwise `ip`.
+///
+/// These forms carry one: mapped `::ffff:a.b.c.d`, compatible `::a.b.c.d` (deprecated), translated
+/// `::ffff:0:a.b.c.d` (RFC 2765), NAT64 `64:ff9b::a.b.c.d` and its local use within
+/// `64:ff9b:1::/48` (RFC 8215; in the last 32 bits, as all translators with a /96 have it), and
+/// 6to4 `2002:aabb:ccdd::/48`. Others name IPv4 addresses, too, and are left as they are. A Teredo
+/// address is its client's own, behind a NAT and a relay. An ISATAP address lies in a network whose
+/// owner decides what is behind it.
+pub(crate) fn unmapped(ip: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = ip else {
+        return ip;
+    };
+    let (high, low) = match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return ip, // Unspecified, loopback.
+        [0, 0, 0, 0, 0, 0 | 0xffff, a, b]
+        | [0, 0, 0, 0, 0xffff, 0, a, b]
+        | [0x64, 0xff9b, 0, 0, 0, 0, a, b]
+        | [0x64, 0xff9b, 1, _, _, _, a, b]
+        | [0x2002, a, b, ..] => (a, b),
+        _ => return ip,
+    };
+    Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
 }
 
 #[cfg(test)]
@@ -100,8 +116,21 @@ mod tests {
 
     #[test]
     fn ip4_in_ip6_is_ip4() {
-        for ip in ["::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808:1::1"] {
+        for ip in [
+            "::ffff:8.8.8.8",
+            "::8.8.8.8",
+            "::ffff:0:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+            "64:ff9b:1::8.8.8.8",
+            "64:ff9b:1:77::8.8.8.8",
+            "2002:808:808:1::1",
+        ] {
             assert_eq!(of(ip), of("8.8.8.8"), "{ip}");
+        }
+        for ip in ["::", "::1", "2001:db8::808:808", "2a00::5efe:808:808"] {
+            assert_ne!(of(ip), of("8.8.8.8"), "{ip}");
+            let ip = ip.parse().expect("an address");
+            assert_eq!(unmapped(ip), ip);
         }
     }
 

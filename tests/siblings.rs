@@ -12,10 +12,11 @@ use common::{
 use libp2p::{
     Multiaddr, PeerId, StreamProtocol, identify,
     identity::Keypair,
+    kad,
     multiaddr::Protocol,
     rendezvous,
     request_response::{self, ProtocolSupport},
-    swarm::{FromSwarm, NetworkBehaviour},
+    swarm::{DialError, FromSwarm, NetworkBehaviour, behaviour::DialFailure},
 };
 use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, ExchangeError, Handle, Selection};
 
@@ -323,6 +324,111 @@ async fn who_came_by_once_is_remembered_by_what_identify_says() {
     stop(far.map(|far| far.node)).await;
 }
 
+// ---- Everybody who knows addresses ----
+
+/// A behaviour that remembers at which addresses dials have failed, one list for each dial.
+#[derive(Default)]
+struct Failures {
+    dials: Vec<(PeerId, Vec<Multiaddr>)>,
+}
+
+impl Sees for Failures {
+    type Says = Infallible;
+
+    fn sees(&mut self, event: &FromSwarm<'_>) -> Option<Infallible> {
+        if let FromSwarm::DialFailure(DialFailure {
+            peer_id: Some(peer),
+            error: DialError::Transport(attempts),
+            ..
+        }) = event
+        {
+            let addresses = attempts.iter().map(|(address, _)| address.clone());
+            self.dials.push((*peer, addresses.collect()));
+        }
+        None
+    }
+}
+
+#[derive(NetworkBehaviour)]
+struct Crowd {
+    sampling: Behaviour,
+    identify: identify::Behaviour,
+    kademlia: kad::Behaviour<kad::store::MemoryStore>,
+    questions: request_response::cbor::Behaviour<String, String>,
+    failures: Observer<Failures>,
+}
+
+/// identify, Kademlia and request-response return addresses that end in `/p2p/<peer>`, and the
+/// swarm takes two spellings of one address for two.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_siblings_know_too_is_dialled_once() {
+    const PEERS: usize = 5;
+
+    let peers = [(); PEERS].map(|()| identified(config().with_period(NEVER)).0);
+    let seeds = peers.each_ref().map(|peer| peer.address.clone());
+    let (swarm, address) = swarm(Keypair::generate_ed25519(), IDLE, |keypair| {
+        let identify = identify::Config::new("/test/1.0.0".to_owned(), keypair.public());
+        let store = kad::store::MemoryStore::new(keypair.public().to_peer_id());
+        let protocols = [(
+            StreamProtocol::new("/question/1.0.0"),
+            ProtocolSupport::Full,
+        )];
+        let config = config().with_period(NEVER).with_neighbours(0);
+        Crowd {
+            sampling: sampling(keypair, config.with_seeds(seeds)),
+            identify: identify::Behaviour::new(identify),
+            kademlia: kad::Behaviour::new(keypair.public().to_peer_id(), store),
+            questions: request_response::Behaviour::new(protocols, Default::default()),
+            failures: Observer::default(),
+        }
+    });
+    let mut node = Node::spawn(swarm, address);
+    let (mut contacted, mut received) = (0, 0);
+    node.event("all are met and identified", |event| {
+        match event {
+            CrowdEvent::Sampling(Event::Contacted { .. }) => contacted += 1,
+            CrowdEvent::Identify(identify::Event::Received { .. }) => received += 1,
+            _ => {}
+        }
+        (contacted == PEERS && received >= PEERS).then_some(())
+    })
+    .await;
+    let ids = peers
+        .each_ref()
+        .map(|peer| (peer.peer_id, peer.address.clone()));
+    stop(peers).await;
+    eventually_async("nobody is connected", async || {
+        node.ask(|swarm| swarm.connected_peers().next().is_none())
+            .await
+    })
+    .await;
+    node.ask(move |swarm| {
+        for (peer, address) in ids {
+            swarm.behaviour_mut().kademlia.add_address(&peer, address);
+            swarm.dial(peer).expect("an address is known");
+        }
+    })
+    .await;
+    let mut failures = Vec::new();
+    eventually_async("every dial has failed", async || {
+        failures = node
+            .ask(|swarm| swarm.behaviour().failures.who.dials.clone())
+            .await;
+        failures.len() >= PEERS
+    })
+    .await;
+    for (peer, addresses) in failures {
+        let home = Protocol::P2p(peer);
+        assert_eq!(
+            addresses.len(),
+            1,
+            "one address, in two spellings: {addresses:?}"
+        );
+        assert_eq!(addresses[0].iter().last(), Some(home));
+    }
+    node.stop().await;
+}
+
 // ---- What siblings are told ----
 
 /// A behaviour that remembers which addresses of peers the others tell of.
@@ -366,7 +472,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
         listener: Observer::default(),
     });
     let init = swarm.behaviour_mut().sampling.init([hearsay]);
-    assert_eq!(init.expect("a good record"), 1);
+    assert_eq!(init.entered, 1);
     let mut node = Node::spawn(swarm, address);
     let mut met: BTreeMap<PeerId, usize> = BTreeMap::new();
     let (mut contacted, mut failed) = (Vec::new(), false);

@@ -16,8 +16,8 @@ use libp2p::{
     swarm::dial_opts::DialOpts,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason, NotAdmitted,
-    OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
+    Behaviour, BehaviourGone, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason,
+    NotAdmitted, OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
     gossip::config::Propagation,
     simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
@@ -171,7 +171,7 @@ async fn basalt_joins_gives_out_samples_and_forgets_the_dead() {
     .await;
     assert_sound(&nodes);
     let peers: BTreeSet<PeerId> = nodes.iter().map(|node| node.node.peer_id).collect();
-    let samples = nodes[1].handle.samples().take(3);
+    let samples = nodes[1].handle.fresh_samples().take(3);
     for sample in samples.collect::<Vec<_>>().await {
         assert!(peers.contains(&sample.peer_id()));
     }
@@ -496,7 +496,7 @@ async fn a_node_without_an_address_says_so_and_takes_part_unseen() {
 #[tokio::test]
 async fn handles_sample_from_another_task_and_streams_end_with_the_swarm() {
     let nodes = star(5, config);
-    let mut samples = nodes[0].handle.samples();
+    let mut samples = nodes[0].handle.fresh_samples();
     let reader = tokio::spawn(async move {
         let mut seen = BTreeSet::new();
         while let Some(record) = samples.next().await {
@@ -515,6 +515,28 @@ async fn handles_sample_from_another_task_and_streams_end_with_the_swarm() {
     let seen = reader.await.expect("no panic");
     assert_eq!(seen.len(), 4);
     assert_eq!(handle.view_len(), 4, "the last view stays");
+}
+
+#[tokio::test]
+async fn a_handle_waits_for_the_join_goes_on_with_samples_and_knows_neighbours_and_counters() {
+    let lonely = Sampling::start(config());
+    let waiting = lonely.handle.joined();
+    let nodes = star(5, config);
+    for node in &nodes {
+        node.handle.joined().await.expect("the swarm runs");
+    }
+    views_hold(&nodes, 4).await;
+    let handle = nodes[0].handle.clone();
+    // Far more than there are peers: they repeat.
+    let samples: Vec<_> = handle.samples().take(200).collect().await;
+    let peers: BTreeSet<PeerId> = samples.iter().map(|record| record.peer_id()).collect();
+    assert_eq!((samples.len(), peers.len()), (200, 4));
+    eventually("it has neighbours", || !handle.neighbours().is_empty()).await;
+    assert!(handle.counters().requests_sent > 0);
+
+    stop([lonely]).await;
+    assert_eq!(waiting.await, Err(BehaviourGone));
+    stop(nodes).await;
 }
 
 /// What was saved before a restart is enough to come back: no seeds.
@@ -539,22 +561,57 @@ async fn a_node_comes_back_by_the_records_it_has_saved() {
     let new = Sampling::start(config());
     let mut spoilt = saved[0].clone();
     *spoilt.last_mut().expect("a signature") ^= 1;
-    let refused = new
-        .node
-        .ask(|swarm| swarm.behaviour_mut().init([spoilt]))
-        .await;
-    assert!(matches!(refused, Err(RecordError::Signature)));
-    let known = new
+    let saved = [vec![spoilt], saved].concat();
+    let restored = new
         .node
         .ask(|swarm| swarm.behaviour_mut().init(saved))
         .await;
-    assert_eq!(known.expect("valid records"), 3);
+    assert_eq!(restored.entered, 3);
+    let refused = &restored.refused[..];
+    assert!(matches!(refused, [(0, RecordError::Signature)]));
     let peer = new.node.peer_id;
     eventually("the others know it", || {
         nodes.iter().all(|node| node.handle.contains(&peer))
     })
     .await;
     stop(nodes.into_iter().chain([new])).await;
+}
+
+#[tokio::test]
+async fn a_node_with_another_keypair_than_its_swarms_is_in_no_view_and_told_when_it_dials_itself() {
+    let signer = Keypair::generate_ed25519();
+    let (swarm, address) = swarm(Keypair::generate_ed25519(), NEVER, |_| {
+        Behaviour::new(&signer, config()).expect("valid settings")
+    });
+    let signer = swarm.behaviour().local_peer_id();
+    assert_ne!(signer, *swarm.local_peer_id());
+    let mut wrong = Node::spawn(swarm, address.clone());
+
+    let mut other = Sampling::start(config().with_seeds([address.clone()]));
+    let mut exchanges = 0;
+    let exchanged = |event| {
+        exchanges += u32::from(matches!(event, Event::Exchanged { .. }));
+        (exchanges == 5).then_some(())
+    };
+    other.event("five exchanges", exchanged).await;
+    assert_eq!(
+        other.handle.view_len(),
+        0,
+        "nobody can dial it by its record"
+    );
+
+    let dial = wrong.ask(move |swarm| swarm.dial(address));
+    dial.await.expect("it has an address");
+    let told = |event| match event {
+        Event::WrongKeypair { signer, swarm } => Some((signer, swarm)),
+        _ => None,
+    };
+    let told = wrong.event("an error", told).await;
+    assert_eq!(told, (signer, wrong.peer_id));
+    let record = wrong.ask(|swarm| swarm.behaviour().local_record().is_some());
+    assert!(!record.await, "it is advertised");
+    wrong.stop().await;
+    stop([other]).await;
 }
 
 #[tokio::test]

@@ -376,7 +376,7 @@ impl Node {
         match command {
             Command::Look => answer(&self.look()),
             Command::Init { envelopes } => {
-                answer(&self.swarm.behaviour_mut().sampling.init(envelopes)?)
+                answer(&self.swarm.behaviour_mut().sampling.init(envelopes).entered)
             }
             Command::Publish { message } => {
                 let gossipsub = self.swarm.behaviour_mut().gossipsub.as_mut();

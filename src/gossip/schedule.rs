@@ -51,6 +51,11 @@ impl<I: Eq> Schedule<I> {
         self.round
     }
 
+    /// Exchanges in a row that brought nobody new to a view with room.
+    pub(super) fn fruitless(&self) -> u32 {
+        self.fruitless
+    }
+
     /// The partners of the current round.
     pub(super) fn tried(&self) -> &[I] {
         &self.tried

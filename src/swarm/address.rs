@@ -10,19 +10,23 @@ use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 use rustc_hash::FxHasher;
 
-use crate::prefixes::Prefixes;
+use crate::{
+    prefixes::{Prefixes, unmapped},
+    swarm::registry::is_global,
+};
 
 /// From how far away an address can be reached, and, as a setting, which addresses a node sends,
 /// keeps and dials: those of its scope and of all wider ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Scope {
-    /// From anywhere: public IP addresses, DNS names.
+    /// From anywhere: IP addresses that IANA's registries call globally reachable, DNS names.
     ///
     /// As a setting: the open internet. A node advertises only the external addresses that the
     /// swarm has confirmed (by AutoNAT, UPnP, or `Swarm::add_external_address`).
     #[default]
     Global,
-    /// From the same network: private, carrier-grade NAT and link-local addresses.
+    /// From the same network: private, carrier-grade NAT and IPv4 link-local addresses, and names
+    /// that only the network itself resolves (`.local`, `.internal`, `.home.arpa`, without a dot).
     ///
     /// As a setting: a LAN or a VPN. Listen addresses are advertised as well.
     Private,
@@ -33,9 +37,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of `address`, with or without `/p2p/<peer>` at its end, or `None` when it is nothing
-    /// that a peer could be told to dial: unspecified, multicast, without a port, relayed, with a
-    /// second host behind the first, or of a kind unknown here.
+    /// The scope of `address`, with or without `/p2p/<peer>` at its end, or `None` when it is
+    /// nothing that a peer could be told to dial: reserved, for documentation, multicast, without a
+    /// port, relayed, with a second host behind the first, or of a kind unknown here. An IPv6
+    /// address that stands for an IPv4 address (mapped, NAT64, 6to4) has the scope of that.
     pub fn of(address: &Multiaddr) -> Option<Self> {
         Self::of_bare(&split_peer(address).0)
     }
@@ -86,10 +91,18 @@ fn name_scope(name: &str) -> Option<Scope> {
     if let Ok(ip) = name.parse() {
         return ip_scope(ip);
     }
-    match name.rsplit('.').next() {
-        Some("") | None => None,
-        Some("localhost") => Some(Scope::Loopback),
-        Some("local" | "internal") => Some(Scope::Private),
+    let mut labels = name.rsplit('.');
+    let (last, before) = (labels.next()?, labels.next());
+    match (last, before) {
+        ("localhost", _) => Some(Scope::Loopback),
+        // IANA's Special-Use Domain Names: no server answers for them, or not in the same way.
+        ("", _) | ("alt" | "example" | "invalid" | "onion" | "test", _) => None,
+        ("local" | "internal", _) | ("arpa", Some("home")) => Some(Scope::Private),
+        // Some resolvers take `127.1`, `0x7f000001` and `2130706433` for addresses; nobody has
+        // such a domain.
+        _ if last.starts_with(|c: char| c.is_ascii_digit()) => None,
+        // Only the search list of a network makes a name of it.
+        (_, None) => Some(Scope::Private),
         _ => Some(Scope::Global),
     }
 }
@@ -102,67 +115,40 @@ fn ip_scope(ip: IpAddr) -> Option<Scope> {
 }
 
 fn ip4_scope(ip: Ipv4Addr) -> Option<Scope> {
-    let [a, b, c, _] = ip.octets();
+    let [a, b, ..] = ip.octets();
+    let carrier = a == 100 && (64..128).contains(&b);
     if ip.is_loopback() {
         Some(Scope::Loopback)
-    } else if ip.is_private() || ip.is_link_local() || (a == 100 && (64..128).contains(&b)) {
+    } else if ip.is_private() || ip.is_link_local() || carrier {
         Some(Scope::Private)
-    } else if a == 0
-        || a >= 224
-        || ip.is_documentation()
-        || (a, b, c) == (192, 0, 0)
-        || (a == 198 && (b & 0xfe) == 18)
-    {
-        // "This network", multicast, reserved, broadcast, documentation, protocol assignments,
-        // benchmarks.
-        None
     } else {
-        Some(Scope::Global)
+        is_global(ip.into()).then_some(Scope::Global)
     }
 }
 
 fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
-    if let IpAddr::V4(ip) = unmapped(ip.into()) {
+    // Mapped, NAT64 and 6to4 work from as far away as the IPv4 address does.
+    let judged_as_ip4 = matches!(
+        ip.segments(),
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x2002, ..]
+    );
+    if judged_as_ip4 && let IpAddr::V4(ip) = unmapped(ip.into()) {
         return ip4_scope(ip);
     }
-    let segments = ip.segments();
-    let documentation = segments[..2] == [0x2001, 0xdb8];
-    let compatible = segments[..6] == [0; 6]; // IPv4-compatible, deprecated
     if ip.is_loopback() {
         Some(Scope::Loopback)
     } else if ip.is_unique_local() {
         Some(Scope::Private)
-    } else if ip.is_unspecified()
-        || ip.is_multicast()
-        || ip.is_unicast_link_local() // Means nothing without its zone.
-        || documentation
-        || compatible
-    {
-        None
     } else {
-        Some(Scope::Global)
-    }
-}
-
-/// The IPv4 address that an IPv6 address stands for, if it does: mapped, NAT64 or 6to4.
-fn unmapped(ip: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = ip else {
-        return ip;
-    };
-    if let Some(v4) = v6.to_ipv4_mapped() {
-        return v4.into();
-    }
-    let embedded = |a: u16, b: u16| Ipv4Addr::from_bits(u32::from(a) << 16 | u32::from(b)).into();
-    match v6.segments() {
-        [0x64, 0xff9b, 0, 0, 0, 0, a, b] | [0x2002, a, b, ..] => embedded(a, b),
-        _ => ip,
+        // Link-local addresses are not: they mean nothing without their zone.
+        is_global(ip.into()).then_some(Scope::Global)
     }
 }
 
 /// Where a dial knocks: at which host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Host {
-    /// An IP address; IPv4 where an IPv6 address only stands for one.
+    /// An IP address; IPv4 where an IPv6 address only stands for one, see [`unmapped`].
     Ip(IpAddr),
     /// A DNS name, as hashes: whoever makes two names collide could as well have used one.
     Name {
@@ -371,6 +357,144 @@ mod tests {
         }
     }
 
+    /// IANA's Special-Purpose Address Registries of 2025-10-09, row by row.
+    #[test]
+    fn special_blocks_are_as_global_as_the_registries_say() {
+        const NO: Option<Scope> = None;
+        const YES: Option<Scope> = Some(Scope::Global);
+        const NEAR: Option<Scope> = Some(Scope::Private);
+        const SELF: Option<Scope> = Some(Scope::Loopback);
+        for (block, expected) in [
+            ("0.0.0.0/8", NO),
+            ("0.0.0.0/32", NO),
+            ("10.0.0.0/8", NEAR),
+            ("100.64.0.0/10", NEAR),
+            ("127.0.0.0/8", SELF),
+            ("169.254.0.0/16", NEAR),
+            ("172.16.0.0/12", NEAR),
+            ("192.0.0.0/29", NO),
+            ("192.0.0.8/32", NO),
+            ("192.0.0.9/32", YES),
+            ("192.0.0.10/32", YES),
+            ("192.0.0.11/32", NO),
+            ("192.0.0.170/32", NO),
+            ("192.0.0.171/32", NO),
+            ("192.0.0.255/32", NO),
+            ("192.0.2.0/24", NO),
+            ("192.31.196.0/24", YES),
+            ("192.52.193.0/24", YES),
+            ("192.88.99.0/24", NO),
+            ("192.168.0.0/16", NEAR),
+            ("192.175.48.0/24", YES),
+            ("198.18.0.0/15", NO),
+            ("198.51.100.0/24", NO),
+            ("203.0.113.0/24", NO),
+            ("224.0.0.0/4", NO),
+            ("240.0.0.0/4", NO),
+            ("255.255.255.255/32", NO),
+            ("::1/128", SELF),
+            ("::/128", NO),
+            ("::ffff:0:0/104", NO), // Mapped, of 0.0.0.0/8.
+            ("::ffff:10.0.0.0/104", NEAR),
+            ("::ffff:8.0.0.0/104", YES),
+            ("64:ff9b::/104", NO),
+            ("64:ff9b::7f00:0/104", SELF),
+            ("64:ff9b::800:0/104", YES),
+            ("64:ff9b:1::/48", NO),
+            ("100::/64", NO),
+            ("100:0:0:1::/64", NO),
+            ("2001::/32", NO),
+            ("2001:1::/128", NO),
+            ("2001:1::1/128", YES),
+            ("2001:1::2/128", YES),
+            ("2001:1::3/128", YES),
+            ("2001:1::4/128", NO),
+            ("2001:2::/48", NO),
+            ("2001:3::/32", YES),
+            ("2001:4::/48", NO),
+            ("2001:4:112::/48", YES),
+            ("2001:10::/28", NO),
+            ("2001:20::/28", YES),
+            ("2001:30::/28", YES),
+            ("2001:40::/26", NO),
+            ("2001:1ff::/32", NO),
+            ("2001:200::/32", YES),
+            ("2001:db8::/32", NO),
+            ("2002:800::/24", YES), // 6to4, of 8.0.0.0/8.
+            ("2002:a00::/24", NEAR),
+            ("2002:e000::/20", NO),
+            ("2620:4f:8000::/48", YES),
+            ("3fff::/20", NO),
+            ("5f00::/16", NO),
+            ("fc00::/7", NEAR),
+            ("fe80::/10", NO),
+            // Not in the registries of special purposes: the rest of the address space.
+            ("::2/128", NO),
+            ("::5054:ff:fe92:8bc9/128", NO), // An interface without its network.
+            ("::8.0.0.0/104", NO),           // Compatible.
+            ("::ffff:0:8.0.0.0/104", NO),    // Translated.
+            ("200::/7", NO),
+            ("400::/6", NO),
+            ("1000::/4", NO),
+            ("2003::/16", YES),
+            ("2400::/6", YES),
+            ("3000::/5", YES),
+            ("3fff:1000::/20", YES),
+            ("4000::/3", NO),
+            ("6000::/3", NO),
+            ("8000::/1", NO),
+            ("fec0::/10", NO),
+            ("ff00::/8", NO),
+            ("1.0.0.0/8", YES),
+            ("223.0.0.0/8", YES),
+            ("192.0.1.0/24", YES),
+            ("100.128.0.0/9", YES),
+        ] {
+            let (first, bits) = block.split_once('/').expect("a block");
+            let bits: u32 = bits.parse().expect("a number");
+            let ends: [IpAddr; 2] = match first.parse().expect("an address") {
+                IpAddr::V4(ip) => {
+                    let host = u32::MAX.checked_shr(bits).unwrap_or(0);
+                    [ip, Ipv4Addr::from_bits(ip.to_bits() | host)].map(IpAddr::V4)
+                }
+                IpAddr::V6(ip) => {
+                    let host = u128::MAX.checked_shr(bits).unwrap_or(0);
+                    [ip, Ipv6Addr::from_bits(ip.to_bits() | host)].map(IpAddr::V6)
+                }
+            };
+            for ip in ends {
+                assert_eq!(ip_scope(ip), expected, "{ip} of {block}");
+                let transport = Multiaddr::from(ip).with(Protocol::Tcp(1));
+                assert_eq!(Scope::of(&transport), expected, "{transport}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_nobody_answers_for_are_nothing_to_dial() {
+        for (name, expected) in [
+            ("example.org", Some(Scope::Global)),
+            ("4chan.example.org", Some(Scope::Global)),
+            ("xn--p1ai", Some(Scope::Private)),
+            ("database", Some(Scope::Private)),
+            ("printer.home.arpa", Some(Scope::Private)),
+            ("1.0.0.10.in-addr.arpa", Some(Scope::Global)),
+            ("a.b.internal", Some(Scope::Private)),
+            ("node.test", None),
+            ("node.example", None),
+            ("node.invalid", None),
+            ("node.alt", None),
+            ("duskgytldkxiuqc6.onion", None),
+            ("127.1", None),
+            ("0x7f000001", None),
+            ("2130706433", None),
+            ("10.0.0.0x1", None),
+        ] {
+            assert_eq!(scope(&format!("/dns4/{name}/tcp/1")), expected, "{name}");
+            assert_eq!(scope(&format!("/dnsaddr/{name}.")), expected, "{name}.");
+        }
+    }
+
     #[test]
     fn the_peer_is_split_off_the_end() {
         let peer = PeerId::random();
@@ -420,7 +544,12 @@ mod tests {
             "/ip6/::ffff:1.2.3.4/tcp/443",
             "/ip6/64:ff9b::102:304/tcp/443",
             "/ip6/2002:102:304::77/tcp/443",
+            "/ip6/64:ff9b:1::102:304/tcp/443",
+            "/ip6/64:ff9b:1:2:3::102:304/tcp/443",
+            "/ip6/::ffff:0:102:304/tcp/443",
+            "/ip6/::102:304/tcp/443",
             "/dns4/1.2.3.4/tcp/443",
+            "/dns6/64:ff9b:1::102:304/tcp/443",
         ] {
             assert_eq!(target(other), one, "{other}");
         }
@@ -428,6 +557,9 @@ mod tests {
             "/ip4/1.2.3.4/tcp/444",
             "/ip4/1.2.3.4/udp/443/quic-v1",
             "/ip4/1.2.3.5/tcp/443",
+            // Teredo and ISATAP: somebody else's network.
+            "/ip6/2001:0:102:304::fefd:fcfb/tcp/443",
+            "/ip6/2a00:1:2:3:0:5efe:102:304/tcp/443",
             "/memory/1",
         ] {
             assert_ne!(target(other), one, "{other}");

@@ -5,16 +5,20 @@ pub(crate) mod event;
 
 mod actions;
 mod candidates;
+mod confirmations;
 mod connections;
 mod dials;
 mod driver;
 mod exchanges;
+mod identity;
+mod isolation;
 mod links;
 mod local;
 mod neighbours;
 mod probes;
 mod relays;
 mod seeds;
+mod warnings;
 #[cfg(test)]
 mod world;
 
@@ -27,7 +31,7 @@ use std::{
 
 use futures::FutureExt;
 use futures_timer::Delay;
-use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
+use libp2p_core::{Endpoint, Multiaddr, multiaddr::Protocol, transport::PortUse};
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrOfPeer,
@@ -40,11 +44,14 @@ use crate::{
     overlay::{Overlay, any::AnyOverlay},
     sampling::{PeerSampling, Selection},
     swarm::{
-        address::{is_relayed, relay_of},
+        address::{is_relayed, relay_of, split_peer},
         behaviour::{
             driver::Driver,
             event::{Event, SeedError},
+            identity::{Identity, misnamed},
+            isolation::Isolation,
             local::LocalRecord,
+            warnings::Warnings,
         },
         config::{Config, ConfigError},
         counters::Counters,
@@ -53,7 +60,9 @@ use crate::{
         handler::{Handler, ToBehaviour},
         record::{Record, RecordError},
         shared::Shared,
+        wire::Request,
     },
+    view::Descriptor,
 };
 
 /// Timers are not made for eternity; waking up for nothing once a day costs nothing.
@@ -103,6 +112,11 @@ pub struct Behaviour<O = AnyOverlay> {
     shared: Arc<Shared>,
     local: LocalRecord,
     driver: Driver<O>,
+    warnings: Warnings,
+    isolation: Isolation,
+    identity: Identity,
+    /// Whether it has taken leave, and takes no part any more.
+    leaving: bool,
     start: Instant,
     timer: Delay,
     timer_at: Option<Duration>,
@@ -111,7 +125,8 @@ pub struct Behaviour<O = AnyOverlay> {
 impl Behaviour {
     /// A behaviour with the overlay that `config` names, see [`Config::with_overlay`].
     ///
-    /// `keypair` is the swarm's own: it signs this node's record.
+    /// `keypair` is the swarm's own: it signs this node's record. With another nobody can dial this
+    /// node; see [`local_peer_id`](Self::local_peer_id).
     ///
     /// # Errors
     ///
@@ -168,11 +183,16 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let start = Instant::now();
         let period = config.gossip().period();
         let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
+        driver.publisher.share_counters(shared.tally.clone());
         let mut behaviour = Self {
             protocol: config.protocol()?,
             shared: Arc::new(shared),
+            identity: Identity::new(local.peer_id()),
             local,
             driver,
+            warnings: Warnings::default(),
+            isolation: Isolation::default(),
+            leaving: false,
             start,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
@@ -200,12 +220,35 @@ impl<O: Overlay<Record>> Behaviour<O> {
         &self.config
     }
 
+    /// The id of the keypair that this behaviour was built with. The swarm must have the same
+    /// keypair, and it tells no behaviour its own. `SwarmBuilder::with_behaviour` hands in the
+    /// right one; a program that builds the two apart can compare:
+    ///
+    /// ```
+    /// use libp2p::{SwarmBuilder, identity::Keypair, noise, tcp, yamux};
+    /// use libp2p_peer_sampling::{Behaviour, Config};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
+    ///     .with_tokio()
+    ///     .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
+    ///     .with_behaviour(|keypair| Ok(Behaviour::new(keypair, Config::local())?))?
+    ///     .build();
+    /// assert_eq!(swarm.behaviour().local_peer_id(), *swarm.local_peer_id());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn local_peer_id(&self) -> PeerId {
+        self.local.peer_id()
+    }
+
     /// This node's own record as others get it; `None` while it does not advertise itself.
     pub fn local_record(&self) -> Option<&Record> {
         self.driver.gossip.local()
     }
 
-    /// The neighbours: peers that both ends keep connected.
+    /// The neighbours: peers that both ends keep connected. For other tasks:
+    /// [`Handle::neighbours`].
     pub fn neighbours(&self) -> &[PeerId] {
         self.driver.links.neighbours()
     }
@@ -226,7 +269,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// Adds a seed, with or without `/p2p/<peer>` at the end, and contacts it soon. It is kept for
-    /// when the view is empty. A seed that is known already changes nothing.
+    /// when the view is empty. A seed that is known already, in either spelling, changes nothing.
     ///
     /// # Errors
     ///
@@ -236,7 +279,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.seeds.add(address, self.local.peer_id())
     }
 
-    /// Forgets a seed, as it was given; returns whether it was one. Peers learnt through it stay.
+    /// Forgets a seed, with or without `/p2p/<peer>` at the end; returns whether it was one. Peers
+    /// learnt through it stay.
     pub fn remove_seed(&mut self, address: &Multiaddr) -> bool {
         self.driver.seeds.remove(address)
     }
@@ -247,33 +291,33 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
-    /// [`Record::envelope`]s, as far as there is room; returns how many came in. Records without an
-    /// address in scope, this node itself and peers already known are passed over.
+    /// [`Record::envelope`]s, as far as there is room. An envelope that is not a valid record is
+    /// refused, and the others come in all the same. Records without an address in scope, this node
+    /// itself and peers already known are passed over.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
-    ///
-    /// # Errors
-    ///
-    /// The [`RecordError`] of the first envelope that is not a valid record. Those before it are in
-    /// the view, it and those after it are not.
-    pub fn init(
-        &mut self,
-        envelopes: impl IntoIterator<Item = Vec<u8>>,
-    ) -> Result<usize, RecordError> {
-        let mut records = Vec::new();
-        let checked = envelopes.into_iter().try_for_each(|envelope| {
-            records.extend(self.shared.verifier.check(envelope)?);
-            Ok(())
-        });
-        let count = self.driver.init(records);
-        checked.map(|()| count)
+    pub fn init(&mut self, envelopes: impl IntoIterator<Item = Vec<u8>>) -> Restored {
+        let (mut records, mut refused) = (Vec::new(), Vec::new());
+        for (index, envelope) in envelopes.into_iter().enumerate() {
+            match self.shared.verifier.check(envelope) {
+                Ok(record) => records.extend(record),
+                Err(error) => {
+                    tracing::debug!(index, %error, "A saved record is refused");
+                    refused.push((index, error));
+                }
+            }
+        }
+        let entered = self.driver.init(records);
+        Restored { entered, refused }
     }
 
     /// Removes a peer from the view, and from the neighbours; returns whether it was in the view.
     /// Other nodes may bring it back.
     pub fn remove(&mut self, peer: &PeerId) -> bool {
-        self.driver.remove(peer)
+        let removed = self.driver.remove(peer);
+        tracing::debug!(%peer, removed, "The application does not want the peer");
+        removed
     }
 
     /// Says goodbye to every connected peer that speaks the protocol, so that they forget this node
@@ -281,11 +325,56 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// depends on it. From now on this behaviour takes no part any more.
     pub fn leave(&mut self) {
         let now = self.now();
+        self.leaving = true;
         self.driver.leave(now);
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// Takes out a record that the peer sends as its own, and another key has signed: a dial to the
+    /// signer there finds the wrong peer. `request`: every request has its sender's own record, if
+    /// it has one. Not every answer has: there the record must name the address that was dialled.
+    fn pass_over_misnamed(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        descriptors: &mut Vec<Descriptor<Record>>,
+        request: bool,
+    ) {
+        let mut place = self.driver.links.connections.place(&peer, connection);
+        place.host = place.host.filter(|_| request);
+        if let Some(signer) = misnamed(peer, place, descriptors)
+            && signer != self.local.peer_id()
+        {
+            descriptors.remove(0);
+            let now = self.now();
+            self.warnings.misnamed(peer, signer, now);
+        }
+    }
+
+    fn is_isolated(&self) -> bool {
+        let knows_nobody = self.driver.gossip.view().is_empty();
+        knows_nobody && self.driver.links.neighbours().is_empty() && !self.leaving
+    }
+
+    /// The application is about to be told of `event`.
+    fn on_event(&mut self, event: &Event) {
+        let now = self.now();
+        let publisher = &self.driver.publisher;
+        match event {
+            Event::Exchanged { .. } => publisher.note_exchange(),
+            Event::NeighbourUp { .. } | Event::NeighbourDown { .. } => {
+                publisher.set_neighbours(self.driver.links.neighbours());
+            }
+            Event::SeedFailed { address, error } => {
+                self.isolation.seed_failed(format!("{address}: {error}"));
+            }
+            _ => {}
+        }
+        let tally = &self.shared.tally;
+        self.warnings.on_event(event, &self.protocol, tally, now);
     }
 
     /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
@@ -298,6 +387,16 @@ impl<O: Overlay<Record>> Behaviour<O> {
             wanted || (!relayed && self.driver.links.is_neighbour(peer)),
         )
     }
+}
+
+/// What came of the records that were given to [`Behaviour::init`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Restored {
+    /// How many peers came into the view.
+    pub entered: usize,
+    /// The envelopes that are not valid records: which of those given, from 0, and why.
+    pub refused: Vec<(usize, RecordError)>,
 }
 
 impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
@@ -318,13 +417,13 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        _: &[Multiaddr],
+        given: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let now = self.now();
         let addresses = self.driver.addresses_to_dial(connection, peer, now);
         self.shared.tally.addresses_dialled.add(addresses.len());
-        Ok(addresses)
+        Ok(peer.map_or_else(Vec::new, |peer| spelt_as_siblings(peer, addresses, given)))
     }
 
     fn handle_established_outbound_connection(
@@ -341,9 +440,15 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         let now = self.now();
+        if let Some(wrong) = self.identity.on_swarm_event(&event) {
+            self.driver.gossip.set_local(None);
+            self.driver.links.actions.emit(wrong);
+        }
         if self.local.on_swarm_event(&event) {
             self.driver.dials.set_own(self.local.addresses());
-            if let Some(record) = self.local.renew(now) {
+            if let Some(record) = self.local.renew(now)
+                && !self.identity.is_wrong()
+            {
                 self.driver.gossip.set_local(record);
             }
         }
@@ -377,9 +482,22 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         &mut self,
         peer: PeerId,
         connection_id: ConnectionId,
-        event: THandlerOutEvent<Self>,
+        mut event: THandlerOutEvent<Self>,
     ) {
         let now = self.now();
+        match &mut event {
+            ToBehaviour::Request(_, Request::Exchange { gossip, .. }) => {
+                self.pass_over_misnamed(peer, connection_id, &mut gossip.descriptors, true);
+            }
+            ToBehaviour::Request(_, Request::Goodbye) => {
+                tracing::debug!(%peer, "The peer said goodbye, and leaves the view");
+            }
+            ToBehaviour::Outcome(_, Ok(response)) => {
+                let descriptors = &mut response.gossip.descriptors;
+                self.pass_over_misnamed(peer, connection_id, descriptors, false);
+            }
+            _ => {}
+        }
         let (driver, connection) = (&mut self.driver, connection_id);
         match event {
             ToBehaviour::Request(id, request) => {
@@ -409,6 +527,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         loop {
             if let Some(action) = self.driver.links.actions.pop() {
                 match &action {
+                    ToSwarm::GenerateEvent(event) => self.on_event(event),
                     ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
                     ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
                         self.driver.links.fellow.tells(*peer_id, address.clone());
@@ -431,10 +550,19 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             if let Some(event) = self.local.poll(now) {
                 self.driver.links.actions.emit(event);
             }
+            let isolated = self.is_isolated();
+            let seeds = self.driver.seeds.addresses().count();
+            if let Some(event) = self.isolation.poll(isolated, seeds, now) {
+                self.driver.links.actions.emit(event);
+            }
             if !self.driver.links.actions.is_empty() {
                 continue;
             }
-            let wakes = [self.driver.next_wake(), self.local.next_wake()];
+            let wakes = [
+                self.driver.next_wake(),
+                self.local.next_wake(),
+                self.isolation.next_wake(),
+            ];
             let wake = wakes.into_iter().flatten().min();
             if self.timer_at != wake {
                 self.timer_at = wake;
@@ -480,17 +608,213 @@ impl<O> fmt::Debug for Behaviour<O> {
     }
 }
 
+/// `addresses` of `peer`, with `/p2p/<peer>` at their end, and without those that the dial has
+/// been `given`. The swarm compares texts, so it would dial an address in two spellings twice. Of
+/// the other behaviours, identify, Kademlia, mDNS and request-response return this spelling, and
+/// rendezvous returns its peers' own.
+fn spelt_as_siblings(
+    peer: PeerId,
+    addresses: Vec<Multiaddr>,
+    given: &[Multiaddr],
+) -> Vec<Multiaddr> {
+    let given: Vec<_> = given.iter().map(|address| split_peer(address).0).collect();
+    let others = addresses.into_iter().filter(|a| !given.contains(a));
+    others.map(|a| a.with(Protocol::P2p(peer))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use futures::task::noop_waker;
+    use libp2p_core::{ConnectedPoint, transport::ListenerId};
+    use libp2p_swarm::{
+        DialError,
+        behaviour::{ConnectionEstablished, DialFailure, NewListenAddr},
+    };
 
     use super::*;
+    use crate::swarm::{handler::InboundId, logged::logged, wire::Proposal};
+
+    fn behaviour(keypair: &Keypair) -> Behaviour {
+        Behaviour::new(keypair, Config::local()).expect("valid settings")
+    }
+
+    fn record(keypair: &Keypair, address: &str) -> Record {
+        let address = address.parse().expect("a multiaddr");
+        Record::sign(keypair, 1, &[address]).expect("signing works")
+    }
+
+    /// All events that are there now, after `later`.
+    fn events(behaviour: &mut Behaviour, later: Duration) -> Vec<Event> {
+        behaviour.start = behaviour.start.checked_sub(later).expect("an old clock");
+        let waker = noop_waker();
+        let mut events = Vec::new();
+        while let Poll::Ready(action) = behaviour.poll(&mut Context::from_waker(&waker)) {
+            if let ToSwarm::GenerateEvent(event) = action {
+                events.push(event);
+            }
+        }
+        events
+    }
+
+    #[test]
+    fn a_bad_saved_record_is_refused_and_the_others_come_in() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let mut saved: Vec<_> = (0..12)
+            .map(|port| {
+                record(
+                    &Keypair::generate_ed25519(),
+                    &format!("/memory/{}", port + 1),
+                )
+            })
+            .map(|record| record.envelope().to_vec())
+            .collect();
+        *saved[0].last_mut().expect("a signature") ^= 1;
+        saved[7].clear();
+        let restored = behaviour.init(saved);
+        assert_eq!((restored.entered, behaviour.view_len()), (10, 10));
+        assert!(
+            matches!(
+                &restored.refused[..],
+                [
+                    (0, RecordError::Signature),
+                    (7, RecordError::NotProtobuf(_) | RecordError::PayloadType)
+                ]
+            ),
+            "{restored:?}"
+        );
+    }
+
+    /// Built with another keypair than its swarm's, a peer comes as one and signs as another.
+    #[test]
+    fn the_record_of_a_peer_that_signs_as_somebody_else_is_passed_over_with_a_warning() {
+        let [keypair, other] = [1, 2].map(|_| Keypair::generate_ed25519());
+        let signer = keypair.public().to_peer_id();
+        for (sender, right) in [(PeerId::random(), false), (signer, true)] {
+            let mut behaviour = behaviour(&Keypair::generate_ed25519());
+            let connection_id = ConnectionId::new_unchecked(1);
+            let [local_addr, send_back_addr] = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/50000"]
+                .map(|address| address.parse().expect("a multiaddr"));
+            behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: sender,
+                connection_id,
+                endpoint: &ConnectedPoint::Listener {
+                    local_addr,
+                    send_back_addr,
+                },
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+            let mut request = Request::notice(Proposal::None);
+            let Request::Exchange { gossip, .. } = &mut request else {
+                panic!("a notice is an exchange of nothing");
+            };
+            gossip.descriptors = vec![
+                Descriptor::fresh(record(&keypair, "/ip4/127.0.0.1/tcp/4001")),
+                Descriptor {
+                    peer: record(&other, "/ip4/127.0.0.1/tcp/4002"),
+                    age: 3,
+                },
+            ];
+            let event = ToBehaviour::Request(InboundId(1), request);
+            let lines = logged(|| {
+                behaviour.on_connection_handler_event(sender, connection_id, event);
+            });
+            let warned = |line: &String| line.starts_with("WARN") && line.contains("keypair");
+            assert_eq!(lines.iter().any(warned), !right, "{lines:?}");
+            let view = behaviour.handle();
+            assert_eq!(view.contains(&signer), right);
+            assert!(view.contains(&other.public().to_peer_id()));
+        }
+    }
+
+    /// Cyclon's answers do not have the sender's own record: the first may be young, and a
+    /// neighbour's on the same host.
+    #[test]
+    fn an_answer_that_begins_with_a_neighbour_on_the_same_host_is_taken() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let (peer, connection_id) = (PeerId::random(), ConnectionId::new_unchecked(1));
+        let dialled = |address: &str| ConnectedPoint::Dialer {
+            address: address.parse().expect("a multiaddr"),
+            role_override: Endpoint::Dialer,
+            port_use: PortUse::New,
+        };
+        behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+            peer_id: peer,
+            connection_id,
+            endpoint: &dialled("/ip4/127.0.0.1/tcp/1"),
+            failed_addresses: &[],
+            other_established: 0,
+        }));
+        let left = |behaviour: &mut Behaviour, address, request| {
+            let neighbour = Keypair::generate_ed25519();
+            let mut descriptors = vec![Descriptor::fresh(record(&neighbour, address))];
+            behaviour.pass_over_misnamed(peer, connection_id, &mut descriptors, request);
+            descriptors.len()
+        };
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", false), 1);
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", true), 0);
+        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/1", false), 0);
+    }
+
+    #[test]
+    fn with_another_keypair_than_the_swarms_nothing_is_advertised() {
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
+        let listens = |behaviour: &mut Behaviour, addr: &str| {
+            let addr = addr.parse().expect("a multiaddr");
+            let listener_id = ListenerId::next();
+            let event = NewListenAddr {
+                listener_id,
+                addr: &addr,
+            };
+            behaviour.on_swarm_event(FromSwarm::NewListenAddr(event));
+        };
+        listens(&mut behaviour, "/memory/1");
+        assert!(behaviour.local_record().is_some());
+        let (swarm, itself) = (PeerId::random(), "/memory/9".parse());
+        behaviour.on_swarm_event(FromSwarm::DialFailure(DialFailure {
+            peer_id: Some(swarm),
+            error: &DialError::LocalPeerId {
+                address: itself.expect("a multiaddr"),
+            },
+            connection_id: ConnectionId::new_unchecked(1),
+        }));
+        listens(&mut behaviour, "/memory/2");
+        assert!(behaviour.local_record().is_none());
+        let events = events(&mut behaviour, Duration::ZERO);
+        let wrong =
+            |event: &Event| matches!(event, Event::WrongKeypair { swarm: s, .. } if *s == swarm);
+        assert!(events.iter().any(wrong), "{events:?}");
+    }
+
+    #[test]
+    fn a_node_that_knows_nobody_says_so_until_it_has_left() {
+        let keypair = Keypair::generate_ed25519();
+        for left in [false, true] {
+            let mut behaviour = behaviour(&keypair);
+            let isolated = |behaviour: &mut Behaviour, later| {
+                let events = events(behaviour, later);
+                events
+                    .iter()
+                    .any(|event| matches!(event, Event::Isolated(_)))
+            };
+            assert!(!isolated(&mut behaviour, Duration::ZERO));
+            assert!(behaviour.timer_at.is_some(), "nothing wakes it");
+            if left {
+                behaviour.leave();
+            }
+            assert_eq!(isolated(&mut behaviour, Duration::from_secs(11)), !left);
+            assert!(
+                !isolated(&mut behaviour, Duration::from_secs(11)),
+                "again at once"
+            );
+            assert_eq!(isolated(&mut behaviour, Duration::from_secs(300)), !left);
+        }
+    }
 
     /// The swarm tells what one behaviour says to all of them, to that one too.
     #[test]
     fn our_own_announcements_are_no_candidates() {
-        let keypair = Keypair::generate_ed25519();
-        let mut behaviour = Behaviour::new(&keypair, Config::local()).expect("valid settings");
+        let mut behaviour = behaviour(&Keypair::generate_ed25519());
         let [found, told] = [1, 2].map(|_| PeerId::random());
         let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
         let actions = &mut behaviour.driver.links.actions;
@@ -513,5 +837,19 @@ mod tests {
         // mDNS, or whoever it is, says the same.
         assert!(tell(&mut behaviour, peer_id, &addr));
         assert!(tell(&mut behaviour, told, &address));
+    }
+    /// An application may name addresses itself, in either spelling, and ask for more.
+    #[test]
+    fn an_address_that_the_dial_names_is_not_added_in_another_spelling() {
+        let peer = PeerId::random();
+        let [one, other] = [1, 2].map(|port| Multiaddr::empty().with(Protocol::Memory(port)));
+        let full = |address: &Multiaddr| address.clone().with(Protocol::P2p(peer));
+        let known = || vec![one.clone(), other.clone()];
+        let all = [full(&one), full(&other)];
+        assert_eq!(spelt_as_siblings(peer, known(), &[]), all);
+        for given in [one.clone(), full(&one)] {
+            let added = spelt_as_siblings(peer, known(), &[given]);
+            assert_eq!(added, [full(&other)]);
+        }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct Place<'a> {
 impl Place<'_> {
     /// Whether somebody who is here is found at `address`, one of its own record: it was dialled there, or
     /// it is on that host. At worst it names a door of its host's that is not its own.
-    fn is_at(&self, address: &Multiaddr) -> bool {
+    pub(crate) fn is_at(&self, address: &Multiaddr) -> bool {
         let missed = self.missed.contains(address);
         self.dialled == Some(address) || (!missed && is_on(self.host, address))
     }

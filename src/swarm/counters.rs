@@ -1,7 +1,7 @@
 //! What was sent, received, checked and refused, counted.
 
 use std::{
-    array,
+    array, fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -89,7 +89,7 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $counter:ident,)*) => {
         /// What a behaviour has sent, received, checked and refused since it was made: see
         /// [`Behaviour::counters`](crate::Behaviour::counters). They only ever grow.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counters {
             $($(#[$doc])* pub $counter: u64,)*
@@ -104,7 +104,6 @@ macro_rules! counters {
         }
 
         /// The counters while they count. Shared by all connections.
-        #[derive(Debug)]
         pub(crate) struct Tally {
             $(pub(crate) $counter: Count,)*
             refused: [Count; REASONS],
@@ -171,6 +170,33 @@ impl Counters {
     }
 }
 
+/// All counters by their names; of the reasons those that came up.
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counters = f.debug_struct("Counters");
+        for (name, count) in self.iter() {
+            counters.field(name, &count);
+        }
+        counters.field("refused", &Refusals(self)).finish()
+    }
+}
+
+struct Refusals<'a>(&'a Counters);
+
+impl fmt::Debug for Refusals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refusals = self.0.refusals().filter(|(_, count)| *count > 0);
+        let named = refusals.map(|(reason, count)| (reason.name(), count));
+        f.debug_map().entries(named).finish()
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
+    }
+}
+
 impl Tally {
     pub(crate) fn refuse(&self, reason: Reason) {
         self.refused[reason as usize].add(1);
@@ -178,7 +204,7 @@ impl Tally {
 }
 
 /// One counter.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Count(AtomicU64);
 
 impl Count {
@@ -216,6 +242,18 @@ mod tests {
         assert_eq!(names.len(), Reason::ALL.len());
         let label = |c: char| c.is_ascii_lowercase() || c == '_';
         assert!(names.iter().all(|name| name.chars().all(label)));
+    }
+
+    #[test]
+    fn debug_names_each_counter_and_the_reasons_that_came_up() {
+        let tally = Tally::default();
+        tally.bytes_sent.add(7);
+        tally.refuse(Reason::Overloaded);
+        tally.refuse(Reason::Overloaded);
+        for text in [format!("{:?}", tally.snapshot()), format!("{tally:?}")] {
+            assert!(text.starts_with("Counters { bytes_sent: 7, "), "{text}");
+            assert!(text.ends_with(r#"refused: {"overloaded": 2} }"#), "{text}");
+        }
     }
 
     #[test]

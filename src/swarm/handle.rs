@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
+    future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -11,10 +12,15 @@ use std::{
 use futures::Stream;
 use libp2p_identity::PeerId;
 use rand::rngs::StdRng;
+use thiserror::Error;
 
 use crate::{
     sampling::{PeerSampling, Sampler, Selection},
-    swarm::{contacts::Contacts, record::Record},
+    swarm::{
+        contacts::Contacts,
+        counters::{Counters, Tally},
+        record::Record,
+    },
     view::View,
 };
 
@@ -31,6 +37,22 @@ const WAITING: usize = 128;
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
 /// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out samples
 /// itself, as [`Basalt`](crate::Basalt) does, has these handed out before anything else.
+///
+/// # When draws repeat
+///
+/// Fresh peers come first: peers that no reader was handed since they entered the view, and the
+/// samples that the overlay gives out. When these are used up, draws are uniform over the view, and
+/// repeat until an exchange brings others. Fresh peers in a round, for all readers together,
+/// measured:
+///
+/// | overlay | network | fresh per round | at a period of 10 s |
+/// |---|---|---|---|
+/// | `Random`, c=30 | 1,000 nodes | 19.5 | 117 in a minute |
+/// | `Random`, c=30 | 30 nodes | 0: the view holds everybody | draws are uniform over all |
+/// | `Basalt` | any | 1/2 | 3 in a minute |
+///
+/// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes
+/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
@@ -41,8 +63,15 @@ struct State {
     /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
     given: Option<VecDeque<Record>>,
     rng: StdRng,
+    neighbours: Vec<PeerId>,
+    /// Whether an exchange has succeeded since the view was last empty.
+    exchanged: bool,
+    tally: Arc<Tally>,
+    /// The streams of fresh samples, by their ids.
     streams: BTreeMap<u64, StreamState>,
-    next_stream: u64,
+    /// The streams and futures that wait for a change, by their ids.
+    waiting: BTreeMap<u64, Waker>,
+    next_id: u64,
     closed: bool,
 }
 
@@ -50,7 +79,6 @@ struct State {
 struct StreamState {
     sampler: Sampler<PeerId>,
     given: VecDeque<Record>,
-    waker: Option<Waker>,
 }
 
 impl Handle {
@@ -91,19 +119,42 @@ impl Handle {
         self.lock().contacts.found()
     }
 
-    /// Hands out one peer; `None` only when the view is empty. See [`Selection`].
+    /// The neighbours: peers that both ends keep connected. Empty when the behaviour is gone.
+    pub fn neighbours(&self) -> Vec<PeerId> {
+        self.lock().neighbours.clone()
+    }
+
+    /// What was sent, received, checked and refused since the behaviour was made.
+    pub fn counters(&self) -> Counters {
+        self.lock().tally.snapshot()
+    }
+
+    /// Whether this node has joined: it has a neighbour, or it knows others and an exchange has
+    /// succeeded, started by either side. When its view becomes empty and it has no neighbour, it
+    /// has no longer joined.
+    pub fn is_joined(&self) -> bool {
+        self.lock().is_joined()
+    }
+
+    /// Waits until this node [has joined](Self::is_joined); ready at once if it has already. Why it
+    /// takes long is told by [`Event::Isolated`](crate::Event::Isolated) and
+    /// [`Event::SeedFailed`](crate::Event::SeedFailed).
+    ///
+    /// # Errors
+    ///
+    /// [`BehaviourGone`] when the behaviour was dropped.
+    pub fn joined(&self) -> Joined {
+        Joined(Waiting::new(self))
+    }
+
+    /// Hands out one peer; `None` only when the view is empty. See [`Selection`], and [when draws
+    /// repeat](Self#when-draws-repeat).
     pub fn select_peer(&self, selection: Selection) -> Option<Record> {
-        let state = &mut *self.lock();
-        if selection == Selection::Uniform
-            && let Some(given) = state.next_given()
-        {
-            return Some(given);
-        }
-        state.sampler.select(&state.view, selection, &mut state.rng)
+        self.lock().select_peer(selection)
     }
 
     /// Hands out `count` different peers, or the whole view when it has fewer: those not handed
-    /// out yet first, in random order.
+    /// out yet first, in random order. See [when draws repeat](Self#when-draws-repeat).
     pub fn sample(&self, count: usize) -> Vec<Record> {
         let state = &mut *self.lock();
         let mut peers: Vec<Record> = Vec::new();
@@ -121,21 +172,30 @@ impl Handle {
         peers
     }
 
-    /// An endless stream of peers. Waits while there is none, and ends when the behaviour is gone. Every
-    /// stream sees all of them; what others were handed does not matter.
+    /// An endless stream of peers, each as by [`select_peer`](Self::select_peer) with
+    /// [`Selection::Uniform`]: fresh ones first, and then [repeats](Self#when-draws-repeat). It
+    /// ends when the behaviour is gone.
     ///
-    /// Each peer of the view once, in random order, and from then on each peer once whenever it enters
-    /// the view; but with an overlay that gives out samples itself, only these: with Basalt, one every
-    /// other round, of which the latest 128 are kept for a stream that nobody reads.
+    /// It waits only while the view is empty, so the reader sets the pace: a loop that reads it
+    /// needs a pause of its own, or a `take`. For each peer once, as it comes, there is
+    /// [`fresh_samples`](Self::fresh_samples).
     pub fn samples(&self) -> Samples {
+        Samples(Waiting::new(self))
+    }
+
+    /// A stream of peers at the overlay's pace, without repeats. It waits while there is nobody
+    /// fresh, which may be for ever in a network that the view holds all of, and ends when the
+    /// behaviour is gone. Every stream sees all of them; what others were handed does not matter.
+    ///
+    /// It has each peer of the view once, in random order, and from then on each peer once whenever
+    /// it enters the view. With an overlay that gives out samples itself, it has only these: with
+    /// Basalt, one every other round. The latest 128 are kept for a stream that nobody reads.
+    pub fn fresh_samples(&self) -> FreshSamples {
+        let waiting = Waiting::new(self);
         let mut state = self.lock();
-        let id = state.next_stream;
-        state.next_stream += 1;
-        state.streams.insert(id, StreamState::default());
-        Samples {
-            handle: self.clone(),
-            id,
-        }
+        state.streams.insert(waiting.id, StreamState::default());
+        drop(state);
+        FreshSamples(waiting)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -145,6 +205,19 @@ impl Handle {
 }
 
 impl State {
+    fn is_joined(&self) -> bool {
+        !self.neighbours.is_empty() || self.exchanged
+    }
+
+    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
+        if selection == Selection::Uniform
+            && let Some(given) = self.next_given()
+        {
+            return Some(given);
+        }
+        self.sampler.select(&self.view, selection, &mut self.rng)
+    }
+
     fn next_given(&mut self) -> Option<Record> {
         self.given.as_mut()?.pop_front()
     }
@@ -183,44 +256,67 @@ impl fmt::Debug for Handle {
         let state = self.lock();
         f.debug_struct("Handle")
             .field("view", &state.view)
+            .field("neighbours", &state.neighbours)
             .field("closed", &state.closed)
             .finish_non_exhaustive()
     }
 }
 
-/// The stream of [`Handle::samples`].
-#[must_use = "streams do nothing unless polled"]
-pub struct Samples {
+/// The id of a stream or future that waits for a change, as long as that is there.
+struct Waiting {
     handle: Handle,
     id: u64,
 }
 
-impl Stream for Samples {
-    type Item = Record;
+impl Waiting {
+    fn new(handle: &Handle) -> Self {
+        let mut state = handle.lock();
+        let id = state.next_id;
+        state.next_id += 1;
+        let handle = handle.clone();
+        Self { handle, id }
+    }
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
+    /// What `ready` finds, now or after some change.
+    fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        ready: impl FnOnce(&mut State, u64) -> Option<T>,
+    ) -> Poll<T> {
         let state = &mut *self.handle.lock();
-        let Some(stream) = state.streams.get_mut(&self.id) else {
-            return Poll::Ready(None);
-        };
-        let next = match state.given {
-            Some(_) => stream.given.pop_front(),
-            None => stream.sampler.select_new(&state.view, &mut state.rng),
-        };
-        match next {
-            Some(peer) if !state.closed => Poll::Ready(Some(peer)),
-            _ if state.closed => Poll::Ready(None),
-            _ => {
-                stream.waker = Some(cx.waker().clone());
+        match ready(state, self.id) {
+            Some(ready) => Poll::Ready(ready),
+            None => {
+                state.waiting.insert(self.id, cx.waker().clone());
                 Poll::Pending
             }
         }
     }
 }
 
-impl Drop for Samples {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.handle.lock().streams.remove(&self.id);
+        let mut state = self.handle.lock();
+        state.streams.remove(&self.id);
+        let waker = state.waiting.remove(&self.id);
+        // A waker may do anything when it is dropped.
+        drop(state);
+        drop(waker);
+    }
+}
+
+/// The stream of [`Handle::samples`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Samples(Waiting);
+
+impl Stream for Samples {
+    type Item = Record;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
+        self.0.poll(cx, |state, _| match state.closed {
+            true => Some(None),
+            false => state.select_peer(Selection::Uniform).map(Some),
+        })
     }
 }
 
@@ -229,6 +325,60 @@ impl fmt::Debug for Samples {
         f.debug_struct("Samples").finish_non_exhaustive()
     }
 }
+
+/// The stream of [`Handle::fresh_samples`].
+#[must_use = "streams do nothing unless polled"]
+pub struct FreshSamples(Waiting);
+
+impl Stream for FreshSamples {
+    type Item = Record;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
+        self.0.poll(cx, |state, id| {
+            let stream = state.streams.get_mut(&id).filter(|_| !state.closed);
+            let Some(stream) = stream else {
+                return Some(None);
+            };
+            let next = match state.given {
+                Some(_) => stream.given.pop_front(),
+                None => stream.sampler.select_new(&state.view, &mut state.rng),
+            };
+            next.map(Some)
+        })
+    }
+}
+
+impl fmt::Debug for FreshSamples {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreshSamples").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Handle::joined`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Joined(Waiting);
+
+impl Future for Joined {
+    type Output = Result<(), BehaviourGone>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx, |state, _| match state.closed {
+            true => Some(Err(BehaviourGone)),
+            false => state.is_joined().then_some(Ok(())),
+        })
+    }
+}
+
+impl fmt::Debug for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Joined").finish_non_exhaustive()
+    }
+}
+
+/// The behaviour was dropped, with its swarm for example: nothing happens any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the behaviour is gone")]
+pub struct BehaviourGone;
 
 /// The behaviour's end: makes handles and tells them of the view.
 #[derive(Debug)]
@@ -243,8 +393,12 @@ impl Publisher {
             sampler: Sampler::default(),
             given: given.then(VecDeque::new),
             rng,
+            neighbours: Vec::new(),
+            exchanged: false,
+            tally: Arc::default(),
             streams: BTreeMap::new(),
-            next_stream: 0,
+            waiting: BTreeMap::new(),
+            next_id: 0,
             closed: false,
         }))))
     }
@@ -258,18 +412,40 @@ impl Publisher {
         with(&mut self.0.lock().contacts)
     }
 
+    /// Makes `tally` the one that handles read.
+    pub(crate) fn share_counters(&self, tally: Arc<Tally>) {
+        self.0.lock().tally = tally;
+    }
+
+    /// Makes `neighbours` those that handles see.
+    pub(crate) fn set_neighbours(&self, neighbours: &[PeerId]) {
+        self.change(|state| state.neighbours = neighbours.to_vec());
+    }
+
+    /// An exchange has succeeded.
+    pub(crate) fn note_exchange(&self) {
+        self.change(|state| state.exchanged = !state.view.is_empty());
+    }
+
+    /// Changes what handles see, and wakes all streams and futures that wait for that. Not under
+    /// the lock: a waker may use the handle.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.0.lock();
+        change(&mut state);
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_values().for_each(Waker::wake);
+    }
+
     /// The overlay gives out a sample.
     pub(crate) fn give(&self, sample: &Record) {
-        let state = &mut *self.0.lock();
-        for stream in state.streams.values_mut() {
-            push(&mut stream.given, sample);
-            if let Some(waker) = stream.waker.take() {
-                waker.wake();
+        self.change(|state| {
+            let streams = state.streams.values_mut();
+            let queues = streams.map(|stream| &mut stream.given);
+            for queue in queues.chain(&mut state.given) {
+                push(queue, sample);
             }
-        }
-        if let Some(given) = &mut state.given {
-            push(given, sample);
-        }
+        });
     }
 
     /// The peer is dead, gone or not wanted: it is not handed out any more.
@@ -284,15 +460,14 @@ impl Publisher {
 
     /// Makes `view` the one that handles see.
     pub(crate) fn publish(&self, view: &View<Record>) {
-        let state = &mut *self.0.lock();
-        state.view.clone_from(view);
-        state.sampler.retain(view);
-        for stream in state.streams.values_mut() {
-            stream.sampler.retain(view);
-            if let Some(waker) = stream.waker.take() {
-                waker.wake();
+        self.change(|state| {
+            state.view.clone_from(view);
+            state.exchanged &= !view.is_empty();
+            state.sampler.retain(view);
+            for stream in state.streams.values_mut() {
+                stream.sampler.retain(view);
             }
-        }
+        });
     }
 }
 
@@ -306,13 +481,11 @@ fn push(given: &mut VecDeque<Record>, sample: &Record) {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        let state = &mut *self.0.lock();
-        state.closed = true;
-        for stream in state.streams.values_mut() {
-            if let Some(waker) = stream.waker.take() {
-                waker.wake();
-            }
-        }
+        self.change(|state| {
+            state.closed = true;
+            state.neighbours.clear();
+            state.exchanged = false;
+        });
     }
 }
 
@@ -373,10 +546,10 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_yields_each_peer_once_waits_for_newcomers_and_ends() {
+    fn fresh_samples_are_each_peer_once_and_newcomers_until_the_end() {
         let publisher = publisher();
         let records = records(4);
-        let mut samples = publisher.handle().samples();
+        let mut samples = publisher.handle().fresh_samples();
         assert!(samples.next().now_or_never().is_none(), "nobody yet");
 
         publisher.publish(&view(&records[..3]));
@@ -397,10 +570,90 @@ mod tests {
         assert_eq!(samples.next().now_or_never(), Some(None));
     }
 
+    /// It used to dry up when everybody had been handed out once.
+    #[test]
+    fn samples_go_on_at_the_readers_pace_fresh_ones_first() {
+        for given in [false, true] {
+            let publisher = Publisher::new(StdRng::seed_from_u64(1), given);
+            let records = records(3);
+            let mut samples = publisher.handle().samples();
+            let mut next = || samples.next().now_or_never().flatten();
+            assert_eq!(next(), None, "nobody yet");
+            publisher.publish(&view(&records[..2]));
+            let seen: Vec<Record> = (0..100).filter_map(|_| next()).collect();
+            assert_eq!(seen.len(), 100, "it dries up");
+            assert!(seen[0] != seen[1], "fresh ones come first");
+            for record in &records[..2] {
+                let times = seen.iter().filter(|seen| *seen == record).count();
+                assert!((25..75).contains(&times), "{times}");
+            }
+            match given {
+                true => publisher.give(&records[2]),
+                false => publisher.publish(&view(&records)),
+            }
+            assert_eq!(next(), Some(records[2].clone()), "the fresh one");
+            publisher.publish(&view(&[]));
+            assert_eq!(next(), None, "nobody any more");
+            drop(publisher);
+            assert_eq!(samples.next().now_or_never(), Some(None));
+        }
+    }
+
+    #[test]
+    fn samples_are_woken_by_the_first_peer() {
+        let publisher = publisher();
+        let samples = publisher.handle().samples();
+        let waiting = std::thread::spawn(move || {
+            futures::executor::block_on(samples.take(3).collect::<Vec<_>>())
+        });
+        publisher.publish(&view(&records(1)));
+        assert_eq!(waiting.join().expect("no panic").len(), 3);
+    }
+
+    #[test]
+    fn joined_waits_for_a_neighbour_or_an_exchange_with_somebody_known() {
+        let publisher = publisher();
+        let handle = publisher.handle().clone();
+        let mut joined = handle.joined();
+        assert_eq!((&mut joined).now_or_never(), None);
+        // By hearsay alone nobody has joined, and an exchange that told of nobody is none.
+        publisher.note_exchange();
+        publisher.publish(&view(&records(2)));
+        assert_eq!((&mut joined).now_or_never(), None);
+        publisher.note_exchange();
+        assert_eq!(joined.now_or_never(), Some(Ok(())));
+        assert_eq!(handle.joined().now_or_never(), Some(Ok(())), "at once");
+
+        publisher.publish(&view(&[]));
+        assert!(!handle.is_joined(), "everybody is gone");
+        let neighbour = PeerId::random();
+        publisher.set_neighbours(&[neighbour]);
+        assert!(handle.is_joined());
+        assert_eq!(handle.neighbours(), [neighbour]);
+
+        drop(publisher);
+        assert!(handle.neighbours().is_empty());
+        assert_eq!(handle.joined().now_or_never(), Some(Err(BehaviourGone)));
+    }
+
+    #[test]
+    fn who_waits_to_have_joined_is_woken() {
+        let publisher = publisher();
+        let (joined, gone) = (publisher.handle().joined(), publisher.handle().joined());
+        let wait = |joined: Joined| std::thread::spawn(|| futures::executor::block_on(joined));
+        let joined = wait(joined);
+        publisher.set_neighbours(&[PeerId::random()]);
+        assert_eq!(joined.join().expect("no panic"), Ok(()));
+        publisher.set_neighbours(&[]);
+        let gone = wait(gone);
+        drop(publisher);
+        assert_eq!(gone.join().expect("no panic"), Err(BehaviourGone));
+    }
+
     #[test]
     fn a_waiting_stream_is_woken() {
         let publisher = publisher();
-        let samples = publisher.handle().samples();
+        let samples = publisher.handle().fresh_samples();
         let waiting = std::thread::spawn(move || {
             futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
         });
@@ -414,18 +667,21 @@ mod tests {
     #[test]
     fn a_dropped_stream_leaves_nothing_behind() {
         let publisher = publisher();
-        drop(publisher.handle().samples());
-        assert!(publisher.handle().lock().streams.is_empty());
+        let mut samples = publisher.handle().fresh_samples();
+        assert!(samples.next().now_or_never().is_none());
+        drop(samples);
+        let state = publisher.handle().lock();
+        assert!(state.streams.is_empty() && state.waiting.is_empty());
     }
 
     /// With an overlay that gives out samples itself.
     #[test]
-    fn what_the_overlay_gives_out_is_handed_out_first_and_streams_have_nothing_else() {
+    fn what_the_overlay_gives_out_is_handed_out_first_and_fresh_samples_are_nothing_else() {
         let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
         let handle = publisher.handle().clone();
         let peers = records(5);
         publisher.publish(&view(&peers[..3]));
-        let mut stream = handle.samples();
+        let mut stream = handle.fresh_samples();
         assert_eq!(stream.next().now_or_never(), None, "nothing was given out");
         publisher.give(&peers[3]);
         publisher.give(&peers[4]);
@@ -446,7 +702,7 @@ mod tests {
     fn the_dead_are_not_handed_out_and_what_nobody_takes_is_bounded() {
         let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
         let handle = publisher.handle().clone();
-        let mut stream = handle.samples();
+        let mut stream = handle.fresh_samples();
         let peers = records(2);
         publisher.give(&peers[0]);
         publisher.give(&peers[1]);
@@ -465,7 +721,7 @@ mod tests {
     #[test]
     fn a_stream_is_woken_by_what_is_given_out() {
         let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
-        let samples = publisher.handle().samples();
+        let samples = publisher.handle().fresh_samples();
         let waiting = std::thread::spawn(move || {
             futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
         });

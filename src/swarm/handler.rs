@@ -219,6 +219,7 @@ impl Handler {
 
     fn outcome(&self, id: OutboundId, result: Result<Response, OutboundError>) -> ToBehaviour {
         if let Err(error) = &result {
+            tracing::debug!(peer = %self.peer, %error, "Request failed");
             self.shared.tally.refuse(error.reason());
         }
         ToBehaviour::Outcome(id, result)
@@ -242,6 +243,9 @@ impl Handler {
             .shared
             .gate
             .is_news(self.peer, refusal, self.shared.now());
+        if !news {
+            tracing::debug!(peer = %self.peer, ?refusal, "Inbound stream refused again");
+        }
         news.then_some(event)
     }
 
@@ -380,7 +384,10 @@ impl ConnectionHandler for Handler {
                     let _ = self.answering.try_push(answer);
                 }
             }
-            Command::Refuse(id) => _ = self.unanswered.remove(&id),
+            Command::Refuse(id) => {
+                tracing::debug!(peer = %self.peer, "Request refused: this node is leaving");
+                self.unanswered.remove(&id);
+            }
             Command::KeepAlive(keep_alive) => self.keep_alive = keep_alive,
             Command::NotifyIdle => self.notify_idle = true,
         }

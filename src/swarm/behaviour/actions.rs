@@ -24,7 +24,9 @@ impl Actions {
         self.0.is_empty()
     }
 
+    /// Tells the application, and the log.
     pub(super) fn emit(&mut self, event: Event) {
+        log(&event);
         self.0.push_back(ToSwarm::GenerateEvent(event));
     }
 
@@ -84,5 +86,87 @@ impl Actions {
         let connection = opts.connection_id();
         self.0.push_back(ToSwarm::Dial { opts });
         connection
+    }
+}
+
+/// What goes as it should at trace, all else at debug. What an operator should know is a warning
+/// where it is found.
+fn log(event: &Event) {
+    match event {
+        Event::Exchanged {
+            peer,
+            direction,
+            received,
+            view_len,
+        } => tracing::trace!(%peer, ?direction, received, view_len, "Exchanged"),
+        Event::Contacted { peer, addresses } => tracing::trace!(%peer, ?addresses, "Contacted"),
+        Event::ExchangeFailed {
+            peer,
+            error,
+            removed,
+        } => tracing::debug!(%peer, %error, removed, "Exchange failed"),
+        Event::InboundFailed {
+            peer,
+            connection_id,
+            error,
+        } => tracing::debug!(%peer, connection = %connection_id, %error, "Inbound exchange failed"),
+        Event::SeedFailed { address, error } => tracing::debug!(%address, %error, "Seed failed"),
+        Event::NeighbourUp { peer } => tracing::debug!(%peer, "Neighbour up"),
+        Event::NeighbourDown { peer, reason } => tracing::debug!(%peer, ?reason, "Neighbour down"),
+        Event::NotAdvertising(_)
+        | Event::AddressesLeftOut { .. }
+        | Event::Isolated(_)
+        | Event::WrongKeypair { .. } => {}
+        Event::Left => tracing::debug!("Left"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swarm::{
+        behaviour::event::{ExchangeError, NeighbourDownReason, SeedError},
+        handler::InboundError,
+        logged::logged,
+    };
+
+    #[test]
+    fn failures_and_removals_are_logged_with_peer_and_reason() {
+        let peer = PeerId::random();
+        let name = peer.to_string();
+        let address: Multiaddr = "/memory/7".parse().expect("a multiaddr");
+        let events = [
+            Event::ExchangeFailed {
+                peer,
+                error: ExchangeError::Timeout,
+                removed: true,
+            },
+            Event::InboundFailed {
+                peer,
+                connection_id: ConnectionId::new_unchecked(3),
+                error: InboundError::TooManyRequests,
+            },
+            Event::SeedFailed {
+                address,
+                error: SeedError::Timeout,
+            },
+            Event::NeighbourDown {
+                peer,
+                reason: NeighbourDownReason::Replaced,
+            },
+        ];
+        let parts: [&[&str]; 4] = [
+            &[&name, "exchange time-out", "removed=true"],
+            &[&name, "too many requests", "connection=3"],
+            &["/memory/7", "exchange time-out"],
+            &[&name, "Replaced"],
+        ];
+        let mut actions = Actions::default();
+        let lines = logged(|| events.into_iter().for_each(|event| actions.emit(event)));
+        assert_eq!(lines.len(), parts.len(), "{lines:?}");
+        for (line, parts) in lines.iter().zip(parts) {
+            assert!(line.starts_with("DEBUG"), "{line}");
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+        }
     }
 }

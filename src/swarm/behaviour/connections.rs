@@ -65,6 +65,8 @@ struct Connection {
     since: Duration,
     /// Whether it was pruned, and is about to close.
     pruned: bool,
+    /// Whether there is another one to the same neighbour, which both ends keep instead.
+    surplus: bool,
 }
 
 /// Where a new connection leads.
@@ -141,6 +143,7 @@ impl Connections {
             used: self.mute.contains_key(&peer).then_some(self.pass),
             since: now,
             pruned: false,
+            surplus: false,
         });
     }
 
@@ -172,23 +175,54 @@ impl Connections {
         connections.filter(|c| !c.relayed).map(|c| c.id)
     }
 
+    /// Those of them that are not surplus: what there is to keep for a neighbour.
+    pub(super) fn kept(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
+        let connections = self.peers.get(peer).into_iter().flatten();
+        let kept = connections.filter(|c| !c.relayed && !c.surplus);
+        kept.map(|connection| connection.id)
+    }
+
+    /// Finds those connections to a neighbour that are surplus, and of which this node is to close its own.
+    /// Both ends keep the same one: of those that the end with the smaller `PeerId` has dialled for an
+    /// exchange the oldest, or, if it has dialled none, one of the other's. Returns them.
+    pub(super) fn mark_surplus(&mut self, local: &PeerId, peer: &PeerId) -> Vec<ConnectionId> {
+        let connections = self.peers.get_mut(peer).into_iter().flatten();
+        let mut direct: Vec<_> = connections.filter(|c| !c.relayed && !c.surplus).collect();
+        let is_theirs = |c: &&mut Connection| c.origin == Origin::Inbound;
+        let keeps_own = local < peer || !direct.iter().any(is_theirs);
+        direct.retain(|c| c.origin == Origin::Exchange);
+        direct.sort_by_key(|c| c.since);
+        let surplus = direct.into_iter().skip(usize::from(keeps_own));
+        let marked = surplus.map(|connection| {
+            connection.surplus = true;
+            connection.id
+        });
+        marked.collect()
+    }
+
+    /// The last connection that was kept is gone: those that were surplus are not.
+    pub(super) fn unmark_surplus(&mut self, peer: &PeerId) {
+        let connections = self.peers.get_mut(peer).into_iter().flatten();
+        connections.for_each(|connection| connection.surplus = false);
+    }
+
     /// Whether there is a connection to `peer` without a relay in between.
     pub(super) fn is_direct(&self, peer: &PeerId) -> bool {
         self.direct(peer).next().is_some()
     }
 
     /// The connections to make an exchange with `peer` on, if there are any that might do; direct ones
-    /// first.
+    /// first, and surplus ones last.
     pub(super) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
         let connections = self.peers.get(peer).map_or(&[][..], |c| c);
-        let which = |relayed| {
+        let which = |surplus, relayed| {
             let usable = |c: &&Connection| c.support != Support::No && !c.pruned;
             let usable = connections.iter().filter(usable);
-            usable.filter(move |c| c.relayed == relayed)
+            usable.filter(move |c| (c.surplus, c.relayed) == (surplus, relayed))
         };
-        which(false)
-            .chain(which(true))
-            .map(|connection| connection.id)
+        let kept = which(false, false).chain(which(false, true));
+        let usable = kept.chain(which(true, false));
+        usable.map(|connection| connection.id)
     }
 
     /// Whether `relay` is connected, and as far as is known at this host.
@@ -276,6 +310,12 @@ impl Connections {
     pub(super) fn is_inbound(&self, peer: &PeerId, id: ConnectionId) -> bool {
         let connection = self.find(peer, id);
         connection.is_some_and(|connection| connection.origin == Origin::Inbound)
+    }
+
+    /// Whether another behaviour of this swarm has opened the connection, or wants it as well.
+    pub(super) fn is_siblings(&self, peer: &PeerId, id: ConnectionId) -> bool {
+        let connection = self.find(peer, id);
+        connection.is_some_and(|connection| connection.origin == Origin::Sibling)
     }
 
     /// Where the peer was dialled, without its id, if it was not the peer who has dialled.

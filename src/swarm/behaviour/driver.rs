@@ -45,6 +45,10 @@ use crate::{
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
 /// denied.
 const RECONSIDER: u32 = 4;
+/// After how many exchanges in a row that brought nobody new a node with room in its view stops to pad its
+/// requests: until somebody new comes. A guess: an answer as long as a request that is not padded has
+/// news, too, where there are any.
+const HOPELESS: u32 = 3;
 /// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is about its
 /// place in the view. A guess.
 const BLOCKED: Duration = Duration::from_secs(60);
@@ -73,6 +77,8 @@ pub(super) struct Driver<O> {
     recalled: BTreeSet<ExchangeId>,
     /// When the budget has room for candidates again that wait for it.
     candidates_at: Option<Duration>,
+    /// When to start another attempt beside those that are under way: see [`Self::press_on`].
+    press_at: Option<Duration>,
     /// Until when seeds wait for a listener that is being set up.
     seeds_at: Option<Duration>,
     local: PeerId,
@@ -116,6 +122,7 @@ impl<O: Overlay<Record>> Driver<O> {
             gossip: Gossip::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
             links: Links::new(
+                (local, config.gossip().period()),
                 Neighbours::new(config.neighbours(), config.neighbour_rotation()),
                 config.pruning(),
             ),
@@ -131,6 +138,7 @@ impl<O: Overlay<Record>> Driver<O> {
             given: Vec::new(),
             recalled: BTreeSet::new(),
             candidates_at: None,
+            press_at: None,
             seeds_at: None,
             local,
             policy: config.addresses().clone(),
@@ -244,7 +252,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.publisher.give(&sample);
         }
         if round {
-            self.links.begin_round(&mut self.rng);
+            self.links.begin_round(now);
             self.unreconsidered += 1;
             if self.unreconsidered >= RECONSIDER {
                 self.unreconsidered = 0;
@@ -257,7 +265,9 @@ impl<O: Overlay<Record>> Driver<O> {
                 .actions
                 .emit(Event::SeedFailed { address, error });
         }
+        self.links.end_silence(now, now < self.in_trouble_until);
         self.links.end_waits(now);
+        self.press_on(now);
         self.contact_more(now);
         self.probe(now);
         self.start_over(now);
@@ -285,6 +295,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.links.next_end(),
                     self.links.next_pruning(),
                     self.candidates_at,
+                    self.press_at,
                     untried.flatten(),
                 ]
                 .into_iter()
@@ -299,7 +310,9 @@ impl<O: Overlay<Record>> Driver<O> {
     /// An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
     fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
         let request = &mut exchange.request;
-        if request.pull && (self.gossip.has_room() || request.descriptors.is_empty()) {
+        // Where nobody new was found for a while there is probably nobody: padding would be for nothing.
+        let hopes = self.gossip.has_room() && self.gossip.fruitless() < HOPELESS;
+        if request.pull && (hopes || seed.is_some() || request.descriptors.is_empty()) {
             let hoped_for = self.gossip.config().view_size() / 2;
             request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
         }
@@ -341,6 +354,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links.connections.mark_support(&peer, connection, true);
+        self.links.heard(&peer, now);
         let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
             // An answer would keep this node in the other's view.
@@ -390,7 +404,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     true => neighbour,
                     false => Proposal::None,
                 };
-                let neighbour = self.links.answer(peer, proposal, &mut self.rng);
+                let neighbour = self.links.answer(peer, proposal, (now, &mut self.rng));
                 Response { gossip, neighbour }
             }
         };

@@ -1,6 +1,6 @@
 //! What the behaviour tells the application.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, time::Duration};
 
 use libp2p_allow_block_list::{Blocked, NotAllowed};
 use libp2p_core::{Multiaddr, transport::TransportError};
@@ -90,6 +90,33 @@ pub enum Event {
     /// This node takes part and nobody will hear of it: none of its addresses may be advertised.
     /// Said once each time it becomes so, also as a warning by `tracing`.
     NotAdvertising(NotAdvertising),
+    /// This node has known nobody for 10 s: its view is empty, and it has no neighbour. Said again
+    /// every 5 minutes while that stays so, also as a warning by `tracing`. The first node of a
+    /// network is told, too, until somebody joins by it.
+    Isolated(Isolated),
+    /// The behaviour was built with another keypair than its swarm's, so nobody can dial this node
+    /// by its record. From now on the record is not advertised. This is an error in the program,
+    /// told once, also as an error by `tracing`. It is noticed only when the swarm shows its id: it
+    /// has dialled itself, or listens at a relay. To find out in any case, compare
+    /// [`Behaviour::local_peer_id`](crate::Behaviour::local_peer_id).
+    WrongKeypair {
+        /// The id of the keypair that signs the record.
+        signer: PeerId,
+        /// The id of the swarm.
+        swarm: PeerId,
+    },
+    /// A record has room for [`MAX_ADDRESSES`](crate::MAX_ADDRESSES), and this node has more
+    /// addresses that it may advertise. Said once each time that others are left out, also as a
+    /// warning by `tracing`. If the wrong ones are: [`Config::with_address_filter`] keeps addresses
+    /// out, so that there is room for others.
+    ///
+    /// [`Config::with_address_filter`]: crate::Config::with_address_filter
+    AddressesLeftOut {
+        /// What is advertised, the best first, without this node's id at the end.
+        advertised: Vec<Multiaddr>,
+        /// What is left out, without this node's id at the end.
+        left_out: Vec<Multiaddr>,
+    },
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
     /// peer that would hear it.
     Left,
@@ -104,6 +131,38 @@ pub struct NotAdvertising {
     /// The node's addresses, without its id at their end, and what speaks against each. Empty when
     /// it listens nowhere any more.
     pub addresses: Vec<(Multiaddr, NotAdmitted)>,
+}
+
+/// For how long this node has known nobody, and what it has tried. As text: what can be done about
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Isolated {
+    /// For how long.
+    pub lasting: Duration,
+    /// How many seeds it has, in seeds.
+    pub seeds: usize,
+    /// The seed that has failed last since then, and why; `None`: none has, so far.
+    pub last_failure: Option<String>,
+}
+
+impl fmt::Display for Isolated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, seeds) = (self.lasting.as_secs(), self.seeds);
+        write!(f, "this node has known no other for {seconds}s")?;
+        match seeds {
+            0 => f.write_str(
+                ", and it has no seeds: it only joins when others connect to it. See \
+                 Config::with_seeds and Behaviour::init; on a LAN, add mDNS",
+            )?,
+            1 => f.write_str(": its only seed has not let it join")?,
+            _ => write!(f, ": none of its {seeds} seeds has let it join")?,
+        }
+        match &self.last_failure {
+            Some(failure) if seeds > 0 => write!(f, ". The latest failure: {failure}"),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for NotAdvertising {
@@ -413,6 +472,9 @@ pub enum NeighbourDownReason {
     /// It was a neighbour for longest, and gave way to a fresh one: see
     /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
     Rotated,
+    /// It has not answered: neither an exchange in time, nor twice in a row whether it is still a
+    /// neighbour. Its process may be stopped, or the way to it lost.
+    Unresponsive,
     /// The application has removed it: see [`Behaviour::remove`](crate::Behaviour::remove).
     Removed,
     /// It said goodbye.

@@ -94,6 +94,14 @@ impl Exchanges {
         waiting.map(|(id, _)| *id).collect()
     }
 
+    /// How many exchanges wait for a connection.
+    pub(super) fn waiting(&self) -> usize {
+        let running = self.running.values();
+        running
+            .filter(|running| running.connection.is_none())
+            .count()
+    }
+
     /// Whether the exchange waits for a connection.
     pub(super) fn is_waiting(&self, id: ExchangeId) -> bool {
         let running = self.running.get(&id);
@@ -218,6 +226,15 @@ impl Exchanges {
 
     pub(super) fn dialled(&mut self, connection: ConnectionId, dial: Dial) {
         self.dials.insert(connection, dial);
+    }
+
+    /// The seed that a dial under way goes to, if it does.
+    #[cfg(test)]
+    pub(super) fn seed_dialled(&self, connection: ConnectionId) -> Option<&Multiaddr> {
+        match self.dials.get(&connection)? {
+            Dial::Seed(address) => Some(address),
+            Dial::Exchange(_) => None,
+        }
     }
 
     pub(super) fn is_dial(&self, connection: ConnectionId) -> bool {

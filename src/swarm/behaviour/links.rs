@@ -6,13 +6,14 @@ use std::{collections::BTreeSet, time::Duration};
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
-use rand::{Rng, seq::IndexedRandom};
+use rand::Rng;
 
 use crate::{
     gossip::message::ExchangeId,
     swarm::{
         behaviour::{
             actions::Actions,
+            confirmations::{Confirmations, Due},
             connections::Connections,
             event::{Event, NeighbourDownReason},
             exchanges::{Dial, Exchanges, Purpose},
@@ -29,6 +30,12 @@ use crate::{
 /// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
 /// in five or so has a place to give.
 const ATTEMPTS: u32 = 8;
+/// How many peers a node stays in touch with on purpose: while it has fewer neighbours, it keeps the
+/// connections of its latest exchanges instead of closing them. A guess: one may be about to fail.
+const LIFELINES: usize = 2;
+/// How long after a second connection to a neighbour was made one of them is closed. A guess: until then both
+/// ends know of both.
+const SURPLUS_DELAY: Duration = Duration::from_secs(2);
 /// How long after it was looked what is to be pruned it is looked again. A guess: whoever opens very many connections
 /// is not to have all of them looked at for each.
 const PRUNE_PAUSE: Duration = Duration::from_secs(1);
@@ -40,7 +47,14 @@ pub(super) struct Links {
     pub(super) exchanges: Exchanges,
     /// The other instances of this behaviour in the same swarm.
     pub(super) fellow: Fellow,
+    local: PeerId,
     neighbours: Neighbours,
+    confirmations: Confirmations,
+    /// Connections that are kept although they were opened for an exchange that is over, the oldest first: see
+    /// [`LIFELINES`].
+    lifelines: Vec<(PeerId, ConnectionId)>,
+    /// When to look for neighbours with more than one connection.
+    surplus_at: Option<Duration>,
     /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
@@ -54,8 +68,17 @@ pub(super) struct Links {
 }
 
 impl Links {
-    pub(super) fn new(neighbours: Neighbours, pruning: Option<Pruning>) -> Self {
+    /// `period`: in which `local` makes its rounds.
+    pub(super) fn new(
+        (local, period): (PeerId, Duration),
+        neighbours: Neighbours,
+        pruning: Option<Pruning>,
+    ) -> Self {
         Self {
+            local,
+            confirmations: Confirmations::new(period),
+            lifelines: Vec::new(),
+            surplus_at: None,
             actions: Actions::default(),
             connections: Connections::default(),
             exchanges: Exchanges::default(),
@@ -78,6 +101,11 @@ impl Links {
     #[cfg(test)]
     pub(super) fn is_settled(&self) -> bool {
         self.neighbours.is_settled()
+    }
+
+    /// Whether this node has fewer than half of the neighbours that it wants.
+    pub(super) fn is_short(&self) -> bool {
+        self.neighbours.is_short()
     }
 
     pub(super) fn is_neighbour(&self, peer: &PeerId) -> bool {
@@ -172,16 +200,55 @@ impl Links {
         }
     }
 
-    /// A round has begun: asks a random neighbour whether it sees it that way. Messages overtake each other
-    /// and get lost, so two ends may come to disagree; this ends it, whatever the reason was.
-    pub(super) fn begin_round<R: Rng + ?Sized>(&mut self, rng: &mut R) {
+    /// A round has begun: asks the neighbour that was heard longest ago whether it sees it that way.
+    /// Messages overtake each other and get lost, so two ends may come to disagree; this ends it, whatever
+    /// the reason was.
+    pub(super) fn begin_round(&mut self, now: Duration) {
         self.neighbours.begin_round();
-        let Some(peer) = self.neighbours.members().choose(rng).copied() else {
-            return;
-        };
+        if let Some(peer) = self.confirmations.next() {
+            self.ask_to_confirm(peer, now);
+        }
+    }
+
+    fn ask_to_confirm(&mut self, peer: PeerId, now: Duration) {
+        self.confirmations.asked(&peer, now);
         if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
             self.notify(peer, connection, request, Purpose::Confirm);
+        }
+    }
+
+    /// The peer has sent something, or has refused to.
+    pub(super) fn heard(&mut self, peer: &PeerId, now: Duration) {
+        self.confirmations.heard(peer, now);
+    }
+
+    /// Asks again those neighbours that have not answered, and gives up those that were asked twice; nobody
+    /// while this node is `in_trouble`.
+    pub(super) fn end_silence(&mut self, now: Duration, in_trouble: bool) {
+        while let Some(due) = self.confirmations.poll(now, in_trouble) {
+            match due {
+                Due::Again(peer) => self.ask_to_confirm(peer, now),
+                Due::Silent(peer) => self.give_up(peer),
+            }
+        }
+    }
+
+    /// Gives up a neighbour that does not answer, if it is one. Its connections are dead: whoever meshes over
+    /// them would lose what it sends there. Those that siblings have opened are theirs.
+    pub(super) fn give_up(&mut self, peer: PeerId) {
+        if !self.is_neighbour(&peer) {
+            return;
+        }
+        self.remove_neighbour(peer, NeighbourDownReason::Unresponsive);
+        if self.fellow.is_neighbour(&peer) {
+            return;
+        }
+        let connections: Vec<_> = self.connections.of(&peer).collect();
+        for connection in connections {
+            if !self.connections.is_siblings(&peer, connection) {
+                self.actions.close(peer, connection);
+            }
         }
     }
 
@@ -195,6 +262,7 @@ impl Links {
             self.remove_neighbour(peer, NeighbourDownReason::Leaving);
         }
         self.leaving = true;
+        self.lifelines.clear();
         self.neighbours.forget_asked();
         self.release_everybody();
     }
@@ -204,7 +272,7 @@ impl Links {
         &mut self,
         peer: PeerId,
         proposal: Proposal,
-        rng: &mut R,
+        (now, rng): (Duration, &mut R),
     ) -> bool {
         let proposal = match self.connections.is_direct(&peer) {
             true => proposal,
@@ -215,7 +283,7 @@ impl Links {
             Answer::Kept => true,
             Answer::Declined => false,
             Answer::Accepted(gave_way) => {
-                self.take_turns(gave_way, peer);
+                self.take_turns(gave_way, peer, now);
                 true
             }
             Answer::Dissolved => {
@@ -230,7 +298,7 @@ impl Links {
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
-        rng: &mut R,
+        (now, rng): (Duration, &mut R),
     ) {
         // The direct connection may have closed meanwhile.
         let direct = self.connections.is_direct(&peer);
@@ -240,8 +308,9 @@ impl Links {
         let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.settle(peer, answer, network, rng) {
-            Settled::Unchanged => {}
-            Settled::Up(gave_way) => self.take_turns(gave_way, peer),
+            // It has no place: whoever is short looks on.
+            Settled::Unchanged => self.neighbours_changed |= answer == Some(false),
+            Settled::Up(gave_way) => self.take_turns(gave_way, peer, now),
             // It said no, and may have proposed it itself since: then it has our yes.
             Settled::Down => self.dismissed(peer, NeighbourDownReason::Dissolved),
             Settled::TooLate | Settled::Unanswered => self.dissolve(peer),
@@ -267,6 +336,9 @@ impl Links {
     pub(super) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let upgrading = self.connections.is_upgrading(&peer, connection);
+        if self.is_lifeline(connection) {
+            return;
+        }
         let wanted = !self.leaving && self.neighbours.has_room();
         let waits = upgrading && wanted && !self.connections.is_direct(&peer);
         if ours && !waits && !self.is_for_neighbour(&peer, connection) {
@@ -369,7 +441,12 @@ impl Links {
     /// When [`Self::end_waits`] has something to do.
     pub(super) fn next_end(&self) -> Option<Duration> {
         let upgrade = self.connections.next_upgrade();
-        upgrade.into_iter().chain(self.relays.next_wake()).min()
+        let others = [
+            self.relays.next_wake(),
+            self.confirmations.next_wake(),
+            self.surplus_at,
+        ];
+        others.into_iter().flatten().chain(upgrade).min()
     }
 
     /// Lets go of what was kept for something that has not come in time: a direct connection, a listener.
@@ -379,6 +456,9 @@ impl Links {
         }
         while let Some(peer) = self.connections.upgrade_overdue(now) {
             self.end_upgrade(peer);
+        }
+        if self.surplus_at.take_if(|at| *at <= now).is_some() {
+            self.let_go_of_surplus();
         }
     }
 
@@ -426,14 +506,85 @@ impl Links {
         self.relays.contains(peer) || self.connections.is_through(peer)
     }
 
-    /// Whether the connection is kept for a neighbour: not through a relay.
+    /// Whether the connection is kept for a neighbour: not through a relay, and one of several.
     fn is_for_neighbour(&self, peer: &PeerId, connection: ConnectionId) -> bool {
-        let mut direct = self.connections.direct(peer);
-        self.neighbours.contains(peer) && direct.any(|id| id == connection)
+        let mut kept = self.connections.kept(peer);
+        self.neighbours.contains(peer) && kept.any(|id| id == connection)
+    }
+
+    // ---- Lifelines ----
+
+    pub(super) fn is_lifeline(&self, connection: ConnectionId) -> bool {
+        self.lifelines.iter().any(|(_, other)| *other == connection)
+    }
+
+    /// An exchange on a connection has ended well. While this node has hardly a neighbour it keeps the
+    /// connection, or it would be cut off whenever those it asks are full or dead.
+    pub(super) fn hold(&mut self, peer: PeerId, connection: ConnectionId) {
+        let ours = self.connections.is_for_exchange(&peer, connection);
+        let is_direct = self.connections.direct(&peer).any(|id| id == connection);
+        let is_known = self.is_lifeline(connection) || self.is_neighbour(&peer);
+        let wanted = self.wanted_lifelines();
+        if self.leaving || !ours || !is_direct || is_known || wanted == 0 {
+            return;
+        }
+        self.lifelines.push((peer, connection));
+        self.let_go_of_lifelines(wanted);
+    }
+
+    /// The connection is gone, or this node has as many neighbours as it needs.
+    fn let_go_of_lifelines(&mut self, wanted: usize) {
+        let excess = self.lifelines.len().saturating_sub(wanted);
+        let let_go: Vec<_> = self.lifelines.drain(..excess).collect();
+        for (peer, connection) in let_go {
+            self.release(peer, connection);
+        }
+    }
+
+    fn wanted_lifelines(&self) -> usize {
+        let enough = LIFELINES.min(self.neighbours.bound());
+        enough.saturating_sub(self.neighbours.members().len())
+    }
+
+    // ---- One connection to each neighbour ----
+
+    /// A neighbour may have more than one connection: looks for that after a while.
+    fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
+        if self.is_neighbour(peer) && self.connections.kept(peer).nth(1).is_some() {
+            let at = now.saturating_add(SURPLUS_DELAY);
+            self.surplus_at = Some(self.surplus_at.map_or(at, |before| before.max(at)));
+        }
+    }
+
+    /// Lets go of what is surplus: nothing may be under way on it when it is closed.
+    fn let_go_of_surplus(&mut self) {
+        for peer in self.neighbours.members().to_vec() {
+            if self.connections.kept(&peer).nth(1).is_none() {
+                continue;
+            }
+            for connection in self.connections.mark_surplus(&self.local, &peer) {
+                self.release(peer, connection);
+            }
+        }
+    }
+
+    /// A connection was made.
+    pub(super) fn connected(&mut self, peer: PeerId, now: Duration) {
+        self.look_for_surplus(&peer, now);
+    }
+
+    /// A connection is gone.
+    pub(super) fn disconnected(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.lifelines.retain(|(_, other)| *other != connection);
+        if self.is_neighbour(&peer) && self.connections.kept(&peer).next().is_none() {
+            self.connections.unmark_surplus(&peer);
+            self.keep_alive(peer, true);
+        }
     }
 
     fn keeps(&self, peer: &PeerId, connection: ConnectionId) -> bool {
         self.is_for_neighbour(peer, connection)
+            || self.is_lifeline(connection)
             || self.exchanges.is_busy(connection)
             || self.relays.is_setting_up()
             || self.is_relay(peer)
@@ -445,10 +596,14 @@ impl Links {
     }
 
     /// `peer` has become a neighbour, and another perhaps had to give way.
-    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId) {
+    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId, now: Duration) {
         if let Some(GaveWay { peer, reason }) = gave_way {
             self.dismissed(peer, reason);
         }
+        self.confirmations.add(peer, now);
+        self.lifelines.retain(|(other, _)| *other != peer);
+        self.let_go_of_lifelines(self.wanted_lifelines());
+        self.look_for_surplus(&peer, now);
         self.fellow.has_neighbour(peer, true);
         self.keep_alive(peer, true);
         // Those with a relay in between are needed no longer.
@@ -458,11 +613,13 @@ impl Links {
     }
 
     fn neighbour_down(&mut self, peer: PeerId, reason: NeighbourDownReason) {
-        use NeighbourDownReason::{ConnectionClosed, Goodbye};
-        if matches!(reason, ConnectionClosed | Goodbye) {
+        use NeighbourDownReason::{ConnectionClosed, Goodbye, Unresponsive};
+        if matches!(reason, ConnectionClosed | Goodbye | Unresponsive) {
             self.attempts = ATTEMPTS;
         }
         self.fellow.has_neighbour(peer, false);
+        self.confirmations.remove(&peer);
+        self.connections.unmark_surplus(&peer);
         self.keep_alive(peer, false);
         self.actions.emit(Event::NeighbourDown { peer, reason });
         self.release_all(peer);
@@ -471,9 +628,9 @@ impl Links {
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
-        let direct: Vec<_> = self.connections.direct(&peer).collect();
+        let kept: Vec<_> = self.connections.kept(&peer).collect();
         for connection in self.connections.of(&peer) {
-            let command = Command::KeepAlive(keep_alive && direct.contains(&connection));
+            let command = Command::KeepAlive(keep_alive && kept.contains(&connection));
             self.actions.command(peer, connection, command);
         }
     }

@@ -2,20 +2,21 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use libp2p_core::{Multiaddr, transport::ListenerId};
+use libp2p_core::{ConnectedPoint, Multiaddr, transport::ListenerId};
 use libp2p_identity::{Keypair, PeerId};
 use libp2p_swarm::{ExternalAddresses, FromSwarm, ListenAddresses};
 
 use crate::swarm::{
-    address::{Scope, split_peer},
+    address::{Target, is_relayed, split_peer},
+    advertised::{Own, choose},
     behaviour::event::{Event, NotAdvertising},
     limits::MAX_ADDRESSES,
     policy::{AddressPolicy, NotAdmitted},
     record::{Record, next_seq},
 };
 
-/// How long addresses may take to come in before this node says that it has none to advertise. A
-/// guess: listeners report theirs one by one.
+/// How long addresses may take to come in before this node says that it has none to advertise, or
+/// has left some out. A guess: listeners report theirs one by one.
 const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(1);
 
 pub(super) struct LocalRecord {
@@ -28,8 +29,19 @@ pub(super) struct LocalRecord {
     setting_up: HashSet<ListenerId>,
     changed: bool,
     external: ExternalAddresses,
+    /// At which of the listen addresses peers have come in, in the order in which the first one
+    /// did.
+    reached: Vec<Multiaddr>,
     record: Option<Record>,
+    /// What the record was to hold.
+    chosen: Vec<Multiaddr>,
     last_seq: u64,
+    /// What the record has no room for, in the order of its bytes.
+    left_out: Vec<Multiaddr>,
+    /// What of that was said last.
+    left_out_said: Vec<Multiaddr>,
+    /// When to say what is left out, if it still is.
+    left_out_at: Option<Duration>,
     /// When to say that there is nothing to advertise, if there still is not.
     not_advertising_at: Option<Duration>,
     /// Whether that was said, and has been so since.
@@ -46,8 +58,13 @@ impl LocalRecord {
             changed: false,
             listen: ListenAddresses::default(),
             external: ExternalAddresses::default(),
+            reached: Vec::new(),
             record: None,
+            chosen: Vec::new(),
             last_seq: 0,
+            left_out: Vec::new(),
+            left_out_said: Vec::new(),
+            left_out_at: None,
             not_advertising_at: None,
             said: false,
         }
@@ -57,7 +74,8 @@ impl LocalRecord {
         self.keypair.public().to_peer_id()
     }
 
-    /// Returns whether the addresses have changed: then [`Self::renew`] is to be called.
+    /// Returns whether the addresses have changed, or what is known of them: then [`Self::renew`]
+    /// is to be called.
     pub(super) fn on_swarm_event(&mut self, event: &FromSwarm) -> bool {
         let set_up = match event {
             FromSwarm::NewListener(event) => self.setting_up.insert(event.listener_id),
@@ -68,7 +86,48 @@ impl LocalRecord {
         // Both must see the event.
         let changed = self.listen.on_swarm_event(event) | self.external.on_swarm_event(event);
         self.changed |= changed | set_up;
-        changed
+        if changed {
+            let listen = &self.listen;
+            self.reached.retain(|at| listen.iter().any(|a| a == at));
+        }
+        changed | self.has_come_in(event)
+    }
+
+    /// Notes where a peer has come in. Returns whether that is the first one there.
+    ///
+    /// Nothing follows from a connection within this machine. libp2p's QUIC says of a connection to
+    /// a listener at all interfaces not at which it came in, so nothing follows from that either.
+    fn has_come_in(&mut self, event: &FromSwarm) -> bool {
+        let FromSwarm::ConnectionEstablished(event) = event else {
+            return false;
+        };
+        let ConnectedPoint::Listener {
+            local_addr,
+            send_back_addr,
+        } = event.endpoint
+        else {
+            return false;
+        };
+        if is_relayed(local_addr) || self.reached.contains(local_addr) {
+            return false;
+        }
+        let (local, remote) = (Target::of(local_addr), Target::of(send_back_addr));
+        let remote = remote.map(|remote| remote.host());
+        let mut there = Vec::new();
+        for address in self.listen.iter() {
+            let target = Target::of(address);
+            if target.is_some() && target.map(|target| target.host()) == remote {
+                return false;
+            }
+            if target.is_some() && target == local && !self.reached.contains(address) {
+                there.push(address.clone());
+            }
+        }
+        // The set that they come from has no order.
+        there.sort_by_cached_key(Multiaddr::to_vec);
+        let news = !there.is_empty();
+        self.reached.extend(there);
+        news
     }
 
     /// Whether addresses or listeners have changed since this was last asked.
@@ -88,27 +147,35 @@ impl LocalRecord {
 
     /// Returns the new record when the addresses ask for one; `Some(None)`: there is none any more.
     pub(super) fn renew(&mut self, now: Duration) -> Option<Option<Record>> {
-        let addresses = self.advertised(MAX_ADDRESSES);
-        if addresses.is_empty() {
+        let (chosen, left_out) = choose(self.admitted(), MAX_ADDRESSES);
+        let new = if chosen.is_empty() {
             if !self.said && self.not_advertising_at.is_none() {
                 self.not_advertising_at = Some(now.saturating_add(ADDRESSES_TIMEOUT));
             }
-            return self.record.take().map(|_| None);
-        }
-        self.not_advertising_at = None;
-        self.said = false;
-        if self
-            .record
-            .as_ref()
-            .is_some_and(|record| record.addresses() == addresses)
-        {
+            self.chosen = chosen;
+            self.record.take().map(|_| None)
+        } else {
+            self.not_advertising_at = None;
+            self.said = false;
+            self.sign(chosen).map(Some)
+        };
+        self.note_left_out(left_out, now);
+        new
+    }
+
+    /// Signs a record of `chosen`, if it says anything else than the one that there is. Others rank
+    /// this node by its first address, and pay no heed to the order of those after it.
+    fn sign(&mut self, chosen: Vec<Multiaddr>) -> Option<Record> {
+        let same = self.chosen.len() == chosen.len() && self.chosen.first() == chosen.first();
+        if same && chosen.iter().all(|address| self.chosen.contains(address)) {
             return None;
         }
         self.last_seq = next_seq(self.last_seq);
-        match Record::sign(&self.keypair, self.last_seq, &addresses) {
+        match Record::sign(&self.keypair, self.last_seq, &chosen) {
             Ok(record) => {
+                self.chosen = chosen;
                 self.record = Some(record.clone());
-                Some(Some(record))
+                Some(record)
             }
             Err(error) => {
                 tracing::warn!(%error, "Cannot sign the local record");
@@ -128,13 +195,31 @@ impl LocalRecord {
         self.record.clone()
     }
 
-    /// Says once that there is nothing to advertise, when that is so.
+    /// Notes what of the addresses is not in the record: `beyond` what was chosen, or too long.
+    fn note_left_out(&mut self, beyond: Vec<Multiaddr>, now: Duration) {
+        let record = self.record.as_ref().map_or(&[][..], Record::addresses);
+        let too_long = self.chosen.iter().filter(|a| !record.contains(a));
+        self.left_out = too_long.cloned().chain(beyond).collect();
+        self.left_out.sort_by_cached_key(Multiaddr::to_vec);
+        if self.left_out.is_empty() {
+            self.left_out_said.clear();
+        }
+        let news = self.left_out != self.left_out_said;
+        let at = self.left_out_at.take();
+        self.left_out_at = news.then(|| at.unwrap_or(now.saturating_add(ADDRESSES_TIMEOUT)));
+    }
+
+    /// Says once that there is nothing to advertise, when that is so, and each time that others are
+    /// left out, which.
     pub(super) fn poll(&mut self, now: Duration) -> Option<Event> {
+        if self.left_out_at.take_if(|at| *at <= now).is_some() {
+            return Some(self.say_left_out());
+        }
         self.not_advertising_at.take_if(|at| *at <= now)?;
         self.said = true;
         let mut addresses: Vec<_> = self
             .judged()
-            .filter_map(|(address, judgement)| Some((address, judgement.err()?)))
+            .filter_map(|(own, judgement)| Some((own.address, judgement.err()?)))
             .collect();
         addresses.sort_by_cached_key(|(address, _)| address.to_vec());
         addresses.dedup_by(|(a, _), (b, _)| a == b);
@@ -146,41 +231,56 @@ impl LocalRecord {
         Some(Event::NotAdvertising(silence))
     }
 
+    fn say_left_out(&mut self) -> Event {
+        self.left_out_said = self.left_out.clone();
+        let advertised = self.record.as_ref().map_or(&[][..], Record::addresses);
+        tracing::warn!(
+            ?advertised,
+            left_out = ?self.left_out,
+            "This node has more addresses than a record has room for"
+        );
+        Event::AddressesLeftOut {
+            advertised: advertised.to_vec(),
+            left_out: self.left_out.clone(),
+        }
+    }
+
     /// When [`Self::poll`] has something to say.
     pub(super) fn next_wake(&self) -> Option<Duration> {
-        self.not_advertising_at
+        let wakes = [self.not_advertising_at, self.left_out_at];
+        wakes.into_iter().flatten().min()
     }
 
-    /// What this node may advertise, at most `count`: confirmed external addresses first; then, where these
-    /// need no confirmation, listen addresses; each those that reach furthest first.
-    fn advertised(&self, count: usize) -> Vec<Multiaddr> {
-        let mut advertised: Vec<Multiaddr> = Vec::new();
-        for (address, judgement) in self.judged() {
-            if judgement.is_ok() && !advertised.contains(&address) {
-                advertised.push(address);
+    /// What this node may advertise: confirmed external addresses, and, where these need no
+    /// confirmation, listen addresses.
+    fn admitted(&self) -> Vec<Own> {
+        let mut admitted: Vec<Own> = Vec::new();
+        for (own, judgement) in self.judged() {
+            let known = |other: &Own| other.address == own.address;
+            if judgement.is_ok() && !admitted.iter().any(known) {
+                admitted.push(own);
             }
         }
-        advertised.truncate(count);
-        advertised
+        admitted
     }
 
-    /// All addresses, without this node's id at their end, and whether they may be advertised.
-    fn judged(&self) -> impl Iterator<Item = (Multiaddr, Result<(), NotAdmitted>)> {
+    /// All addresses, confirmed ones first, and whether they may be advertised.
+    fn judged(&self) -> impl Iterator<Item = (Own, Result<(), NotAdmitted>)> {
         let id = self.peer_id();
-        let mut listen: Vec<&Multiaddr> = self.listen.iter().collect();
-        listen.sort_by_cached_key(|address| (Scope::of(address), address.to_vec()));
         let external = self.external.iter().map(|address| (address, true));
-        let unconfirmed = self.unconfirmed;
-        let listen = listen
-            .into_iter()
-            .map(move |address| (address, unconfirmed));
-        external.chain(listen).map(move |(address, reachable)| {
+        let listen = self.listen.iter().map(|address| (address, false));
+        external.chain(listen).map(move |(address, confirmed)| {
             let judgement = self.policy.check(&id, address);
-            let judgement = judgement.and(match reachable {
+            let judgement = judgement.and(match confirmed || self.unconfirmed {
                 true => Ok(()),
                 false => Err(NotAdmitted::Unconfirmed),
             });
-            (split_peer(address).0, judgement)
+            let own = Own {
+                address: split_peer(address).0,
+                confirmed,
+                reached: self.reached.iter().position(|at| at == address),
+            };
+            (own, judgement)
         })
     }
 }
@@ -189,13 +289,14 @@ impl LocalRecord {
 mod tests {
     use std::slice;
 
-    use libp2p_core::{Multiaddr, transport::ListenerId};
+    use libp2p_core::{ConnectedPoint, Multiaddr, transport::ListenerId};
     use libp2p_swarm::{
-        ExpiredListenAddr, ExternalAddrExpired, ListenerClosed, NewListenAddr,
-        behaviour::{ExternalAddrConfirmed, NewListener},
+        ConnectionId, ExpiredListenAddr, ExternalAddrExpired, ListenerClosed, NewListenAddr,
+        behaviour::{ConnectionEstablished, ExternalAddrConfirmed, NewListener},
     };
 
     use super::*;
+    use crate::swarm::address::Scope;
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
@@ -220,6 +321,187 @@ mod tests {
         local.renew(Duration::ZERO)
     }
 
+    fn expire(local: &mut LocalRecord, addr: &str) -> Option<Option<Record>> {
+        let event = FromSwarm::ExpiredListenAddr(ExpiredListenAddr {
+            listener_id: ListenerId::next(),
+            addr: &address(addr),
+        });
+        change(local, &event)
+    }
+
+    /// A peer at `from` connects to `to`. Returns whether anything is new.
+    fn come_in(local: &mut LocalRecord, from: &str, to: &str) -> bool {
+        let endpoint = ConnectedPoint::Listener {
+            local_addr: address(to),
+            send_back_addr: address(from),
+        };
+        local.on_swarm_event(&FromSwarm::ConnectionEstablished(ConnectionEstablished {
+            peer_id: PeerId::random(),
+            connection_id: ConnectionId::new_unchecked(1),
+            endpoint: &endpoint,
+            failed_addresses: &[],
+            other_established: 0,
+        }))
+    }
+
+    fn advertised(local: &LocalRecord) -> Vec<String> {
+        let record = local.record.as_ref().map_or(&[][..], Record::addresses);
+        record.iter().map(Multiaddr::to_string).collect()
+    }
+
+    /// What is said to be left out, and that it is not what is advertised.
+    fn left_out(local: &mut LocalRecord, now: Duration) -> Option<Vec<String>> {
+        let Event::AddressesLeftOut {
+            advertised,
+            left_out,
+        } = local.poll(now)?
+        else {
+            panic!("something else is said");
+        };
+        assert_eq!(advertised, local.record.as_ref().expect("one").addresses());
+        assert!(!left_out.iter().any(|address| advertised.contains(address)));
+        Some(left_out.iter().map(Multiaddr::to_string).collect())
+    }
+
+    const TRANSPORTS: [&str; 2] = ["tcp/4001", "udp/4001/quic-v1"];
+
+    fn listen_by_both(local: &mut LocalRecord, hosts: &[&str]) {
+        for host in hosts {
+            for transport in TRANSPORTS {
+                listen(local, &format!("/ip4/{host}/{transport}"));
+            }
+        }
+    }
+
+    #[test]
+    fn lan_address_is_advertised_beside_container_bridges() {
+        let mut local = local(Scope::Private);
+        let bridges = ["172.17.0.1", "172.18.0.1", "172.19.0.1", "172.20.0.1"];
+        listen_by_both(&mut local, &bridges);
+        listen_by_both(&mut local, &["192.168.1.5"]);
+        let advertised = advertised(&local);
+        assert_eq!(advertised.len(), MAX_ADDRESSES);
+        for transport in TRANSPORTS {
+            let lan = format!("/ip4/192.168.1.5/{transport}");
+            assert!(
+                advertised.contains(&lan),
+                "{lan} is not among {advertised:?}"
+            );
+        }
+        for bridge in bridges {
+            assert!(advertised.iter().any(|a| a.contains(bridge)), "{bridge}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_said_once_per_change() {
+        let mut local = local(Scope::Private);
+        let hosts: Vec<_> = (1..=4).map(|n| format!("10.{n}.0.7")).collect();
+        let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+        listen_by_both(&mut local, &hosts);
+        assert_eq!(local.next_wake(), None, "there is room for all");
+        let late = ["/ip4/10.5.0.7/tcp/4001", "/ip4/10.6.0.7/tcp/4001"];
+        listen(&mut local, late[0]);
+        listen(&mut local, late[1]);
+        assert_eq!(local.next_wake(), Some(ADDRESSES_TIMEOUT));
+        assert!(left_out(&mut local, Duration::ZERO).is_none(), "too early");
+        let first = left_out(&mut local, ADDRESSES_TIMEOUT).expect("two are left out");
+        assert_eq!(first.len(), 2);
+        assert!(left_out(&mut local, 9 * ADDRESSES_TIMEOUT).is_none());
+        // What comes and goes in the meantime changes nothing.
+        listen(&mut local, "/ip4/172.17.0.1/tcp/4001");
+        expire(&mut local, "/ip4/172.17.0.1/tcp/4001");
+        assert_eq!(local.next_wake(), None);
+        listen(&mut local, "/ip4/172.17.0.1/tcp/4001");
+        let second = left_out(&mut local, ADDRESSES_TIMEOUT).expect("one more");
+        assert_eq!(second.len(), 3);
+        // Room for all, and then not any more.
+        for gone in ["/ip4/172.17.0.1/tcp/4001", late[0], late[1]] {
+            expire(&mut local, gone);
+        }
+        assert_eq!((local.next_wake(), advertised(&local).len()), (None, 8));
+        listen(&mut local, late[0]);
+        assert!(left_out(&mut local, ADDRESSES_TIMEOUT).is_some());
+    }
+
+    #[test]
+    fn address_too_long_for_the_record_is_said_to_be_left_out() {
+        let mut local = local(Scope::Loopback);
+        local.policy = AddressPolicy::new(Scope::Loopback).with_dns(true);
+        for number in 1..=5 {
+            let name = format!("{number}.{}", "very-long-name.".repeat(16));
+            listen(&mut local, &format!("/dns4/{name}org/tcp/1"));
+        }
+        let signed = local.last_seq;
+        let fitting = advertised(&local).len();
+        assert!((1..5).contains(&fitting));
+        let said = left_out(&mut local, ADDRESSES_TIMEOUT).expect("some are left out");
+        assert_eq!(said.len(), 5 - fitting);
+        local.renew(Duration::ZERO);
+        assert_eq!(local.last_seq, signed, "the same record is signed again");
+    }
+
+    #[test]
+    fn address_where_a_peer_came_in_is_advertised_before_others() {
+        let mut local = local(Scope::Private);
+        let hosts: Vec<_> = (1..=12).map(|n| format!("10.{n}.0.7")).collect();
+        let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
+        listen_by_both(&mut local, &hosts);
+        listen(&mut local, "/ip4/127.0.0.1/tcp/4001");
+        let (near, far) = ("/ip4/10.10.0.7/tcp/4001", "/ip4/10.11.0.7/tcp/4001");
+        assert!(!advertised(&local).iter().any(|a| a == near || a == far));
+
+        let peer = "/ip4/10.77.0.9/tcp/50000";
+        let relayed = format!("/ip4/1.2.3.4/tcp/1/p2p/{}/p2p-circuit", PeerId::random());
+        for (from, to) in [
+            ("/ip4/127.0.0.1/tcp/50000", "/ip4/127.0.0.1/tcp/4001"),
+            ("/ip4/10.3.0.7/tcp/50000", near), // From this machine.
+            (peer, "/ip4/0.0.0.0/udp/4001/quic-v1"), // Anywhere.
+            (peer, "/ip4/10.99.0.7/tcp/4001"), // Where this node does not listen.
+            (peer, &relayed),
+        ] {
+            assert!(!come_in(&mut local, from, to), "{from} came in at {to}");
+        }
+        assert!(come_in(&mut local, peer, near));
+        let record = local.renew(Duration::ZERO).flatten().expect("a new record");
+        assert_eq!(advertised(&local)[0], near);
+        // It stays, whoever else comes in, and nothing is signed anew for it.
+        assert!(!come_in(&mut local, peer, near));
+        assert!(local.renew(Duration::ZERO).is_none());
+        assert!(come_in(&mut local, peer, far));
+        let next = local.renew(Duration::ZERO).flatten().expect("a new record");
+        assert!(next.seq() > record.seq());
+        let now = advertised(&local);
+        assert!(now[0] == near && now.iter().any(|a| a == far));
+        // No more is remembered than there are addresses.
+        expire(&mut local, near);
+        assert_eq!(local.reached, [address(far)]);
+        assert_eq!(advertised(&local)[0], far);
+    }
+
+    #[test]
+    fn record_stays_while_its_set_and_its_first_address_do() {
+        let mut local = local(Scope::Private);
+        let hosts = ["10.1.0.7", "10.2.0.7", "10.3.0.7"];
+        listen_by_both(&mut local, &hosts);
+        let before = advertised(&local);
+        let first = before[0].clone();
+        let others = before.iter().filter(|a| **a != first).cloned();
+        let peer = "/ip4/10.77.0.9/tcp/50000";
+        assert!(come_in(&mut local, peer, &first));
+        assert!(local.renew(Duration::ZERO).is_none());
+        for other in others {
+            assert!(come_in(&mut local, peer, &other));
+            assert!(local.renew(Duration::ZERO).is_none(), "only the order");
+        }
+        let confirmed = address("/ip4/10.3.0.7/tcp/4001");
+        let event = ExternalAddrConfirmed { addr: &confirmed };
+        let event = FromSwarm::ExternalAddrConfirmed(event);
+        let record = change(&mut local, &event).flatten();
+        assert_eq!(record.expect("a new record").addresses()[0], confirmed);
+        assert!(!local.on_swarm_event(&event), "confirmed again");
+    }
+
     #[test]
     fn the_record_follows_the_addresses_and_its_number_grows() {
         let mut local = local(Scope::Private);
@@ -232,11 +514,7 @@ mod tests {
         assert!(second.seq() > first.seq());
 
         for (addr, left) in [("/ip4/10.0.0.1/tcp/1", 1), ("/ip4/10.0.0.2/tcp/1", 0)] {
-            let event = FromSwarm::ExpiredListenAddr(ExpiredListenAddr {
-                listener_id: ListenerId::next(),
-                addr: &address(addr),
-            });
-            let record = change(&mut local, &event).expect("a change");
+            let record = expire(&mut local, addr).expect("a change");
             assert_eq!(record.map_or(0, |record| record.addresses().len()), left);
         }
     }

@@ -100,6 +100,11 @@ impl Neighbours {
         &self.members
     }
 
+    /// How many there may be.
+    pub(super) fn bound(&self) -> usize {
+        self.bound
+    }
+
     /// Whether this node has fewer than half of the neighbours that it wants.
     pub(super) fn is_short(&self) -> bool {
         self.members.len() < self.bound.div_ceil(2)

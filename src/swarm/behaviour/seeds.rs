@@ -7,7 +7,10 @@ use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
 use rand::{Rng, RngExt, seq::IteratorRandom};
 
-use crate::swarm::{address::split_peer, behaviour::event::SeedError};
+use crate::swarm::{
+    address::{is_relayed, split_peer},
+    behaviour::event::SeedError,
+};
 
 /// How many seeds a node keeps. A guess; mDNS on a large LAN may find as many.
 const MAX_SEEDS: usize = 256;
@@ -76,7 +79,11 @@ impl Seeds {
         if !dialled && !relayed {
             return Err(SeedError::NotAnAddress);
         }
-        if self.seeds.iter().any(|seed| seed.address == address) {
+        if self
+            .seeds
+            .iter()
+            .any(|seed| is_same(&seed.address, &address))
+        {
             return Ok(());
         }
         if self.seeds.len() >= MAX_SEEDS {
@@ -102,7 +109,7 @@ impl Seeds {
     /// Forgets a seed; returns whether it was one.
     pub(super) fn remove(&mut self, address: &Multiaddr) -> bool {
         let before = self.seeds.len();
-        self.seeds.retain(|seed| seed.address != *address);
+        self.seeds.retain(|seed| !is_same(&seed.address, address));
         self.seeds.len() < before
     }
 
@@ -217,6 +224,14 @@ impl Seeds {
         let retry_at = self.retry_at.filter(|_| self.lonely.is_ok());
         deadlines.chain(retry_at).min()
     }
+}
+
+/// Whether two seeds are one address, with and without `/p2p/<peer>` at the end. Behind one relay
+/// there are many peers.
+fn is_same(one: &Multiaddr, other: &Multiaddr) -> bool {
+    let ((bare, peer), (other_bare, other_peer)) = (split_peer(one), split_peer(other));
+    let unnamed = !is_relayed(&bare) && (peer.is_none() || other_peer.is_none());
+    bare == other_bare && (peer == other_peer || unnamed)
 }
 
 #[cfg(test)]
@@ -369,6 +384,37 @@ mod tests {
         }
         let full = seeds.add(address(9_999), local);
         assert!(matches!(full, Err(SeedError::TooMany { max: MAX_SEEDS })));
+    }
+
+    #[test]
+    fn a_seed_in_two_spellings_is_one() {
+        let local = PeerId::random();
+        let [peer, other] = [(); 2].map(|()| Protocol::P2p(PeerId::random()));
+        let (bare, full) = (address(1), address(1).with(peer.clone()));
+        for (first, second) in [(&bare, &full), (&full, &bare)] {
+            let mut seeds = Seeds::new((SECOND, SECOND));
+            for seed in [first, second] {
+                assert!(seeds.add(seed.clone(), local).is_ok());
+            }
+            assert!(seeds.addresses().eq([first]), "dialled twice");
+            assert!(seeds.remove(second) && seeds.addresses().next().is_none());
+        }
+        // Two peers at one address are two, and so are two behind one relay.
+        let circuit = full.clone().with(Protocol::P2pCircuit);
+        let behind = |peer| circuit.clone().with(peer);
+        let mut seeds = Seeds::new((SECOND, SECOND));
+        let all = [
+            full.clone(),
+            bare.with(other.clone()),
+            circuit.clone(),
+            behind(peer),
+            behind(other),
+        ];
+        for seed in &all {
+            assert!(seeds.add(seed.clone(), local).is_ok());
+        }
+        assert!(seeds.addresses().eq(&all));
+        assert!(seeds.remove(&circuit) && seeds.addresses().count() == 4);
     }
 
     #[test]

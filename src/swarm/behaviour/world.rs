@@ -4,6 +4,8 @@
 //! Thousands of hours of rounds, in which everything that can cross does cross, take seconds; and a
 //! seed that fails fails again.
 
+mod recovery;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
@@ -25,7 +27,7 @@ use libp2p_swarm::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
-    overlay::random::Random,
+    overlay::any::AnyOverlay,
     swarm::{
         behaviour::{
             driver::Driver,
@@ -73,6 +75,7 @@ enum Happening {
     DialEnds {
         from: usize,
         to: Option<usize>,
+        peer: Option<PeerId>,
         connection: ConnectionId,
     },
     Request {
@@ -92,9 +95,23 @@ struct World {
     now: Duration,
     faults: Faults,
     /// The first driver of each node, then the second of each, and so on.
-    drivers: Vec<Option<Driver<Random>>>,
+    drivers: Vec<Option<Driver<AnyOverlay>>>,
     nodes: usize,
+    config: Config,
+    keypairs: Vec<Keypair>,
     peers: Vec<PeerId>,
+    /// Where each node listens.
+    homes: Vec<Multiaddr>,
+    /// Nodes that are not reached where they listen.
+    closed: BTreeSet<usize>,
+    /// Nodes that have no network, and know it.
+    offline: BTreeSet<usize>,
+    /// Nodes that are stopped, and whose connections stay.
+    frozen: BTreeSet<usize>,
+    /// Nodes that only reach each other.
+    island: BTreeSet<usize>,
+    /// After how long a dial of somebody who is not there fails; `None`: after a round trip.
+    silence: Option<Duration>,
     /// When each driver is to be woken.
     wakes: Vec<Option<Duration>>,
     /// What is to happen, by its time and its number.
@@ -146,7 +163,7 @@ impl World {
         nodes: usize,
         config: &Config,
         faults: Faults,
-        way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
+        way_in: impl Fn(&mut Driver<AnyOverlay>, &[PeerId], PeerId),
     ) -> Self {
         Self::with_instances(1, (seed, nodes), config, faults, way_in)
     }
@@ -157,7 +174,7 @@ impl World {
         (seed, nodes): (u64, usize),
         config: &Config,
         faults: Faults,
-        way_in: impl Fn(&mut Driver<Random>, &[PeerId], PeerId),
+        way_in: impl Fn(&mut Driver<AnyOverlay>, &[PeerId], PeerId),
     ) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
@@ -166,7 +183,15 @@ impl World {
             faults,
             drivers: (0..nodes * instances).map(|_| None).collect(),
             nodes,
+            config: config.clone(),
+            keypairs: Vec::new(),
             peers: Vec::new(),
+            homes: (0..nodes).map(address).collect(),
+            closed: BTreeSet::new(),
+            offline: BTreeSet::new(),
+            frozen: BTreeSet::new(),
+            island: BTreeSet::new(),
+            silence: None,
             wakes: vec![None; nodes * instances],
             agenda: BinaryHeap::new(),
             happenings: BTreeMap::new(),
@@ -193,21 +218,17 @@ impl World {
             rng.fill(&mut secret[..]);
             let keypair = Keypair::ed25519_from_bytes(secret).expect("32 bytes");
             let peer = keypair.public().to_peer_id();
-            let record = Record::sign(&keypair, 1, &[address(node)]).expect("signing works");
             let fellow = Fellow::alone();
             for instance in 0..instances {
-                let overlay = Random::for_view_size(config.gossip().view_size());
-                let driver_rng = StdRng::from_rng(&mut rng);
-                let mut driver =
-                    Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
+                let mut driver = new_driver(&keypair, (1, &address(node)), config, &mut rng);
                 driver.links.fellow = fellow.another();
-                driver.gossip.set_local(Some(record.clone()));
                 if node > 0 {
                     way_in(&mut driver, &world.peers, peer);
                 }
                 world.drivers[node + instance * nodes] = Some(driver);
             }
             world.peers.push(peer);
+            world.keypairs.push(keypair);
             world.settle(node);
         }
         world.plan(SECOND, Happening::Siblings);
@@ -253,6 +274,14 @@ impl World {
     }
 
     fn happen(&mut self, happening: Happening) {
+        let waits_for = match &happening {
+            Happening::Response { to, .. } => Some(to.0),
+            Happening::DialEnds { from, .. } => Some(*from),
+            _ => None,
+        };
+        if waits_for.is_some_and(|at| self.frozen.contains(&self.node(at))) {
+            return self.plan(SECOND, happening);
+        }
         match happening {
             Happening::Wake(node) => {
                 // Unless an earlier one was planned since.
@@ -270,8 +299,9 @@ impl World {
             Happening::DialEnds {
                 from,
                 to,
+                peer,
                 connection,
-            } => self.dial_ends(from, to, connection),
+            } => self.dial_ends(from, (to, peer), connection),
             Happening::Request { from, id, request } => self.request_arrives(from, id, request),
             Happening::Response { to, id, result } => {
                 if self.ids.contains_key(&to.1) {
@@ -292,10 +322,22 @@ impl World {
     /// wake-up.
     fn settle(&mut self, node: usize) {
         let now = self.now;
+        if self.frozen.contains(&self.node(node)) {
+            return;
+        }
         loop {
             let next = self.fellows(node).find_map(|at| {
                 let driver = self.drivers[at].as_mut()?;
                 driver.advance(now);
+                // As the behaviour does.
+                if let Some(seq) = driver.take_outbid() {
+                    let node = at % self.nodes;
+                    let home = std::slice::from_ref(&self.homes[node]);
+                    let record = Record::sign(&self.keypairs[node], seq + 1, home);
+                    driver
+                        .gossip
+                        .set_local(Some(record.expect("signing works")));
+                }
                 Some((at, driver.links.actions.pop()?))
             });
             let Some((at, action)) = next else {
@@ -351,7 +393,11 @@ impl World {
         if self.ends(end).is_none() {
             return;
         }
-        let (_, peer) = self.other_end(end);
+        let (other, peer) = self.other_end(end);
+        // What was under way with somebody who does not answer is lost.
+        if self.frozen.contains(&self.node(other.0)) {
+            return;
+        }
         for at in self.fellows(end.0) {
             let driver = self.drivers[at].as_ref().expect("all of a node live");
             let links = &driver.links;
@@ -361,8 +407,9 @@ impl World {
                 "{at} has something under way on what {} closes",
                 end.0
             );
+            let mut kept = links.connections.kept(&peer);
             assert!(
-                !links.is_neighbour(&peer) || self.is_relayed(end),
+                !links.is_neighbour(&peer) || kept.all(|id| id != end.1),
                 "{at} keeps what {} closes",
                 end.0
             );
@@ -370,15 +417,18 @@ impl World {
     }
 
     fn dial(&mut self, from: usize, peer: Option<PeerId>, connection: ConnectionId) {
-        // The only seed is node 0, without its peer id.
-        let to = match peer {
-            Some(peer) => self.peers.iter().position(|p| *p == peer),
-            None => Some(0),
-        };
         let now = self.now;
         let driver = self.drivers[from].as_mut().expect("it has just dialled");
         let for_exchange = driver.links.exchanges.is_dial(connection);
         assert!(for_exchange, "only exchanges dial");
+        let seed = driver.links.exchanges.seed_dialled(connection).cloned();
+        let to = match peer {
+            Some(peer) => self.peers.iter().position(|p| *p == peer),
+            None => self
+                .homes
+                .iter()
+                .position(|home| seed.as_ref() == Some(home)),
+        };
         let is_connected = peer.is_some_and(|peer| driver.links.connections.is_connected(&peer));
         let node = self.node(from);
         if let (Some(peer), Some(to)) = (peer, to) {
@@ -397,16 +447,30 @@ impl World {
         if peer.is_some() && addresses.is_empty() {
             return self.dial_fails(from, peer, connection, &DialError::NoAddresses);
         }
+        if self.offline.contains(&node) {
+            let unreachable = || io::Error::from(io::ErrorKind::NetworkUnreachable);
+            let tried = addresses.into_iter().chain(seed);
+            let tried = tried.map(|address| (address, TransportError::Other(unreachable())));
+            let error = DialError::Transport(tried.collect());
+            return self.dial_fails(from, peer, connection, &error);
+        }
+        // Where it was told to be is where it is.
+        let to = to.filter(|to| seed.is_some() || addresses.contains(&self.homes[*to]));
         if let (Some(_), Some(to)) = (peer, to) {
             self.dialling.insert((node, to, connection));
         }
         for address in addresses {
             self.dials.push((from, address, now));
         }
-        let after = self.latency();
+        let latency = self.latency();
+        let after = match to.is_some_and(|to| self.is_reached(node, to)) {
+            true => latency,
+            false => self.silence.unwrap_or(latency),
+        };
         let happening = Happening::DialEnds {
             from,
             to,
+            peer,
             connection,
         };
         self.plan(after, happening);
@@ -434,17 +498,28 @@ impl World {
         self.settle(from);
     }
 
-    fn dial_ends(&mut self, from: usize, to: Option<usize>, connection: ConnectionId) {
+    /// Whether `to`, where it listens, is there for `from`.
+    fn is_reached(&self, from: usize, to: usize) -> bool {
+        let apart = self.island.contains(&from) != self.island.contains(&to);
+        let gone = [&self.closed, &self.offline, &self.frozen];
+        self.drivers[to].is_some() && !apart && !gone.iter().any(|gone| gone.contains(&to))
+    }
+
+    fn dial_ends(
+        &mut self,
+        from: usize,
+        (to, peer): (Option<usize>, Option<PeerId>),
+        connection: ConnectionId,
+    ) {
         let from = self.node(from);
         self.dialling.retain(|(_, _, id)| *id != connection);
         let failed = self.happens(self.faults.dial);
         self.dials_failed += u32::from(failed);
-        let live = to.filter(|to| self.drivers[*to].is_some() && !failed);
+        let live = to.filter(|to| self.is_reached(from, *to) && !failed);
         let Some(to) = live else {
             let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
             let attempt = (Multiaddr::empty(), TransportError::Other(refused));
             let error = DialError::Transport(vec![attempt]);
-            let peer = to.map(|to| self.peers[to]);
             return self.dial_fails(from, peer, connection, &error);
         };
         if self.drivers[from].is_some() {
@@ -645,6 +720,18 @@ impl World {
             return self.close(from);
         }
         let (to, _) = self.other_end(from);
+        if self.frozen.contains(&self.node(to.0)) {
+            let result = Err(OutboundError::Timeout);
+            let timeout = self.config.gossip().exchange_timeout();
+            return self.plan(
+                timeout,
+                Happening::Response {
+                    to: from,
+                    id,
+                    result,
+                },
+            );
+        }
         if self.happens(self.faults.request) {
             self.messages_lost += 1;
             let result = Err(OutboundError::Message(MessageError::CutOff));
@@ -688,18 +775,24 @@ impl World {
 
     /// The node is gone, and its connections with it.
     fn crash(&mut self, node: usize) {
-        let ends = self.connections.values().copied().collect::<Vec<_>>();
         for at in self.fellows(node) {
             self.drivers[at] = None;
+            self.told.retain(|(whose, _)| *whose != at);
         }
+        self.disconnect(|a, b| a == node || b == node);
+    }
+
+    /// Closes the connections between nodes for which `is_lost` says so.
+    fn disconnect(&mut self, is_lost: impl Fn(usize, usize) -> bool) {
+        let ends = self.connections.values().copied().collect::<Vec<_>>();
         for (a, b) in ends {
-            if a.0 == node || b.0 == node {
+            if is_lost(a.0, b.0) {
                 self.close(a);
             }
         }
     }
 
-    fn live(&self) -> impl Iterator<Item = (usize, &Driver<Random>)> {
+    fn live(&self) -> impl Iterator<Item = (usize, &Driver<AnyOverlay>)> {
         let drivers = self.drivers.iter().enumerate();
         drivers.filter_map(|(node, driver)| Some((node, driver.as_ref()?)))
     }
@@ -792,7 +885,8 @@ impl World {
                     let driver = driver.expect("the dead are disconnected");
                     let alive = self.kept_alive.contains(&(at, end.1));
                     let peer = &self.peers[other.0];
-                    let wanted = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
+                    let neighbour = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
+                    let wanted = neighbour || driver.links.is_lifeline(end.1);
                     assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
                 }
             }
@@ -804,13 +898,30 @@ impl World {
                 .as_ref()
                 .expect("the dead are disconnected");
             let connections = &dialler.links.connections;
-            connections.is_for_exchange(&self.peers[b.0], a.1)
+            let is_ours = connections.is_for_exchange(&self.peers[b.0], a.1);
+            is_ours && !dialler.links.is_lifeline(a.1)
         };
         let open = self.connections.values().filter(ours);
         let open: BTreeSet<_> = open.map(|(a, b)| (a.0.min(b.0), a.0.max(b.0))).collect();
         let left: Vec<_> = open.difference(&kept).collect();
         assert!(left.is_empty(), "{what}: connected for nothing: {left:?}");
     }
+}
+
+/// A driver that has just started, with `seq` for the number of its record.
+fn new_driver(
+    keypair: &Keypair,
+    (seq, home): (u64, &Multiaddr),
+    config: &Config,
+    rng: &mut StdRng,
+) -> Driver<AnyOverlay> {
+    let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
+    let peer = keypair.public().to_peer_id();
+    let record = Record::sign(keypair, seq, std::slice::from_ref(home)).expect("signing works");
+    let driver_rng = StdRng::from_rng(rng);
+    let mut driver = Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
+    driver.gossip.set_local(Some(record));
+    driver
 }
 
 fn address(node: usize) -> Multiaddr {
@@ -885,7 +996,7 @@ fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
     };
     for seed in 0..seeds(10) {
         let what = format!("seed {seed}");
-        let tell = |driver: &mut Driver<Random>, before: &[PeerId], _| {
+        let tell = |driver: &mut Driver<AnyOverlay>, before: &[PeerId], _| {
             for (node, peer) in before.iter().enumerate() {
                 driver.on_address_told(*peer, &address(node), Duration::ZERO);
             }

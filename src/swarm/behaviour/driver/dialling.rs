@@ -211,6 +211,7 @@ impl<O: Overlay<Record>> Driver<O> {
             .connections
             .add(peer, connection, (origin, whither), now);
         self.links.consider_pruning_others();
+        self.links.connected(peer, now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
@@ -258,8 +259,9 @@ impl<O: Overlay<Record>> Driver<O> {
         let relay = self.links.connections.relay(&peer, connection);
         self.links.connections.remove(&peer, connection);
         self.links.fellow.closed(connection);
+        self.links.disconnected(peer, connection);
         if self.links.exchanges.connection_closed(connection) {
-            self.links.settle(peer, None, &mut self.rng);
+            self.links.settle(peer, None, (now, &mut self.rng));
         }
         if let Some(relay) = relay {
             self.links.release_all(relay);
@@ -380,7 +382,8 @@ impl<O: Overlay<Record>> Driver<O> {
             let failed = Outcome::Failed;
             self.candidates.ended(&refused.partner, failed, now);
             // Perhaps it was asked on a connection that is gone.
-            self.links.settle(refused.partner, None, &mut self.rng);
+            self.links
+                .settle(refused.partner, None, (now, &mut self.rng));
             self.links.actions.emit(Event::ExchangeFailed {
                 peer: refused.partner,
                 error,
@@ -568,7 +571,6 @@ mod tests {
     use libp2p_core::multiaddr::Protocol;
     use libp2p_identity::Keypair;
     use libp2p_swarm::{ConnectionDenied, ToSwarm};
-    use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
     use crate::{
@@ -1010,8 +1012,7 @@ mod tests {
             driver.on_outcome(*peer, on, outbound, Ok(yes()), SECOND);
         }
         assert_eq!(driver.links.neighbours(), &peers[..2]);
-        let mut rng = StdRng::seed_from_u64(1);
-        (0..2).for_each(|_| driver.links.begin_round(&mut rng));
+        (0..2).for_each(|_| driver.links.begin_round(SECOND));
         drain(&mut driver);
 
         let third = peers[2];

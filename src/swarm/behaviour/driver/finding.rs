@@ -24,6 +24,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// that others know. A guess, half of all: or those who never answer would leave none for rounds and seeds.
 pub(super) const MOST_BESIDE: usize = 32;
 
+/// How long an attempt may take, while this node is short of neighbours, before another one is started beside
+/// it: the default of RFC 8305 (Happy Eyeballs), section 5.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// How many attempts of rounds may wait for a connection at the same time. A guess: of so many peers hardly all
+/// are dead, even when half of the network is.
+const MOST_ATTEMPTS: usize = 8;
 /// How many peers that are in the view no more are tried at the same time. A guess, as many as seeds.
 const MOST_RECALLED: usize = 4;
 
@@ -75,6 +81,30 @@ impl<O: Overlay<Record>> Driver<O> {
             }
         }
         started
+    }
+
+    /// A node that is short of neighbours does not wait for the dead: while a dial takes long, it starts
+    /// another exchange beside it, and another. So it finds somebody in less than a second where a dead
+    /// peer takes five to fail.
+    pub(super) fn press_on(&mut self, now: Duration) {
+        let attempts = self.links.exchanges.waiting();
+        let spare = self.dials.next_spare().is_some_and(|at| at <= now);
+        let wanted = self.links.is_short() && !self.gossip.view().is_empty() && spare;
+        if !wanted || attempts == 0 || attempts >= MOST_ATTEMPTS {
+            self.press_at = None;
+            return;
+        }
+        let at = *self
+            .press_at
+            .get_or_insert(now.saturating_add(ATTEMPT_DELAY));
+        if at > now {
+            return;
+        }
+        self.press_at = Some(now.saturating_add(ATTEMPT_DELAY));
+        self.gossip.add_turn();
+        while let Some(exchange) = self.gossip.poll_round(now) {
+            self.carry_out(exchange, None, now);
+        }
     }
 
     /// Whether the view has room, and another exchange may be started.

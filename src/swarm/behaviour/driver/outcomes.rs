@@ -39,6 +39,10 @@ impl<O: Overlay<Record>> Driver<O> {
                 .connections
                 .mark_support(&peer, connection, false);
         }
+        // A refusal is a sign of life, too.
+        if matches!(result, Ok(_) | Err(OutboundError::Message(_))) {
+            self.links.heard(&peer, now);
+        }
         match (self.links.exchanges.answered(outbound), result) {
             (Some(Purpose::Exchange(id)), Ok(response)) => {
                 self.exchange_succeeded(id, peer, connection, response, now);
@@ -57,7 +61,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             (Some(Purpose::Confirm), result) => {
                 let answer = result.ok().map(|response| response.neighbour);
-                self.links.settle(peer, answer, &mut self.rng);
+                self.links.settle(peer, answer, (now, &mut self.rng));
                 self.links.release(peer, connection);
             }
             (None, result) => {
@@ -109,7 +113,9 @@ impl<O: Overlay<Record>> Driver<O> {
                 view_len: self.gossip.view().len(),
             });
         }
-        self.links.settle(peer, Some(neighbour), &mut self.rng);
+        self.links
+            .settle(peer, Some(neighbour), (now, &mut self.rng));
+        self.links.hold(peer, connection);
         self.links.release(peer, connection);
         self.publish();
     }
@@ -257,6 +263,13 @@ impl<O: Overlay<Record>> Driver<O> {
             ExchangeError::Outbound(OutboundError::Unsupported) => Outcome::Mute,
             _ => Outcome::Failed,
         };
+        let silent = matches!(
+            error,
+            ExchangeError::Timeout
+                | ExchangeError::Unreachable(_)
+                | ExchangeError::Outbound(OutboundError::Timeout | OutboundError::Unsupported)
+        );
+        let gives_up = silent && now >= self.in_trouble_until;
         self.candidates.ended(&peer, outcome, now);
         if removed {
             self.publisher.withdraw(&peer);
@@ -276,9 +289,13 @@ impl<O: Overlay<Record>> Driver<O> {
             }),
         }
         // Perhaps it was proposed on a connection that is gone.
-        self.links.settle(peer, None, &mut self.rng);
+        self.links.settle(peer, None, (now, &mut self.rng));
         if let Some(connection) = running.and_then(|running| running.connection) {
             self.links.release(peer, connection);
+        }
+        // Who fails as a partner is no neighbour.
+        if gives_up {
+            self.links.give_up(peer);
         }
         self.publish();
     }

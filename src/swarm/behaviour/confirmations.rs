@@ -1,0 +1,179 @@
+//! Which neighbours still answer: each is asked in turn, and one that says nothing is given up.
+//!
+//! The connection alone does not tell. A process that is stopped, or that waits for ever, keeps its
+//! connections open, and whoever meshes over them loses what it sends there.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use libp2p_identity::PeerId;
+
+/// How long an answer may take before the question is asked again, and then before the neighbour is given
+/// up, in periods: both together less than three rounds.
+const PATIENCE: f64 = 1.25;
+/// The least time for an answer. A guess: several round trips around the world.
+const LEAST_PATIENCE: Duration = Duration::from_millis(250);
+
+/// When each neighbour was heard last, and which questions are unanswered.
+#[derive(Debug)]
+pub(super) struct Confirmations {
+    patience: Duration,
+    neighbours: BTreeMap<PeerId, Neighbour>,
+}
+
+#[derive(Debug)]
+struct Neighbour {
+    /// When it last sent anything.
+    heard: Duration,
+    /// When it was last asked without an answer since, and for which time.
+    asked: Option<(Duration, u32)>,
+}
+
+/// What is due for a neighbour that has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// To be asked again.
+    Again(PeerId),
+    /// To be given up.
+    Silent(PeerId),
+}
+
+impl Confirmations {
+    /// For nodes that make their rounds in each `period`.
+    pub(super) fn new(period: Duration) -> Self {
+        Self {
+            patience: period.mul_f64(PATIENCE).max(LEAST_PATIENCE),
+            neighbours: BTreeMap::new(),
+        }
+    }
+
+    /// The peer is a neighbour from now on: it has just said so.
+    pub(super) fn add(&mut self, peer: PeerId, now: Duration) {
+        let heard = Neighbour {
+            heard: now,
+            asked: None,
+        };
+        self.neighbours.insert(peer, heard);
+    }
+
+    /// The peer is a neighbour no more.
+    pub(super) fn remove(&mut self, peer: &PeerId) {
+        self.neighbours.remove(peer);
+    }
+
+    /// The peer has sent something, or has refused to.
+    pub(super) fn heard(&mut self, peer: &PeerId, now: Duration) {
+        if let Some(neighbour) = self.neighbours.get_mut(peer) {
+            neighbour.heard = now;
+            neighbour.asked = None;
+        }
+    }
+
+    /// The neighbour to ask in this round: of those with no question open, the one that was heard longest ago.
+    pub(super) fn next(&self) -> Option<PeerId> {
+        let unasked = self.neighbours.iter().filter(|(_, n)| n.asked.is_none());
+        let silent = unasked.min_by_key(|(_, neighbour)| neighbour.heard);
+        silent.map(|(peer, _)| *peer)
+    }
+
+    /// The neighbour was asked.
+    pub(super) fn asked(&mut self, peer: &PeerId, now: Duration) {
+        if let Some(neighbour) = self.neighbours.get_mut(peer) {
+            let times = neighbour.asked.map_or(0, |(_, times)| times);
+            neighbour.asked = Some((now, times + 1));
+        }
+    }
+
+    /// The next neighbour whose time to answer is over. To be called until `None`, and what it says is to be
+    /// done. If this node itself comes too late, or is in trouble, nobody is given up for it.
+    pub(super) fn poll(&self, now: Duration, in_trouble: bool) -> Option<Due> {
+        let due = self.neighbours.iter().find_map(|(peer, neighbour)| {
+            let (since, times) = neighbour.asked?;
+            let at = since.saturating_add(self.patience);
+            (at <= now).then_some((peer, at, times))
+        });
+        let (peer, at, times) = due?;
+        let late = now > at.saturating_add(self.patience / 2);
+        match times < 2 || late || in_trouble {
+            true => Some(Due::Again(*peer)),
+            false => Some(Due::Silent(*peer)),
+        }
+    }
+
+    /// When [`Self::poll`] has something next.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        let asked = self.neighbours.values().filter_map(|n| n.asked);
+        let since = asked.map(|(since, _)| since).min()?;
+        Some(since.saturating_add(self.patience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(10);
+    const PATIENCE: Duration = Duration::from_millis(12_500);
+
+    fn neighbours(count: u32) -> (Confirmations, Vec<PeerId>) {
+        let mut confirmations = Confirmations::new(PERIOD);
+        let peers: Vec<_> = (0..count).map(|_| PeerId::random()).collect();
+        for (second, peer) in peers.iter().enumerate() {
+            confirmations.add(*peer, Duration::from_secs(second as u64));
+        }
+        (confirmations, peers)
+    }
+
+    #[test]
+    fn the_neighbour_heard_longest_ago_is_asked_first() {
+        let (mut confirmations, peers) = neighbours(3);
+        assert_eq!(confirmations.next(), Some(peers[0]));
+        confirmations.asked(&peers[0], PERIOD);
+        assert_eq!(confirmations.next(), Some(peers[1]));
+        confirmations.heard(&peers[1], PERIOD);
+        assert_eq!(confirmations.next(), Some(peers[2]));
+        confirmations.remove(&peers[2]);
+        assert_eq!(confirmations.next(), Some(peers[1]));
+    }
+
+    #[test]
+    fn a_neighbour_that_does_not_answer_twice_is_given_up_within_three_rounds() {
+        let (mut confirmations, peers) = neighbours(1);
+        let peer = peers[0];
+        confirmations.asked(&peer, PERIOD);
+        let first = PERIOD + PATIENCE;
+        assert_eq!(confirmations.next_wake(), Some(first));
+        assert_eq!(confirmations.poll(first - PERIOD, false), None);
+        assert_eq!(confirmations.poll(first, false), Some(Due::Again(peer)));
+        confirmations.asked(&peer, first);
+        let second = first + PATIENCE;
+        assert!(second - PERIOD < 3 * PERIOD);
+        assert_eq!(confirmations.poll(second, false), Some(Due::Silent(peer)));
+        confirmations.remove(&peer);
+        assert_eq!(confirmations.poll(second, false), None);
+        assert_eq!(confirmations.next_wake(), None);
+    }
+
+    #[test]
+    fn a_word_from_the_neighbour_ends_the_question() {
+        let (mut confirmations, peers) = neighbours(1);
+        confirmations.asked(&peers[0], PERIOD);
+        confirmations.asked(&peers[0], 2 * PERIOD);
+        confirmations.heard(&peers[0], 3 * PERIOD);
+        assert_eq!(confirmations.poll(9 * PERIOD, false), None);
+        confirmations.asked(&peers[0], 9 * PERIOD);
+        let due = confirmations.poll(9 * PERIOD + PATIENCE, false);
+        assert_eq!(due, Some(Due::Again(peers[0])), "it starts anew");
+    }
+
+    #[test]
+    fn a_node_that_is_late_or_in_trouble_gives_up_nobody() {
+        let (mut confirmations, peers) = neighbours(1);
+        let again = Some(Due::Again(peers[0]));
+        confirmations.asked(&peers[0], Duration::ZERO);
+        confirmations.asked(&peers[0], Duration::ZERO);
+        assert_eq!(confirmations.poll(PATIENCE, true), again);
+        assert_eq!(confirmations.poll(2 * PATIENCE, false), again);
+        let silent = Some(Due::Silent(peers[0]));
+        assert_eq!(confirmations.poll(PATIENCE, false), silent);
+    }
+}
