@@ -114,6 +114,9 @@ async fn run() -> Result<(), Failure> {
     );
     let measured = study::run(&plan).await?;
     print!("{}", table(&measured));
+    for lost in &measured.lost {
+        tracing::debug!(?lost);
+    }
     println!(
         "Expected: at each node that was {GROWN_UP:?} old when a message was sent, and lived for \
          another {MESSAGE_TIME:?}."
