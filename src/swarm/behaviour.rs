@@ -514,7 +514,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             ToBehaviour::Supported => driver
                 .links
                 .connections
-                .mark_support(&peer, connection, true),
+                .mark_support(&peer, connection, true, now),
             ToBehaviour::Idle => driver.links.on_idle(peer, connection),
         }
     }

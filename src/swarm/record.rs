@@ -798,6 +798,47 @@ mod tests {
     }
 
     #[test]
+    fn what_a_peer_says_itself_counts_whatever_number_others_have() {
+        let keypair = Keypair::generate_ed25519();
+        let (old, new) = (
+            address("/ip4/127.0.0.1/tcp/1"),
+            address("/ip4/127.0.0.1/tcp/2"),
+        );
+        let record = |seq, address: &Multiaddr| {
+            Record::sign(&keypair, seq, std::slice::from_ref(address)).expect("signing works")
+        };
+        let mut kept = record(100, &old);
+        kept.refresh(record(7, &new).first_hand());
+        assert_eq!((kept.seq(), kept.addresses()), (7, &[new.clone()][..]));
+        // Others still have the old one, which is no news.
+        kept.refresh(record(100, &old));
+        assert_eq!(kept.seq(), 7);
+        kept.refresh(record(8, &new).first_hand());
+        kept.refresh(record(100, &old));
+        assert_eq!(kept.seq(), 8);
+        // The peer has outbid it.
+        kept.refresh(record(101, &new));
+        assert_eq!(kept.seq(), 101);
+        kept.refresh(record(100, &old));
+        assert_eq!(kept.seq(), 101);
+    }
+
+    #[test]
+    fn a_record_with_a_new_address_and_a_larger_number_has_moved() {
+        let keypair = Keypair::generate_ed25519();
+        let [one, two] = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"].map(address);
+        let record = |seq, addresses: &[Multiaddr]| {
+            Record::sign(&keypair, seq, addresses).expect("signing works")
+        };
+        let before = record(5, std::slice::from_ref(&one));
+        assert!(record(6, &[one.clone(), two.clone()]).has_moved(&before));
+        assert!(!record(6, std::slice::from_ref(&one)).has_moved(&before));
+        assert!(!record(4, std::slice::from_ref(&two)).has_moved(&before));
+        let both = record(5, &[one.clone(), two]);
+        assert!(!record(6, &[one]).has_moved(&both), "it has only left one");
+    }
+
+    #[test]
     fn newer_records_replace_older_ones_and_never_the_reverse() {
         let keypair = Keypair::generate_ed25519();
         let record = |seq| Record::sign(&keypair, seq, &home()).expect("signing works");

@@ -86,6 +86,8 @@ pub(super) struct Whither {
 
 /// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
 const MUTE: usize = 1_024;
+/// For how long they are. A guess: they may be updated.
+const MUTE_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// All established connections.
 #[derive(Debug)]
@@ -95,9 +97,9 @@ pub(super) struct Connections {
     /// Until when relayed ones are left open, of whom. There may be very many connections, and this is asked whenever
     /// the swarm does anything.
     upgrades: BTreeSet<(Duration, PeerId, ConnectionId)>,
-    /// Peers that did not speak the protocol. They are not asked again whenever a sibling connects them:
+    /// Peers that did not speak the protocol, and since when. For a while they are not asked again whenever a sibling connects them:
     /// another instance of this behaviour may do so in every round.
-    mute: LruCache<PeerId, ()>,
+    mute: LruCache<PeerId, Duration>,
     /// How often whoever may speak the protocol was given another chance.
     pass: u64,
 }
@@ -129,6 +131,7 @@ impl Connections {
         let upgrades_until = upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT));
         self.upgrades
             .extend(upgrades_until.map(|until| (until, peer, id)));
+        let used = self.is_mute(&peer, now).then_some(self.pass);
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
@@ -140,7 +143,7 @@ impl Connections {
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
-            used: self.mute.contains_key(&peer).then_some(self.pass),
+            used,
             since: now,
             pruned: false,
             surplus: false,
@@ -387,10 +390,16 @@ impl Connections {
     }
 
     /// Notes whether the peer speaks the protocol.
-    pub(super) fn mark_support(&mut self, peer: &PeerId, id: ConnectionId, speaks: bool) {
+    pub(super) fn mark_support(
+        &mut self,
+        peer: &PeerId,
+        id: ConnectionId,
+        speaks: bool,
+        now: Duration,
+    ) {
         match speaks {
             true => _ = self.mute.remove(peer),
-            false => _ = self.mute.insert(*peer, ()),
+            false => _ = self.mute.insert(*peer, now),
         }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
@@ -398,6 +407,11 @@ impl Connections {
                 false => Support::No,
             };
         }
+    }
+
+    fn is_mute(&self, peer: &PeerId, now: Duration) -> bool {
+        let since = self.mute.peek(peer);
+        since.is_some_and(|since| now < since.saturating_add(MUTE_FOR))
     }
 
     /// A connected peer with whom nobody has tried an exchange: somebody else has connected it.
@@ -484,35 +498,39 @@ mod tests {
         assert_eq!(connections.untried(Duration::ZERO, Some(PATIENCE)), None);
         assert_eq!(connections.next_untried(Some(PATIENCE)), Some(PATIENCE));
         assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), Some(inbound));
-        connections.mark_support(&inbound, connection(2), true);
+        connections.mark_support(&inbound, connection(2), true, Duration::ZERO);
         assert_eq!(
             connections.untried(Duration::ZERO, Some(PATIENCE)),
             Some(inbound)
         );
-        connections.mark_support(&inbound, connection(2), false);
+        connections.mark_support(&inbound, connection(2), false, Duration::ZERO);
         assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), None);
         assert_eq!(connections.next_untried(Some(PATIENCE)), None);
     }
 
     #[test]
-    fn who_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
+    fn a_peer_that_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
         let mut connections = Connections::default();
         let peer = PeerId::random();
-        let mut is_untried = |id, speaks: Option<bool>| {
+        let mut is_untried = |id, speaks: Option<bool>, now| {
             let sibling = (Origin::Sibling, Whither::default());
-            connections.add(peer, connection(id), sibling, Duration::ZERO);
+            connections.add(peer, connection(id), sibling, now);
             if let Some(speaks) = speaks {
-                connections.mark_support(&peer, connection(id), speaks);
+                connections.mark_support(&peer, connection(id), speaks, now);
             }
-            let untried = connections.untried(Duration::ZERO, None).is_some();
+            let untried = connections.untried(now, None).is_some();
             connections.remove(&peer, connection(id));
             untried
         };
-        assert!(is_untried(1, None));
-        assert!(!is_untried(2, Some(false)));
-        assert!(!is_untried(3, None));
-        is_untried(4, Some(true));
-        assert!(is_untried(5, None), "it has learnt to");
+        let start = Duration::ZERO;
+        assert!(is_untried(1, None, start));
+        assert!(!is_untried(2, Some(false), start));
+        assert!(!is_untried(3, None, start));
+        is_untried(4, Some(true), start);
+        assert!(is_untried(5, None, start), "it has learnt to");
+        is_untried(6, Some(false), start);
+        assert!(!is_untried(7, None, MUTE_FOR / 2));
+        assert!(is_untried(8, None, MUTE_FOR), "it may have learnt to");
     }
 
     #[test]
@@ -535,7 +553,7 @@ mod tests {
         assert_eq!(connections.of(&peer).count(), 2);
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
-        connections.mark_support(&peer, connection(1), false);
+        connections.mark_support(&peer, connection(1), false, Duration::ZERO);
         assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));

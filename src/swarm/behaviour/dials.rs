@@ -132,11 +132,11 @@ impl Dials {
     }
 
     /// Which of `addresses` this node dials that are no hearsay: it has found the peer there itself, or
-    /// the user says that it is there. They are not counted, as a seed's are not.
+    /// the user says that it is there. They are not counted, as a seed's are not, and draw on no budget:
+    /// others could use that up, and keep a node from its way back. They have their own pace.
     pub(super) fn choose_known<R: Rng + ?Sized>(
-        &mut self,
+        &self,
         addresses: &[Multiaddr],
-        now: Duration,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         let is_own = |address: &&Multiaddr| {
@@ -145,16 +145,13 @@ impl Dials {
         };
         let foreign = addresses.iter().filter(|address| !is_own(address));
         let chosen = foreign.sample(rng, self.per_dial);
-        if chosen.is_empty() {
-            return Err(NotDialled::Ourselves);
+        match chosen.is_empty() {
+            true => Err(NotDialled::Ourselves),
+            false => Ok(Choice {
+                addresses: chosen.into_iter().cloned().collect(),
+                counted: Vec::new(),
+            }),
         }
-        if !self.minute.take(self.per_minute, now) {
-            return Err(NotDialled::Budget);
-        }
-        Ok(Choice {
-            addresses: chosen.into_iter().cloned().collect(),
-            counted: Vec::new(),
-        })
     }
 
     /// From when on more than half of a minute's dials are left: so much is for others than the peers
@@ -246,6 +243,23 @@ impl Dials {
             false => Fate::InVain,
         });
         if let Some(target) = Target::of(address).filter(|target| target.relay().is_some()) {
+            self.in_vain.forgive(target);
+        }
+    }
+
+    /// A peer has come from the host of `address`, one of its own: what was dialled there in vain is forgiven,
+    /// for its door may have been closed for a while. Not within the first backoff after a dial in vain:
+    /// a peer behind a firewall would be dialled in vain whenever it calls.
+    pub(super) fn called(&mut self, address: &Multiaddr, now: Duration) {
+        let Some(target) = Target::of(address).filter(|target| target.relay().is_none()) else {
+            return;
+        };
+        let first = self
+            .in_vain
+            .backoff
+            .map_or(Duration::ZERO, |(first, _)| first);
+        let last = self.in_vain.targets.get(&target).map(|(_, last)| *last);
+        if last.is_some_and(|last| last.saturating_add(first) <= now) {
             self.in_vain.forgive(target);
         }
     }
@@ -421,6 +435,54 @@ mod tests {
 
     fn address(text: &str) -> Multiaddr {
         text.parse().expect("a multiaddr")
+    }
+
+    /// Dials in vain, as often as it may.
+    fn exhaust(dials: &mut Dials, known: &[Multiaddr], now: Duration) {
+        while let Ok(connection) = dial(dials, known, now) {
+            dials.failed(connection, |_| Fate::InVain);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_calls_is_dialled_again_where_it_was_dialled_in_vain() {
+        let limits = Limits {
+            dials_per_minute: 1_000_000,
+            ..Limits::default()
+        };
+        let mut dials = Dials::new(&limits, Some((60 * SECOND, 3_600 * SECOND)));
+        let home = [address("/ip4/1.2.3.4/tcp/1")];
+        exhaust(&mut dials, &home, SECOND);
+        dials.called(&home[0], 30 * SECOND);
+        assert!(dial(&mut dials, &home, 30 * SECOND).is_err(), "too early");
+        dials.called(&address("/ip4/1.2.3.4/tcp/2"), 61 * SECOND);
+        dials.called(&address("/ip4/1.2.3.5/tcp/1"), 61 * SECOND);
+        exhaust(&mut dials, &home, 61 * SECOND);
+        exhaust(&mut dials, &home, 1_000 * SECOND);
+        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_err());
+        dials.called(&home[0], 1_100 * SECOND);
+        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_hearsay_is_not_counted() {
+        let mut dials = dials(|limits| limits.dials_per_minute = 1);
+        dials.set_own([address("/ip4/1.2.3.4/tcp/9")].iter());
+        let mut rng = StdRng::seed_from_u64(1);
+        let home = [address("/ip4/1.2.3.4/tcp/1")];
+        for _ in 0..5 {
+            let choice = dials.choose_known(&home, &mut rng);
+            let connection = next_connection(&dials);
+            dials.hand_over(connection, choice.expect("an address"), SECOND);
+            dials.failed(connection, |_| Fate::InVain);
+        }
+        let own = dials.choose_known(&[address("/ip4/1.2.3.4/tcp/9")], &mut rng);
+        assert_eq!(own.err(), Some(NotDialled::Ourselves));
+        assert!(dials.in_vain.log.is_empty());
+        assert!(
+            dial(&mut dials, &home, SECOND).is_ok(),
+            "the minute's dial is left"
+        );
     }
 
     fn next_connection(dials: &Dials) -> ConnectionId {

@@ -93,6 +93,10 @@ pub(super) struct Driver<O> {
     /// made. Who connects again and again would be sent more than it sends.
     visitors_rate: Rate,
     visitors: Bucket,
+    /// When anybody was heard last.
+    heard_at: Duration,
+    /// Whether there was ever a connection over IPv4, and over IPv6.
+    reached: [bool; 2],
     /// Until when this node cannot tell whether others answer: it is too busy, or has no network.
     in_trouble_until: Duration,
     leaving: Option<Leaving>,
@@ -144,6 +148,8 @@ impl<O: Overlay<Record>> Driver<O> {
             policy: config.addresses().clone(),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
             visitors: Bucket::default(),
+            heard_at: Duration::ZERO,
+            reached: [false; 2],
             in_trouble_until: Duration::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
             blocked: LruCache::new(MOST_BLOCKED),
@@ -209,6 +215,12 @@ impl<O: Overlay<Record>> Driver<O> {
     /// held against anybody.
     pub(super) fn note_trouble(&mut self, now: Duration) {
         self.in_trouble_until = now.saturating_add(self.exchange_timeout);
+    }
+
+    /// The peer has sent something, or has refused to.
+    fn hear(&mut self, peer: &PeerId, now: Duration) {
+        self.heard_at = now;
+        self.links.heard(peer, now);
     }
 
     fn publish(&self) {
@@ -353,8 +365,10 @@ impl<O: Overlay<Record>> Driver<O> {
         now: Duration,
     ) {
         self.links.connections.mark_used(&peer, connection);
-        self.links.connections.mark_support(&peer, connection, true);
-        self.links.heard(&peer, now);
+        self.links
+            .connections
+            .mark_support(&peer, connection, true, now);
+        self.hear(&peer, now);
         let was_let_go = self.links.fellow.uses(connection);
         if self.leaving.is_some() {
             // An answer would keep this node in the other's view.
@@ -419,6 +433,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
 #[cfg(test)]
 mod tests {
+    mod recovery;
+
     use libp2p_core::{ConnectedPoint, multiaddr::Protocol};
     use libp2p_identity::Keypair;
     use libp2p_swarm::{
@@ -914,7 +930,7 @@ mod tests {
         let connection = ConnectionId::new_unchecked(1 << 40);
         established(&mut driver, peer, connection, Duration::ZERO);
         let connections = &mut driver.links.connections;
-        connections.mark_support(&peer, connection, true);
+        connections.mark_support(&peer, connection, true, SECOND);
         driver.advance(SECOND);
         assert!(request_of(drain(&mut driver)).is_some());
         closed(&mut driver, peer, connection, SECOND);
@@ -924,7 +940,10 @@ mod tests {
             established(&mut driver, peer, dial, SECOND);
             let again = request_of(drain(&mut driver));
             assert!(again.is_some(), "and asked again");
-            driver.links.connections.mark_support(&peer, dial, true);
+            driver
+                .links
+                .connections
+                .mark_support(&peer, dial, true, SECOND);
             closed(&mut driver, peer, dial, SECOND);
         }
         let actions = drain(&mut driver);
@@ -1297,7 +1316,7 @@ mod tests {
         driver
             .links
             .connections
-            .mark_support(&friend, connection, true);
+            .mark_support(&friend, connection, true, SECOND);
         driver.on_outcome(
             friend,
             connection,

@@ -487,6 +487,59 @@ pub enum NeighbourDownReason {
 mod tests {
     use super::*;
 
+    fn tried(address: &str, error: io::Error) -> (Multiaddr, TransportError<io::Error>) {
+        let address = address.parse().expect("a multiaddr");
+        (address, TransportError::Other(error))
+    }
+
+    #[test]
+    fn causes_on_this_machine_are_told_from_peers_that_do_not_answer() {
+        use io::ErrorKind::{
+            AddrInUse, AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown,
+            NetworkUnreachable, OutOfMemory, PermissionDenied, TimedOut,
+        };
+
+        let home = "/ip4/1.2.3.4/tcp/1";
+        let one = |error| attempts(&[tried(home, error)])[0];
+        for kind in [
+            NetworkUnreachable,
+            NetworkDown,
+            AddrNotAvailable,
+            AddrInUse,
+            PermissionDenied,
+            OutOfMemory,
+        ] {
+            assert_eq!(one(kind.into()), Attempt::Offline, "{kind:?}");
+        }
+        // A network on the way may say so, too.
+        for kind in [ConnectionRefused, TimedOut, HostUnreachable] {
+            assert_eq!(one(kind.into()), Attempt::InVain, "{kind:?}");
+        }
+        for code in [23, 24] {
+            let no_socket = io::Error::from_raw_os_error(code);
+            let wrapped = io::Error::other(no_socket);
+            assert_eq!(one(wrapped), Attempt::Offline, "too many open files");
+        }
+        let address: Multiaddr = home.parse().expect("a multiaddr");
+        let unknown = TransportError::MultiaddrNotSupported(address.clone());
+        assert_eq!(attempts(&[(address, unknown)]), [Attempt::NoTransport]);
+    }
+
+    /// QUIC does not notice that there is no network: nobody answers, and that is all.
+    #[test]
+    fn a_host_without_a_way_to_it_is_out_of_reach_on_every_transport() {
+        let tried = [
+            tried("/ip4/1.2.3.4/udp/1/quic-v1", io::ErrorKind::TimedOut.into()),
+            tried(
+                "/ip4/1.2.3.4/tcp/1",
+                io::ErrorKind::NetworkUnreachable.into(),
+            ),
+            tried("/ip6/2606:4700::1/tcp/1", io::ErrorKind::TimedOut.into()),
+        ];
+        let expected = [Attempt::Offline, Attempt::Offline, Attempt::InVain];
+        assert_eq!(attempts(&tried), expected);
+    }
+
     #[test]
     fn what_never_left_this_machine() {
         let address: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");

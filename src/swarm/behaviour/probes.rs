@@ -108,6 +108,35 @@ mod tests {
         assert!(probes.next_wake(3) > Some(now));
     }
 
+    /// A seed that everybody has in its settings, in a network of 10,000 nodes with views of 30 that have
+    /// all started at the same moment.
+    #[test]
+    fn a_seed_of_ten_thousand_nodes_is_asked_now_and_then() {
+        let (nodes, hours, period) = (10_000, 5, 10 * SECOND);
+        let mut rng = StdRng::seed_from_u64(1);
+        let node = |_| Probes::new(Some(30 * period), &mut rng);
+        let mut probes: Vec<_> = (0..nodes).map(node).collect();
+        let seconds = 60 * 60 * hours;
+        let mut per_second = vec![0u32; seconds];
+        for probes in &mut probes {
+            let mut now = Duration::ZERO;
+            while let Some(at) = probes.next_wake(30)
+                && at.as_secs() < seconds as u64
+            {
+                now = at.max(now);
+                assert!(probes.is_due(now, 30, &mut rng));
+                // Half of them go to former contacts.
+                per_second[now.as_secs() as usize] += u32::from(rng.random_bool(0.5));
+            }
+        }
+        let all: u32 = per_second.iter().sum();
+        let mean = f64::from(all) / seconds as f64;
+        let most = per_second.iter().max().copied().unwrap_or_default();
+        println!("{mean:.2} exchanges per second on average, {most} in the busiest");
+        assert!((1.4..1.9).contains(&mean), "{mean}");
+        assert!(most <= 15, "{most}");
+    }
+
     #[test]
     fn without_a_pause_nobody_probes() {
         let mut rng = StdRng::seed_from_u64(1);

@@ -136,6 +136,8 @@ struct World {
     dialling: BTreeSet<(usize, usize, ConnectionId)>,
     /// Who has dialled where, and when, seeds left out.
     dials: Vec<(usize, Multiaddr, Duration)>,
+    /// How often seeds were dialled.
+    dials_of_seeds: usize,
     /// How often each fault has happened, so that a test can see that it did.
     dials_failed: u32,
     messages_lost: u32,
@@ -206,6 +208,7 @@ impl World {
             notify_idle: BTreeSet::new(),
             dialling: BTreeSet::new(),
             dials: Vec::new(),
+            dials_of_seeds: 0,
             dials_failed: 0,
             messages_lost: 0,
             connections_lost: 0,
@@ -422,6 +425,7 @@ impl World {
         let for_exchange = driver.links.exchanges.is_dial(connection);
         assert!(for_exchange, "only exchanges dial");
         let seed = driver.links.exchanges.seed_dialled(connection).cloned();
+        self.dials_of_seeds += usize::from(seed.is_some());
         let to = match peer {
             Some(peer) => self.peers.iter().position(|p| *p == peer),
             None => self

@@ -14,7 +14,7 @@ use crate::{
     gossip::message::ExchangeId,
     overlay::Overlay,
     swarm::{
-        address::{Target, relay_of, split_peer},
+        address::{Host, Target, relay_of, split_peer},
         behaviour::{
             candidates::Outcome,
             connections::{Origin, Whither},
@@ -78,7 +78,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 };
                 self.dials.choose(addresses, now, &mut self.rng)
             }
-            false => self.dials.choose_known(&addresses, now, &mut self.rng),
+            false => self.dials.choose_known(&addresses, &mut self.rng),
         };
         match choice {
             Ok(choice) => {
@@ -210,6 +210,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links
             .connections
             .add(peer, connection, (origin, whither), now);
+        if let Some(Host::Ip(ip)) = Target::of(remote).map(|target| target.host()) {
+            self.reached[usize::from(ip.is_ipv6())] = true;
+        }
         self.links.consider_pruning_others();
         self.links.connected(peer, now);
         if self.leaving.is_some() {
@@ -492,6 +495,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// What it says that a dial has failed at every address. What is this machine's fault blames nobody.
     fn transport_error(
         &mut self,
+        id: ExchangeId,
         tried: &[(Multiaddr, TransportError<io::Error>)],
         error: &DialError,
         now: Duration,
@@ -500,12 +504,28 @@ impl<O: Overlay<Record>> Driver<O> {
         if attempts.is_empty() || attempts.contains(&Attempt::InVain) {
             return ExchangeError::Unreachable(one_line(error));
         }
-        self.dials.give_back();
-        if attempts.contains(&Attempt::Offline) {
-            self.note_trouble(now);
-            return ExchangeError::Offline(one_line(error));
+        if !self.recalled.contains(&id) {
+            self.dials.give_back();
         }
-        NotDialled::NoTransport.into()
+        let offline = tried.iter().zip(&attempts);
+        let mut offline = offline.filter(|(_, attempt)| **attempt == Attempt::Offline);
+        if !offline.any(|((address, _), _)| self.has_reached(address)) {
+            return NotDialled::NoTransport.into();
+        }
+        // Whoever has just heard somebody has a network, whatever that address is.
+        if self.heard_at.saturating_add(self.exchange_timeout) <= now {
+            self.note_trouble(now);
+        }
+        ExchangeError::Offline(one_line(error))
+    }
+
+    /// Whether this node has ever had a connection of the address family of `address`: a machine
+    /// without IPv6 has not lost it.
+    fn has_reached(&self, address: &Multiaddr) -> bool {
+        match Target::of(address).map(|target| target.host()) {
+            Some(Host::Ip(ip)) => self.reached[usize::from(ip.is_ipv6())],
+            _ => true,
+        }
     }
 
     fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
@@ -554,7 +574,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 self.exchange_failed(id, NotDialled::NoAddress.into(), now);
             }
             DialError::Transport(tried) => {
-                let error = self.transport_error(tried, error, now);
+                let error = self.transport_error(id, tried, error, now);
                 self.exchange_failed(id, error, now);
             }
             DialError::LocalPeerId { .. } | DialError::WrongPeerId { .. } => {
@@ -942,12 +962,18 @@ mod tests {
         let (peer, other) = (keypair.public().to_peer_id(), PeerId::random());
         driver.init([Record::sign(&keypair, 1, &[somewhere()]).expect("signing works")]);
         connect(&mut driver, peer, id(1), somewhere());
-        driver.links.connections.mark_support(&peer, id(1), true);
+        driver
+            .links
+            .connections
+            .mark_support(&peer, id(1), true, SECOND);
         driver.advance(SECOND);
         let asked = sent(&drain(&mut driver));
         assert_eq!(asked.len(), 1);
         connect(&mut driver, other, id(2), relays_home());
-        driver.links.connections.mark_support(&other, id(2), true);
+        driver
+            .links
+            .connections
+            .mark_support(&other, id(2), true, SECOND);
         close(&mut driver, peer, id(1));
         let dial = drain(&mut driver)
             .iter()

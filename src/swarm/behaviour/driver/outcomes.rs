@@ -37,11 +37,11 @@ impl<O: Overlay<Record>> Driver<O> {
         if let Err(OutboundError::Unsupported) = result {
             self.links
                 .connections
-                .mark_support(&peer, connection, false);
+                .mark_support(&peer, connection, false, now);
         }
         // A refusal is a sign of life, too.
         if matches!(result, Ok(_) | Err(OutboundError::Message(_))) {
-            self.links.heard(&peer, now);
+            self.hear(&peer, now);
         }
         match (self.links.exchanges.answered(outbound), result) {
             (Some(Purpose::Exchange(id)), Ok(response)) => {
@@ -89,7 +89,9 @@ impl<O: Overlay<Record>> Driver<O> {
             neighbour,
         } = response;
         let received = gossip.descriptors.len();
-        self.links.connections.mark_support(&peer, connection, true);
+        self.links
+            .connections
+            .mark_support(&peer, connection, true, now);
         self.leave_out_the_blocked(&mut gossip.descriptors, now);
         self.hear_first_hand(&peer, &mut gossip.descriptors);
         self.locate(peer, connection, &mut gossip.descriptors);
@@ -195,6 +197,12 @@ impl<O: Overlay<Record>> Driver<O> {
         let own = own.filter(|record| record.peer_id() == peer).last();
         let record = own.or_else(|| self.gossip.view().get(&peer).map(|d| &d.peer));
         let place = self.links.connections.place(&peer, connection);
+        if place.dialled.is_none() {
+            let addresses = record.map_or(&[][..], Record::addresses).iter();
+            for address in addresses.filter(|address| place.is_at(address)) {
+                self.dials.called(address, now);
+            }
+        }
         let kept = |peer: &PeerId| self.links.is_neighbour(peer);
         let found = self
             .publisher

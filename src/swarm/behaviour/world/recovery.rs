@@ -309,3 +309,30 @@ fn a_pair_of_neighbours_keeps_one_connection() {
         }
     }
 }
+
+/// How many dials per node and hour looking outside the view costs at rest, beside those of rounds.
+#[test]
+fn looking_outside_the_view_costs_few_dials() {
+    for (name, nodes) in [
+        ("a few", 6),
+        ("as many as fit into a view", 11),
+        ("many", 30),
+    ] {
+        let dials = |interval| {
+            let config = config().with_probe_interval(interval);
+            let mut world = World::new(1, nodes, &config, Faults::default());
+            world.rounds(50);
+            let before = (world.dials.len(), world.dials_of_seeds);
+            world.rounds(360);
+            let after = (world.dials.len(), world.dials_of_seeds);
+            let per_node = |count: usize| count as f64 / nodes as f64;
+            (per_node(after.0 - before.0), per_node(after.1 - before.1))
+        };
+        let ((without, no_seeds), (with, seeds)) = (dials(None), dials(Some(30)));
+        println!(
+            "{name}: {without:.1} dials per node and hour, {with:.1} with probes, {seeds:.2} of seeds"
+        );
+        assert!(no_seeds == 0.0 && seeds < 13.0, "{name}: {seeds}");
+        assert!(with + seeds < without + 25.0, "{name}: {without}, {with}");
+    }
+}
