@@ -390,13 +390,11 @@ async fn stopped_nodes_are_no_neighbours_until_they_go_on(
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn stopped_nodes_are_no_neighbours_until_they_go_on_tcp() -> Result<(), Failure> {
     stopped_nodes_are_no_neighbours_until_they_go_on(Tcp).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn stopped_nodes_are_no_neighbours_until_they_go_on_quic() -> Result<(), Failure> {
     stopped_nodes_are_no_neighbours_until_they_go_on(Quic).await
 }
@@ -500,13 +498,11 @@ async fn pairs_that_dial_each_other_end_with_one_connection(transport: Transport
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "waits for the mend"]
 async fn pairs_that_dial_each_other_end_with_one_connection_tcp() {
     pairs_that_dial_each_other_end_with_one_connection(Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "waits for the mend"]
 async fn pairs_that_dial_each_other_end_with_one_connection_quic() {
     pairs_that_dial_each_other_end_with_one_connection(Quic).await;
 }
