@@ -655,3 +655,38 @@ fn a_key_that_the_limits_do_not_allow_is_refused() {
     let made = Behaviour::new(&Keypair::generate_ed25519(), config);
     assert_eq!(made.err(), Some(ConfigError::KeyType));
 }
+
+/// A view that never fills is no reason to pad each request: once nobody new is found, there is nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_a_small_network_are_not_padded_for_good() {
+    for count in [2, 10] {
+        let seed = Sampling::start(config());
+        let seeds = [seed.node.address.clone()];
+        let joins = (1..count).map(|_| Sampling::start(config().with_seeds(seeds.clone())));
+        let nodes: Vec<_> = [seed].into_iter().chain(joins).collect();
+        eventually("everybody knows everybody", || {
+            nodes.iter().all(|node| node.handle.view_len() == count - 1)
+        })
+        .await;
+        let total = || {
+            let counters = nodes.iter().map(|node| node.handle.counters());
+            counters.fold((0, 0), |(bytes, messages), counters| {
+                let sent = counters.requests_sent + counters.responses_sent;
+                (bytes + counters.bytes_sent, messages + sent)
+            })
+        };
+        // Some rounds, in which nobody finds anybody.
+        let (_, before) = total();
+        eventually("rounds pass", || total().1 > before + 40 * count as u64).await;
+        let (bytes, messages) = total();
+        eventually("rounds pass", || total().1 > messages + 40 * count as u64).await;
+        let (bytes, messages) = (total().0 - bytes, total().1 - messages);
+        let each = bytes / messages;
+        println!("{count} nodes: {each} bytes per message");
+        // A record of one address takes some 140 bytes. With padding a request took 3,845.
+        assert!(each < 160 * count as u64 + 100, "{count}: {each} bytes");
+        for node in nodes {
+            node.node.stop().await;
+        }
+    }
+}

@@ -1,8 +1,28 @@
 //! What a network comes back from by itself: cuts, outages, restarts, ports that are closed for a
 //! while, nodes that are stopped.
 
-use super::*;
-use crate::overlay::{any::OverlayKind, basalt::Ranking};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+
+use crate::{
+    overlay::{
+        any::{AnyOverlay, OverlayKind},
+        basalt::Ranking,
+    },
+    swarm::{
+        behaviour::{
+            driver::Driver,
+            world::{Faults, SECOND, World, address, config, new_driver, seeds},
+        },
+        config::Config,
+        record::Record,
+    },
+};
 
 impl World {
     /// Starts a crashed node again, as on a machine where nothing was saved: with the same key, at `home`,

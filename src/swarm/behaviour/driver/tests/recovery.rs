@@ -1,10 +1,29 @@
 //! What a node comes back from: its own outage, a clock that is behind, the dead among those it tries.
 
-use std::io;
+use std::{collections::BTreeSet, io, time::Duration};
 
-use libp2p_core::transport::TransportError;
+use libp2p_core::{Multiaddr, multiaddr::Protocol, transport::TransportError};
+use libp2p_identity::{Keypair, PeerId};
+use libp2p_swarm::{ConnectionId, DialError, ToSwarm, behaviour::DialFailure};
 
-use super::*;
+use crate::{
+    overlay::random::Random,
+    swarm::{
+        behaviour::{
+            driver::{
+                Driver,
+                testing::{SECOND, closed, dialled, drain, driver},
+                tests::{established, request_of},
+            },
+            event::{Event, NeighbourDownReason},
+        },
+        config::Config,
+        handler::{Command, InboundId},
+        record::Record,
+        wire::{Proposal, Request, Response},
+    },
+    view::Descriptor,
+};
 
 /// A node at `/memory/<port>`, as others hear of it.
 fn somebody(port: u64) -> Record {
