@@ -50,7 +50,11 @@ struct Args {
     listen: Vec<Multiaddr>,
 
     /// The time between two exchanges, in milliseconds [default: 10000; in the demo 500]
-    #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u64).range(1..=86_400_000))]
+    #[arg(
+        long,
+        value_name = "MILLIS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400_000)
+    )]
     period: Option<u64>,
 
     /// What kind of key this node makes for itself

