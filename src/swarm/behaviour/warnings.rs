@@ -107,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::swarm::{
+        config::PROTOCOL_NAME,
         handler::{InboundError, OutboundError},
         logged::logged,
     };
@@ -128,7 +129,7 @@ mod tests {
         let (mut warnings, tally) = (Warnings::default(), Tally::default());
         let event = || Event::SeedFailed {
             address: "/memory/7".parse().expect("a multiaddr"),
-            error: SeedError::Exchange(OutboundError::Unsupported.into()),
+            error: SeedError::Exchange(OutboundError::Unsupported(PROTOCOL_NAME).into()),
         };
         let first = warned(&mut warnings, &tally, event, SECOND);
         assert_eq!(first.len(), 1, "{first:?}");
