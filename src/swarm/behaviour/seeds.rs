@@ -359,7 +359,7 @@ mod tests {
         let ours = poll(&mut seeds, SECOND, false).remove(0);
         assert!(seeds.is_ourselves(&ours));
         assert!(seeds.probe(&mut StdRng::seed_from_u64(1)));
-        assert_eq!(poll(&mut seeds, SECOND, false), [ours.clone()]);
+        assert_eq!(poll(&mut seeds, SECOND, false), std::slice::from_ref(&ours));
         assert!(!seeds.is_ourselves(&ours));
     }
 
