@@ -145,6 +145,59 @@ async fn node_that_says_goodbye_is_forgotten_by_all() -> Result<(), Failure> {
     kill_all(processes).await
 }
 
+// ---- A node loses everybody ----
+
+/// All others are killed, the seed among them. They start again, the seed does not. The node goes back to
+/// those that it has met.
+async fn node_that_has_lost_everybody_goes_back_to_those_it_has_met(
+    transport: Transport,
+    overlay: Overlay,
+) -> Result<(), Failure> {
+    let _alone = alone().await;
+    let seed = Settings {
+        overlay,
+        exchange_timeout: Some(Duration::from_secs(1)),
+        ..Settings::new(0, vec![transport.at(0)])
+    };
+    let mut processes = network(seed, 5).await?;
+    let mut node = processes.split_off(5);
+    let others: Vec<Settings> = processes[1..]
+        .iter()
+        .map(|process| Settings {
+            // They have no other way in than the node itself.
+            seeds: Vec::new(),
+            ..process.settings_at_same_address()
+        })
+        .collect();
+    kill_all(processes).await?;
+    until("the node is alone", &mut node, |looks| {
+        looks[0].view.is_empty().then_some(())
+    })
+    .await?;
+    let mut processes = Vec::new();
+    for settings in others {
+        processes.push(Process::start(NODE, settings).await?);
+    }
+    until("the node has found somebody", &mut node, |looks| {
+        (!looks[0].view.is_empty()).then_some(())
+    })
+    .await?;
+    kill_all(node).await?;
+    kill_all(processes).await
+}
+
+#[tokio::test]
+async fn node_that_has_lost_everybody_goes_back_to_those_it_has_met_random_tcp()
+-> Result<(), Failure> {
+    node_that_has_lost_everybody_goes_back_to_those_it_has_met(Tcp, Overlay::Random).await
+}
+
+#[tokio::test]
+async fn node_that_has_lost_everybody_goes_back_to_those_it_has_met_basalt_quic()
+-> Result<(), Failure> {
+    node_that_has_lost_everybody_goes_back_to_those_it_has_met(Quic, Overlay::Basalt).await
+}
+
 // ---- A seed is restarted ----
 
 /// A seed and six nodes. The seed is killed, and the six forget it. It is started again, and six

@@ -563,8 +563,9 @@ impl Links {
     /// A neighbour may have more than one connection: looks for that after a while.
     fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
         if self.is_neighbour(peer) && self.connections.kept(peer).nth(1).is_some() {
+            // Not put off by a third connection, or whoever opens one after the other would keep all.
             let at = now.saturating_add(SURPLUS_DELAY);
-            self.surplus_at = Some(self.surplus_at.map_or(at, |before| before.max(at)));
+            self.surplus_at.get_or_insert(at);
         }
     }
 

@@ -222,8 +222,14 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
-        let failure = match self.links.exchanges.is_waiting(id) {
-            true if now < self.in_trouble_until => Failure::Refused,
+        let exchanges = &self.links.exchanges;
+        // It waits for something of this node's own: for a connection that is being closed, or for somebody
+        // else's dial.
+        let held_up = exchanges.partner(id).is_some_and(|partner| {
+            !exchanges.is_dialling(id) || self.links.connections.is_connected(&partner)
+        });
+        let failure = match exchanges.is_waiting(id) {
+            true if held_up || now < self.in_trouble_until => Failure::Refused,
             // Nobody has opened the door in all that time: that is no exchange that broke.
             true => Failure::Unreachable,
             false => Failure::Broken,
@@ -239,6 +245,12 @@ impl<O: Overlay<Record>> Driver<O> {
             failure => failure,
         };
         let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+        let silent = dead
+            || (failure == Failure::Broken
+                && matches!(
+                    error,
+                    ExchangeError::Timeout | ExchangeError::Outbound(OutboundError::Timeout)
+                ));
         // Nobody has told of a peer that is recalled, so nobody is to be kept from telling of it.
         let failure = match self.recalled.remove(&id) {
             true => Failure::Refused,
@@ -262,7 +274,12 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.publisher
                         .contacts(|contacts| contacts.failed(&failed.partner));
                 }
+                let partner = failed.partner;
                 self.after_failure(failed, error, now);
+                // A neighbour that fails as a partner is none.
+                if silent {
+                    self.links.give_up(partner);
+                }
             }
             Err(unknown) => tracing::debug!(%unknown, %error, "A failure that comes too late"),
         }
@@ -275,13 +292,6 @@ impl<O: Overlay<Record>> Driver<O> {
             ExchangeError::Outbound(OutboundError::Unsupported(_)) => Outcome::Mute,
             _ => Outcome::Failed,
         };
-        let silent = matches!(
-            error,
-            ExchangeError::Timeout
-                | ExchangeError::Unreachable(_)
-                | ExchangeError::Outbound(OutboundError::Timeout | OutboundError::Unsupported(_))
-        );
-        let gives_up = silent && now >= self.in_trouble_until;
         self.candidates.ended(&peer, outcome, now);
         if removed {
             self.publisher.withdraw(&peer);
@@ -304,10 +314,6 @@ impl<O: Overlay<Record>> Driver<O> {
         self.links.settle(peer, None, (now, &mut self.rng));
         if let Some(connection) = running.and_then(|running| running.connection) {
             self.links.release(peer, connection);
-        }
-        // Who fails as a partner is no neighbour.
-        if gives_up {
-            self.links.give_up(peer);
         }
         self.publish();
     }
