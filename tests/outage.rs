@@ -1,5 +1,5 @@
-//! A node whose own network is down blames nobody, and goes on when the network is back. Real swarms over
-//! TCP; the network of one of them can be switched off.
+//! A node whose own network is down blames nobody, and goes on when the network is back. Nor does a
+//! handshake that fails. Real swarms over TCP; the network of one of them can be switched off.
 
 mod common;
 
@@ -13,13 +13,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use common::swarms::{Node, config, eventually, eventually_async};
+use common::{
+    raw::{peer_record, signed, within},
+    swarms::{Node, config, eventually, eventually_async},
+};
 use futures::{
     FutureExt, StreamExt,
     future::{BoxFuture, ready},
 };
 use libp2p::{
-    Multiaddr, PeerId, Swarm, Transport,
+    Multiaddr, PeerId, Swarm, SwarmBuilder, Transport,
     core::{
         muxing::StreamMuxerBox,
         transport::{Boxed, DialOpts, ListenerId, TransportError, TransportEvent},
@@ -31,6 +34,7 @@ use libp2p::{
     tcp, yamux,
 };
 use libp2p_peer_sampling::{Behaviour, Config, Event, ExchangeError, Handle};
+use tokio::net::TcpListener;
 
 type Output = (PeerId, StreamMuxerBox);
 
@@ -159,4 +163,67 @@ async fn node_without_a_network_keeps_its_view_and_goes_on_when_the_network_is_b
         node.node.stop().await;
     }
     cut_off.node.stop().await;
+}
+
+/// Somebody answers where a peer is said to be, and hangs up. Both ends dialling at the same moment come to
+/// the same: TCP makes one connection of the two, and no handshake succeeds.
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_handshake_is_named_and_made_again_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let port = listener.local_addr().expect("it is bound").port();
+    let home: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}")
+        .parse()
+        .expect("a multiaddr");
+    let keypair = Keypair::generate_ed25519();
+    let envelope = signed(&keypair, &peer_record(&keypair, &[&home]));
+    // Put together as most swarms are: so errors are wrapped in several layers.
+    let mut swarm = SwarmBuilder::with_new_identity()
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default(),
+            noise::Config::new,
+            yamux::Config::default,
+        )
+        .expect("noise")
+        .with_quic()
+        .with_dns()
+        .expect("a resolver")
+        .with_behaviour(|keypair| Behaviour::new(keypair, config()).expect("valid settings"))
+        .expect("infallible")
+        .build();
+    let restored = swarm.behaviour_mut().init([envelope]);
+    assert_eq!(restored.entered, 1, "{restored:?}");
+    let mut node = Node::spawn(swarm, home);
+    for _ in 0..2 {
+        let (stream, _) = within("a connection", listener.accept())
+            .await
+            .expect("one");
+        drop(stream);
+    }
+    let failed = node.event("a failed exchange", |event| match event {
+        Event::ExchangeFailed { error, .. } => Some(error),
+        _ => None,
+    });
+    let error = failed.await;
+    assert!(matches!(error, ExchangeError::Handshake(_)), "{error:?}");
+    node.stop().await;
+}
+
+/// Nobody listens there: the text of that must not be taken for a handshake's.
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_port_is_unreachable() {
+    let mut node = start(config()).await;
+    let keypair = Keypair::generate_ed25519();
+    let home: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().expect("a multiaddr");
+    let envelope = signed(&keypair, &peer_record(&keypair, &[&home]));
+    node.node
+        .ask(|swarm| swarm.behaviour_mut().init([envelope]))
+        .await;
+    let failed = node.node.event("a failed exchange", |event| match event {
+        Event::ExchangeFailed { error, .. } => Some(error),
+        _ => None,
+    });
+    let error = failed.await;
+    assert!(matches!(error, ExchangeError::Unreachable(_)), "{error:?}");
+    node.node.stop().await;
 }

@@ -16,7 +16,11 @@ use libp2p::{
     multiaddr::Protocol,
     rendezvous,
     request_response::{self, ProtocolSupport},
-    swarm::{DialError, FromSwarm, NetworkBehaviour, behaviour::DialFailure},
+    swarm::{
+        DialError, FromSwarm, NetworkBehaviour,
+        behaviour::DialFailure,
+        dial_opts::{DialOpts, PeerCondition},
+    },
 };
 use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, ExchangeError, Handle, Selection};
 
@@ -405,7 +409,9 @@ async fn an_address_that_siblings_know_too_is_dialled_once() {
     node.ask(move |swarm| {
         for (peer, address) in ids {
             swarm.behaviour_mut().kademlia.add_address(&peer, address);
-            swarm.dial(peer).expect("an address is known");
+            // Peer sampling may be looking for it, too.
+            let opts = DialOpts::peer_id(peer).condition(PeerCondition::Always);
+            swarm.dial(opts.build()).expect("an address is known");
         }
     })
     .await;

@@ -168,6 +168,26 @@ impl Dials {
         now: Duration,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
+        self.choose_within(addresses, (now, self.in_vain.backoff), rng)
+    }
+
+    /// Which of a peer's `addresses` this node dials again, though it has just dialled there in vain: without
+    /// backoff, and counted as any dial.
+    pub(super) fn choose_anew<R: Rng + ?Sized>(
+        &mut self,
+        addresses: Addresses<'_>,
+        now: Duration,
+        rng: &mut R,
+    ) -> Result<Choice, NotDialled> {
+        self.choose_within(addresses, (now, None), rng)
+    }
+
+    fn choose_within<R: Rng + ?Sized>(
+        &mut self,
+        addresses: Addresses<'_>,
+        (now, backoff): (Duration, Option<(Duration, Duration)>),
+        rng: &mut R,
+    ) -> Result<Choice, NotDialled> {
         self.in_vain.expire(now);
         let targets = addresses.known.iter().filter_map(|address| {
             let target = Target::of(address)?;
@@ -193,7 +213,7 @@ impl Dials {
         for second in [false, true] {
             for (address, target) in &foreign {
                 let seen = targets.contains(target) || (!second && hosts.contains(&target.host()));
-                let admitted = self.in_vain.admits(target, &chosen.counted, now);
+                let admitted = self.in_vain.admits(target, &chosen.counted, (now, backoff));
                 if chosen.addresses.len() >= self.per_dial || seen || !admitted {
                     continue;
                 }
@@ -333,14 +353,19 @@ impl InVain {
     }
 
     /// Whether one more dial of `target`, beside those to `chosen`, is within bounds.
-    fn admits(&self, target: &Target, chosen: &[Target], now: Duration) -> bool {
+    fn admits(
+        &self,
+        target: &Target,
+        chosen: &[Target],
+        (now, backoff): (Duration, Option<(Duration, Duration)>),
+    ) -> bool {
         let of = |target| self.targets.get(target).copied().unwrap_or_default();
         // A relay must answer, and may then be asked for more than one peer in vain.
         let behind = target.relay().map(|_| of(target).0);
         let asked_enough =
             behind.is_some_and(|asked| asked >= self.per_address.saturating_mul(BEHIND_A_RELAY));
         let (dials, last) = of(&target.relay().unwrap_or(*target));
-        let too_early = self.backoff.is_some_and(|(first, longest)| {
+        let too_early = backoff.is_some_and(|(first, longest)| {
             let pause = first.saturating_mul(1 << dials.saturating_sub(1).min(30));
             dials > 0 && now < last.saturating_add(pause.min(longest))
         });

@@ -120,6 +120,12 @@ impl Exchanges {
         })
     }
 
+    /// Whether the exchange has not needed another connection yet.
+    pub(super) fn is_first_try(&self, id: ExchangeId) -> bool {
+        let running = self.running.get(&id);
+        running.is_some_and(|running| running.redials == REDIALS)
+    }
+
     /// With whom exchanges are under way.
     pub(super) fn partners(&self) -> BTreeSet<PeerId> {
         let running = self.running.values();

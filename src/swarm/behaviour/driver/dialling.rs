@@ -91,17 +91,31 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// The handshake with the partner of exchange `id` has failed, perhaps since both ends have dialled at the same
-    /// moment: dials once more, from another port, a partner that is no hearsay. Returns whether it does.
-    fn dial_anew(&mut self, id: ExchangeId) -> bool {
-        let Some(partner) = self.links.exchanges.partner(id) else {
+    /// moment: dials once more, from another port. Returns whether it does.
+    fn dial_anew(&mut self, id: ExchangeId, now: Duration) -> bool {
+        let first = self.links.exchanges.is_first_try(id);
+        let Some(partner) = self.links.exchanges.partner(id).filter(|_| first) else {
             return false;
         };
-        let (addresses, is_hearsay) = self.last_seen(&partner);
-        let known = !is_hearsay && !addresses.is_empty();
-        if !known || !self.links.exchanges.redial(id) {
+        let (met, is_hearsay) = self.last_seen(&partner);
+        let choice = match is_hearsay || met.is_empty() {
+            true => {
+                let (record, verified) = self.whereabouts(&partner);
+                let addresses = Addresses {
+                    known: record.as_ref().map_or(&met, |record| record.addresses()),
+                    verified: verified.as_ref(),
+                };
+                self.dials.choose_anew(addresses, now, &mut self.rng)
+            }
+            false => self.dials.choose_known(&met, &mut self.rng),
+        };
+        let choice = choice.ok().filter(|choice| !choice.addresses().is_empty());
+        let Some(choice) = choice.filter(|_| self.links.exchanges.redial(id)) else {
             return false;
-        }
-        self.links.dial_partner_anew(id, partner, addresses);
+        };
+        let chosen = choice.addresses().to_vec();
+        let connection = self.links.dial_partner_anew(id, partner, chosen);
+        self.hand_over(connection, choice, now);
         true
     }
 
@@ -593,7 +607,7 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             DialError::Transport(tried) => {
                 let error = self.transport_error(id, tried, error, now);
-                if !matches!(error, ExchangeError::Handshake(_)) || !self.dial_anew(id) {
+                if !matches!(error, ExchangeError::Handshake(_)) || !self.dial_anew(id, now) {
                     self.exchange_failed(id, error, now);
                 }
             }

@@ -264,7 +264,8 @@ impl<O: Overlay<Record>> Driver<O> {
                     error,
                     ExchangeError::NotDialled(
                         NotDialled::InVain | NotDialled::NoTransport | NotDialled::NoAddress
-                    ) | ExchangeError::RelayFull(_)
+                    ) | ExchangeError::Handshake(_)
+                        | ExchangeError::RelayFull(_)
                         | ExchangeError::Blocked
                 );
                 if in_vain && self.gossip.remove(&failed.partner).is_some() {

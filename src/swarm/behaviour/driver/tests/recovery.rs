@@ -123,24 +123,39 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
 fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
     let mut driver = driver(Config::open_internet());
     driver.policy = Config::local().addresses().clone();
-    driver.init([somebody(1)]);
-    let mut anew = 0;
-    for second in [1, 2] {
-        for (connection_id, peer, addresses) in dials(&mut driver, second * SECOND) {
-            let noise = io::Error::other("input error");
-            let tried = vec![(addresses[0].clone(), TransportError::Other(noise))];
-            let event = DialFailure {
-                peer_id: Some(peer),
-                error: &DialError::Transport(tried),
-                connection_id,
-            };
-            driver.on_dial_failure(event, second * SECOND);
-            let actions = drain(&mut driver);
-            anew += usize::from(dial_of(actions).is_some());
-        }
+    // Of the one the application says where it is, of the other somebody else.
+    let (given, told) = (somebody(1), somebody(2));
+    driver.init([given.clone()]);
+    driver.gossip.init([told.clone()]);
+    let handshake_fails = |driver: &mut Driver<Random>, peer, home: &Multiaddr, connection_id| {
+        let noise = io::Error::other("Handshake failed");
+        let tried = vec![(home.clone(), TransportError::Other(noise))];
+        let event = DialFailure {
+            peer_id: Some(peer),
+            error: &DialError::Transport(tried),
+            connection_id,
+        };
+        driver.on_dial_failure(event, SECOND);
+        dial_of(drain(driver))
+    };
+    for (connection, peer, addresses) in dials(&mut driver, SECOND) {
+        let home = &addresses[0];
+        let anew = handshake_fails(&mut driver, peer, home, connection);
+        let anew = anew.expect("it is dialled again");
+        assert!(driver.gossip.view().contains(&peer));
+        let again = handshake_fails(&mut driver, peer, home, anew);
+        assert_eq!(again, None, "dialled for ever");
+        assert!(!driver.gossip.view().contains(&peer));
     }
-    assert_eq!(anew, 1);
-    assert_eq!(driver.gossip.view().len(), 1, "it is blamed");
+    // Whoever tells of them is believed at once.
+    let request = crate::gossip::message::Request {
+        descriptors: [&given, &told].map(|r| Descriptor::fresh(r.clone())).into(),
+        pull: false,
+        room: usize::MAX,
+    };
+    let teller = PeerId::random();
+    driver.gossip.handle_request(&teller, request, SECOND);
+    assert_eq!(driver.gossip.view().len(), 2, "they are blamed");
 }
 
 #[test]
