@@ -411,7 +411,10 @@ pub(super) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
         return false;
     };
     let mut tried = tried.iter().zip(attempts(tried));
-    tried.any(|((tried, _), attempt)| split_peer(tried).0 == *address && attempt != Attempt::InVain)
+    tried.any(|((tried, _), attempt)| {
+        let unmade = matches!(attempt, Attempt::Offline | Attempt::NoTransport);
+        split_peer(tried).0 == *address && unmade
+    })
 }
 
 /// Whether all that was tried were relays, and one of them has said that it carries as many circuits as it
@@ -599,6 +602,10 @@ mod tests {
         assert_eq!(attempts(&[tried(home, refused)]), [Attempt::InVain]);
         let relay = format!("{home}/p2p/{}/p2p-circuit", PeerId::random());
         assert_eq!(attempts(&[tried(&relay, handshake())]), [Attempt::InVain]);
+        // Somebody was knocked at: that counts.
+        let address = home.parse().expect("a multiaddr");
+        let error = DialError::Transport(vec![tried(home, handshake())]);
+        assert!(!never_left(&error, &address));
     }
 
     /// QUIC does not notice that there is no network: nobody answers, and that is all.
