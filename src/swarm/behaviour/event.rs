@@ -396,7 +396,7 @@ pub(super) fn attempts(tried: &[(Multiaddr, TransportError<io::Error>)]) -> Vec<
     let at = tried.iter().map(|(address, _)| host(address));
     let at: Vec<_> = at.zip(attempts.iter().copied()).collect();
     for (number, (here, attempt)) in at.iter().enumerate() {
-        let offline = at.iter().any(|other| *other == (*here, Attempt::Offline));
+        let offline = at.contains(&(*here, Attempt::Offline));
         if offline && *attempt == Attempt::InVain {
             attempts[number] = Attempt::Offline;
         }
