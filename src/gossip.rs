@@ -281,14 +281,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Gossip<P, O, R> {
         self.schedule.hasten(now, &self.config);
     }
 
-    /// Lets the current round start one more exchange, beside those that are under way. For whoever will not
-    /// wait until a partner that does not answer has failed.
+    /// Lets the current round start one more exchange, beside those under way: for a caller
+    /// that does not wait until a partner which does not answer has failed.
     pub fn add_turn(&mut self) {
         self.schedule.add_turns(1);
     }
 
-    /// How many exchanges in a row, of those that this node has started while its view had room, have
-    /// brought nobody new.
+    /// How many exchanges in a row, of those that this node has started while its view had room,
+    /// have brought nobody new.
     pub fn fruitless(&self) -> u32 {
         self.schedule.fruitless()
     }

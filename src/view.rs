@@ -44,8 +44,9 @@ pub trait Peer: Clone {
         None
     }
 
-    /// Whether this copy of the peer is newer than `before`, and says that the peer is somewhere else: a
-    /// peer that failed where it was has another chance where it is. The default: peers do not move.
+    /// Whether this copy of the peer is newer than `before`, and says that the peer is somewhere
+    /// else: a peer that failed where it was has another chance where it is. The default: peers do
+    /// not move.
     fn has_moved(&self, before: &Self) -> bool {
         let _ = before;
         false

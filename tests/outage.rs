@@ -165,8 +165,8 @@ async fn node_without_a_network_keeps_its_view_and_goes_on_when_the_network_is_b
     cut_off.node.stop().await;
 }
 
-/// Somebody answers where a peer is said to be, and hangs up. Both ends dialling at the same moment come to
-/// the same: TCP makes one connection of the two, and no handshake succeeds.
+/// Somebody answers where a peer is said to be, and hangs up. Both ends dialling at the same moment
+/// come to the same: TCP makes one connection of the two, and no handshake succeeds.
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_handshake_is_named_and_made_again_once() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");

@@ -147,8 +147,8 @@ async fn node_that_says_goodbye_is_forgotten_by_all() -> Result<(), Failure> {
 
 // ---- A node loses everybody ----
 
-/// All others are killed, the seed among them. They start again, the seed does not. The node goes back to
-/// those that it has met.
+/// All others are killed, the seed among them. They start again, the seed does not. The node goes
+/// back to those that it has met.
 async fn node_that_has_lost_everybody_goes_back_to_those_it_has_met(
     transport: Transport,
     overlay: Overlay,

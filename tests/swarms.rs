@@ -660,7 +660,8 @@ fn a_key_that_the_limits_do_not_allow_is_refused() {
     assert_eq!(made.err(), Some(ConfigError::KeyType));
 }
 
-/// A view that never fills is no reason to pad each request: once nobody new is found, there is nobody.
+/// A view that never fills is no reason to pad each request: once nobody new is found, there is
+/// nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_a_small_network_are_not_padded_for_good() {
     for count in [2, 10] {

@@ -41,8 +41,9 @@ struct FailedPeer<P: Peer> {
 }
 
 impl<P: Peer> FailedPeer<P> {
-    /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where it was
-    /// says nothing about where it is: its pause is as long as if it had only failed after moves.
+    /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where
+    /// it was says nothing about where it is: its pause is as long as if it had only failed after
+    /// moves.
     fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Duration) -> bool {
         let known = self.known.as_ref();
         let until = match known.is_some_and(|known| peer.has_moved(known)) {
@@ -75,9 +76,9 @@ impl<P: Peer> Admission<P> {
         Self(None)
     }
 
-    /// A peer could not be reached, or not be talked to, and leaves the view, which holds `known` of
-    /// it. It stays out for a pause that doubles with each failure, up to the longest: no verdict is
-    /// for ever.
+    /// A peer could not be reached, or not be talked to, and leaves the view, which holds `known`
+    /// of it. It stays out for a pause that doubles with each failure, up to the longest: no
+    /// verdict is for ever.
     pub(super) fn failed(
         &mut self,
         id: &P::Id,
@@ -116,9 +117,10 @@ impl<P: Peer> Admission<P> {
         }
     }
 
-    /// A peer has started an exchange itself: so it lives, and may be taken in again. Whether this node
-    /// reaches it is to be seen, so the next failure counts on from those before. Not within the first
-    /// pause after a failure: a peer behind a firewall would be dialled in vain whenever it calls.
+    /// A peer has started an exchange itself: so it lives, and may be taken in again. Whether this
+    /// node reaches it is to be seen, so the next failure counts on from those before. Not within
+    /// the first pause after a failure: a peer behind a firewall would be dialled in vain whenever
+    /// it calls.
     pub(super) fn called(&mut self, id: &P::Id, now: Duration, config: &Config) {
         let (Some(state), Some((first, _))) = (&mut self.0, config.quarantine()) else {
             return;

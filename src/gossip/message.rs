@@ -54,9 +54,10 @@ pub enum Failure {
     /// Under load that happens to live peers, so the partner leaves the view only when it happens
     /// twice without an exchange that succeeds in between.
     Broken,
-    /// This node itself would not carry the exchange out, or the partner has no room or no time for it: connection
-    /// limits, a block list, a request that it does not serve. Says nothing about whether the partner lives: it stays in the view, and is passed
-    /// over as long as there are others, until an exchange with it succeeds or
+    /// This node itself would not carry the exchange out, or the partner has no room or no time for
+    /// it: connection limits, a block list, a request that it does not serve. Says nothing about
+    /// whether the partner lives: it stays in the view, and is passed over as long as there are
+    /// others, until an exchange with it succeeds or
     /// [`Gossip::reconsider`](crate::gossip::Gossip::reconsider) gives it another chance.
     Refused,
 }

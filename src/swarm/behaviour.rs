@@ -292,9 +292,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
     /// [`Record::envelope`]s, as far as there is room. An envelope that is not a valid record is
-    /// refused, and the others come in all the same. Records without an address that is admitted, or
-    /// beyond this node's limits, or of a key type whose crate feature is off, are passed over, and so are
-    /// this node itself and peers already known.
+    /// refused, and the others come in all the same. Records without an address that is admitted,
+    /// or beyond this node's limits, or of a key type whose crate feature is off, are passed over,
+    /// and so are this node itself and peers already known.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].

@@ -223,23 +223,24 @@ impl Config {
         self
     }
 
-    /// The first and the longest pause between two attempts at the seeds, and at former contacts, while the view is empty;
-    /// the pause doubles in between, and each is stretched or shortened at random by up to half. 1 ms
-    /// to 24 h, and the first not longer than the longest. Default: 1 s, 5 min (guesses).
+    /// The first and the longest pause between two attempts at the seeds, and at former contacts,
+    /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
+    /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
+    /// 5 min (guesses).
     pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.seed_backoff = (first, longest);
         self
     }
 
-    /// How often a node looks outside its view, in rounds. It makes an exchange with a seed, or with a
-    /// former contact that is in the view no more: that joins networks which have lost sight of each
-    /// other. 1 to 1,000,000 rounds, stretched or shortened at random by up to half; `None`: never.
-    /// Default: 30 rounds (measured, see `docs/recovery.md`).
+    /// How often a node looks outside its view, in rounds. It makes an exchange with a seed, or
+    /// with a former contact that is in the view no more: that joins networks which have lost sight
+    /// of each other. 1 to 1,000,000 rounds, stretched or shortened at random by up to half;
+    /// `None`: never. Default: 30 rounds (measured, see `docs/recovery.md`).
     ///
-    /// A node that knows more than three peers waits a third as long for each of them. So a network of any
-    /// size probes every ten rounds or oftener, and a node with the default period makes 12 probes an
-    /// hour at most, 1.2 with a view of 30 and 0.36 with a view of 100. Half of them go to seeds: the only
-    /// seed of 100,000 nodes with views of 100 answers 5 a second.
+    /// A node that knows more than three peers waits a third as long for each of them. So a network
+    /// of any size probes every ten rounds or oftener, and a node with the default period makes 12
+    /// probes an hour at most, 1.2 with a view of 30 and 0.36 with a view of 100. Half of them go
+    /// to seeds: the only seed of 100,000 nodes with views of 100 answers 5 a second.
     pub fn with_probe_interval(mut self, rounds: Option<u32>) -> Self {
         self.probe_interval = rounds;
         self

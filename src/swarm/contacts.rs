@@ -177,8 +177,8 @@ impl Contacts {
             .collect()
     }
 
-    /// Everybody whose record is known and who was found where it says, those that have failed since
-    /// among them.
+    /// Everybody whose record is known and who was found where it says, those that have failed
+    /// since among them.
     pub(crate) fn past(&self) -> impl Iterator<Item = PeerId> {
         let found = self
             .0
@@ -187,8 +187,8 @@ impl Contacts {
         found.map(|(peer, _)| *peer)
     }
 
-    /// What was known last of where a peer is, whether or not it has failed since: its record, and the one
-    /// of its addresses where this node has found it.
+    /// What was known last of where a peer is, whether or not it has failed since: its record, and
+    /// the one of its addresses where this node has found it.
     pub(crate) fn last_seen(&self, peer: &PeerId) -> Option<(&Record, Option<&Multiaddr>)> {
         let contact = self.0.get(peer)?;
         Some((contact.record.as_ref()?, contact.verified.as_ref()))

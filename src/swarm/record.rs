@@ -46,8 +46,9 @@ pub struct Record {
     said: Arc<Inner>,
     /// Where this node has found the peer, and the networks of that.
     found: Option<(Multiaddr, Prefixes)>,
-    /// Of what the peer has said itself, over a connection of its own: the largest number that this node
-    /// had known of it. Only a larger one counts for more. `None`: others have told of the record.
+    /// Of what the peer has said itself, over a connection of its own: the largest number that this
+    /// node had known of it. Only a larger one counts for more. `None`: others have told of the
+    /// record.
     first_hand: Option<u64>,
 }
 
@@ -104,9 +105,9 @@ impl Record {
         }
     }
 
-    /// Whether this record counts for more than `known`, another one of the same peer: it has a larger
-    /// number, or the peer itself has just sent it. A clock may be set back, and a copy of the
-    /// peer may have had a later one; who speaks on its own connection knows where it is.
+    /// Whether this record counts for more than `known`, another one of the same peer: it has a
+    /// larger number, or the peer itself has just sent it. A clock may be set back, and a copy of
+    /// the peer may have had a later one; who speaks on its own connection knows where it is.
     pub(crate) fn supersedes(&self, known: &Self) -> bool {
         let outbid = known
             .first_hand
@@ -205,8 +206,8 @@ impl Peer for Record {
         self.said.envelope.len() + DESCRIPTOR_BYTES
     }
 
-    /// What the peer has said itself counts, and of what others tell the largest number. Where the peer was
-    /// found stays, as long as its records have that address.
+    /// What the peer has said itself counts, and of what others tell the largest number. Where the
+    /// peer was found stays, as long as its records have that address.
     fn refresh(&mut self, other: Self) {
         let supersedes = other.supersedes(self);
         if !supersedes && other.said != self.said {
@@ -760,8 +761,8 @@ mod tests {
         assert_eq!(record.addresses(), home());
     }
 
-    /// Holds the wording of libp2p-identity's error, which has no kind to match on. Of all key types only RSA's
-    /// feature is off here, and records of such keys are refused before.
+    /// Holds the wording of libp2p-identity's error, which has no kind to match on. Of all key
+    /// types only RSA's feature is off here, and records of such keys are refused before.
     #[test]
     fn key_whose_feature_is_off_is_named() {
         let key = pb::PublicKey {

@@ -1,14 +1,14 @@
 //! Which neighbours still answer: each is asked in turn, and one that says nothing is given up.
 //!
 //! The connection alone does not tell. A process that is stopped, or that waits for ever, keeps its
-//! connections open, and whoever meshes over them loses what it sends there.
+//! connections open, and what is sent over them is lost.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use libp2p_identity::PeerId;
 
-/// How long an answer may take before the question is asked again, and then before the neighbour is given
-/// up, in periods: both together less than three rounds.
+/// How long an answer may take before the question is asked again, and then before the neighbour is
+/// given up, in periods: both together less than three rounds.
 const PATIENCE: f64 = 1.25;
 /// The least time for an answer. A guess: several round trips around the world.
 const LEAST_PATIENCE: Duration = Duration::from_millis(250);
@@ -68,7 +68,8 @@ impl Confirmations {
         }
     }
 
-    /// The neighbour to ask in this round: of those with no question open, the one that was heard longest ago.
+    /// The neighbour to ask in this round: of those with no question open, the one that was heard
+    /// longest ago.
     pub(super) fn next(&self) -> Option<PeerId> {
         let unasked = self.neighbours.iter().filter(|(_, n)| n.asked.is_none());
         let silent = unasked.min_by_key(|(_, neighbour)| neighbour.heard);
@@ -83,8 +84,9 @@ impl Confirmations {
         }
     }
 
-    /// The next neighbour whose time to answer is over. To be called until `None`, and what it says is to be
-    /// done. If this node itself comes too late, or is in trouble, nobody is given up for it.
+    /// The next neighbour whose time to answer is over. To be called until `None`, and what it says
+    /// is to be done. If this node itself comes too late, or is in trouble, nobody is given up for
+    /// it.
     pub(super) fn poll(&self, now: Duration, in_trouble: bool) -> Option<Due> {
         let due = self.neighbours.iter().find_map(|(peer, neighbour)| {
             let (since, times) = neighbour.asked?;

@@ -97,10 +97,11 @@ pub(super) struct Connections {
     /// Until when relayed ones are left open, of whom. There may be very many connections, and this is asked whenever
     /// the swarm does anything.
     upgrades: BTreeSet<(Duration, PeerId, ConnectionId)>,
-    /// Peers that did not speak the protocol, and since when. For a while they are not asked again whenever a sibling connects them:
-    /// another instance of this behaviour may do so in every round.
+    /// Peers that did not speak the protocol, and since when. For a while they are not asked again
+    /// whenever a sibling connects them: another instance of this behaviour may do so in every
+    /// round.
     mute: LruCache<PeerId, Duration>,
-    /// How often whoever may speak the protocol was given another chance.
+    /// How often all connected peers were given another chance.
     pass: u64,
 }
 
@@ -185,9 +186,9 @@ impl Connections {
         kept.map(|connection| connection.id)
     }
 
-    /// Finds those connections to a neighbour that are surplus, and of which this node is to close its own.
-    /// Both ends keep the same one: of those that the end with the smaller `PeerId` has dialled for an
-    /// exchange the oldest, or, if it has dialled none, one of the other's. Returns them.
+    /// Marks this node's own connections to a neighbour that are surplus, and returns them. Both ends
+    /// keep the same one: the oldest that the end with the smaller `PeerId` has dialled for an
+    /// exchange; if it has dialled none, the oldest of the other end's.
     pub(super) fn mark_surplus(&mut self, local: &PeerId, peer: &PeerId) -> Vec<ConnectionId> {
         let connections = self.peers.get_mut(peer).into_iter().flatten();
         let mut direct: Vec<_> = connections.filter(|c| !c.relayed && !c.surplus).collect();
@@ -373,8 +374,7 @@ impl Connections {
         }
     }
 
-    /// Begins another pass: whoever may speak the protocol has another chance, those first that had none
-    /// before.
+    /// Begins another pass: all connected peers have another chance, those that had none first.
     pub(super) fn forget_used(&mut self) {
         self.mute.clear();
         self.pass += 1;
@@ -421,7 +421,7 @@ impl Connections {
     pub(super) fn untried(&self, now: Duration, patience: Option<Duration>) -> Option<PeerId> {
         let is_ready = |connections| ready_at(connections, patience).is_some_and(|at| at <= now);
         let ready = self.all_untried().filter(|(_, c)| is_ready(c));
-        // Whoever was asked last longest ago, or never.
+        // The peer that was never asked, or was asked longest ago.
         let last = |(_, connections): &(PeerId, &[Connection])| {
             connections.iter().filter_map(|c| c.used).max()
         };

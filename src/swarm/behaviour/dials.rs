@@ -131,9 +131,10 @@ impl Dials {
         }
     }
 
-    /// Which of `addresses` this node dials that are no hearsay: it has found the peer there itself, or
-    /// the user says that it is there. They are not counted, as a seed's are not, and draw on no budget:
-    /// others could use that up, and keep a node from its way back. They have their own pace.
+    /// Which of `addresses` this node dials that are no hearsay: it has found the peer there
+    /// itself, or the user says that it is there. They are not counted, as a seed's are not, and
+    /// draw on no budget: others could use that up, and keep a node from its way back. They have
+    /// their own pace.
     pub(super) fn choose_known<R: Rng + ?Sized>(
         &self,
         addresses: &[Multiaddr],
@@ -171,8 +172,8 @@ impl Dials {
         self.choose_within(addresses, (now, self.in_vain.backoff), rng)
     }
 
-    /// Which of a peer's `addresses` this node dials again, though it has just dialled there in vain: without
-    /// backoff, and counted as any dial.
+    /// Which of a peer's `addresses` this node dials again, though it has just dialled there in
+    /// vain: without backoff, and counted as any dial.
     pub(super) fn choose_anew<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
@@ -267,9 +268,9 @@ impl Dials {
         }
     }
 
-    /// A peer has come from the host of `address`, one of its own: what was dialled there in vain is forgiven,
-    /// for its door may have been closed for a while. Not within the first backoff after a dial in vain:
-    /// a peer behind a firewall would be dialled in vain whenever it calls.
+    /// A peer has come from the host of `address`, one of its own: what was dialled there in vain
+    /// is forgiven, for its door may have been closed for a while. Not within the first backoff
+    /// after a dial in vain: a peer behind a firewall would be dialled in vain whenever it calls.
     pub(super) fn called(&mut self, address: &Multiaddr, now: Duration) {
         let Some(target) = Target::of(address).filter(|target| target.relay().is_none()) else {
             return;

@@ -45,17 +45,17 @@ use crate::{
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
 /// denied.
 const RECONSIDER: u32 = 4;
-/// After how many exchanges in a row that brought nobody new a node with room in its view stops to pad its
-/// requests: until somebody new comes. A guess: an answer as long as a request that is not padded has
-/// news, too, where there are any.
+/// After how many exchanges in a row that brought nobody new a node with room in its view stops to
+/// pad its requests: until somebody new comes. A guess: an answer as long as a request that is not
+/// padded has news, too, where there are any.
 const HOPELESS: u32 = 3;
 /// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is about its
 /// place in the view. A guess.
 const BLOCKED: Duration = Duration::from_secs(60);
 /// How many blocked peers are remembered. A guess, some 100 kB.
 const MOST_BLOCKED: usize = 1_024;
-/// How many of the peers that the application has given to begin with are remembered. A guess: as many as
-/// [`Handle::contacted`](crate::Handle::contacted) gives at most.
+/// How many of the peers that the application has given to begin with are remembered. A guess: as
+/// many as [`Handle::contacted`](crate::Handle::contacted) gives at most.
 const MOST_GIVEN: usize = 256;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -70,8 +70,8 @@ pub(super) struct Driver<O> {
     pub(super) dials: Dials,
     pub(super) candidates: Candidates,
     probes: Probes,
-    /// What the application has given to begin with, the latest last: where a node that knows nobody goes
-    /// back to.
+    /// What the application has given to begin with, the latest last: where a node that knows
+    /// nobody goes back to.
     given: Vec<Record>,
     /// Exchanges with peers that are in the view no more, if they ever were: see [`Self::recall`].
     recalled: BTreeSet<ExchangeId>,
@@ -101,7 +101,8 @@ pub(super) struct Driver<O> {
     /// Until when this node cannot tell whether others answer: it is too busy, or has no network.
     in_trouble_until: Duration,
     leaving: Option<Leaving>,
-    /// The largest number that others' copies of this node's own record have, if it is larger than its own.
+    /// The largest number that others' copies of this node's own record have, if it is larger than
+    /// its own.
     outbid_by: Option<u64>,
     rng: StdRng,
 }
@@ -213,8 +214,8 @@ impl<O: Overlay<Record>> Driver<O> {
         self.leaving = Some(Leaving::Until(now.saturating_add(LEAVE_TIMEOUT)));
     }
 
-    /// This node has too much to do, or no network, and nothing that fails for as long as an exchange takes is
-    /// held against anybody.
+    /// This node has too much to do, or no network, and nothing that fails for as long as an
+    /// exchange takes is held against anybody.
     pub(super) fn note_trouble(&mut self, now: Duration) {
         self.in_trouble_until = now.saturating_add(self.exchange_timeout);
     }
@@ -229,8 +230,8 @@ impl<O: Overlay<Record>> Driver<O> {
         self.publisher.publish(self.gossip.view());
     }
 
-    /// The number that this node's next record has to exceed: others have one of it with that number,
-    /// from before its clock was set back, or before it was restarted. Once for each.
+    /// The number that this node's next record has to exceed: others have one of it with that
+    /// number, from before its clock was set back, or before it was restarted. Once for each.
     pub(super) fn take_outbid(&mut self) -> Option<u64> {
         self.outbid_by.take()
     }
@@ -324,7 +325,8 @@ impl<O: Overlay<Record>> Driver<O> {
     /// An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
     fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
         let request = &mut exchange.request;
-        // Where nobody new was found for a while there is probably nobody: padding would be for nothing.
+        // Where nobody new was found for a while there is probably nobody: padding would be for
+        // nothing.
         let hopes = self.gossip.has_room() && self.gossip.fruitless() < HOPELESS;
         if request.pull && (hopes || seed.is_some() || request.descriptors.is_empty()) {
             let hoped_for = self.gossip.config().view_size() / 2;

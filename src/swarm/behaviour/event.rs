@@ -203,12 +203,13 @@ pub enum ExchangeError {
     /// The peer could not be reached under any address. It leaves the view.
     #[error("unreachable: {0}")]
     Unreachable(String),
-    /// This node has no network, or no means to use it: no permission, no free socket. That says nothing
-    /// about the peer; the view is as it was.
+    /// This node has no network, or no means to use it: no permission, no free socket. That says
+    /// nothing about the peer; the view is as it was.
     #[error("this node has no network: {0}")]
     Offline(String),
-    /// Somebody has answered where the peer is, and the handshake failed; from another port, too. So it does where
-    /// both have dialled each other at the same moment. The peer leaves the view, without blame.
+    /// Somebody has answered where the peer is, and the handshake failed; from another port, too.
+    /// So it does where both have dialled each other at the same moment. The peer leaves the view,
+    /// without blame.
     #[error("the handshake failed: {0}")]
     Handshake(String),
     /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
@@ -368,9 +369,9 @@ pub(super) fn one_line(error: &DialError) -> String {
 pub(super) enum Attempt {
     /// Nobody has answered there.
     InVain,
-    /// Somebody has answered there, and then the handshake has failed. So it does, too, where both ends
-    /// dial each other at the same moment from the ports that they listen on: TCP makes one connection of
-    /// the two, and each end takes itself for the dialler.
+    /// Somebody has answered there, and then the handshake has failed. So it does, too, where both
+    /// ends dial each other at the same moment from the ports that they listen on: TCP makes one
+    /// connection of the two, and each end takes itself for the dialler.
     Handshake,
     /// This machine has no way there, or no means: no network, no permission, no free socket.
     Offline,
@@ -378,8 +379,8 @@ pub(super) enum Attempt {
     NoTransport,
 }
 
-/// What the failed attempts of one dial say, in their order. Where one of two at the same host has met no
-/// network, the other met none either: QUIC notices only that nobody answers.
+/// What the failed attempts of one dial say, in their order. Where one of two at the same host has
+/// met no network, the other met none either: QUIC notices only that nobody answers.
 pub(super) fn attempts(tried: &[(Multiaddr, TransportError<io::Error>)]) -> Vec<Attempt> {
     let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
     let attempt = |(address, error): &(Multiaddr, TransportError<io::Error>)| match error {
@@ -428,16 +429,16 @@ pub(super) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)])
     attempts.iter().all(relayed) && attempts.iter().any(full)
 }
 
-/// Whether a connection was made, and no secure channel came of it. Only libp2p's text says so: a test
-/// holds it.
+/// Whether a connection was made, and no secure channel came of it. Only libp2p's text says so: a
+/// test holds it.
 fn is_handshake(error: &io::Error) -> bool {
     let text = error.to_string();
     text.contains("Handshake failed") || text.contains("Multistream select failed")
 }
 
-/// Whether the cause of a failed dial is this machine. Transports wrap errors in errors, and some wrappers, `Either`
-/// among them, hide the innermost from whoever walks down by `source`. But its text shows through all of
-/// them, with the operating system's code in it.
+/// Whether the cause of a failed dial is this machine. Transports wrap errors in errors, and some
+/// wrappers, `Either` among them, hide the innermost error from a walk down by `source`. But its
+/// text shows through all of them, with the operating system's code in it.
 fn is_offline(error: &io::Error) -> bool {
     let mut error: &(dyn StdError + 'static) = error;
     loop {
@@ -568,8 +569,8 @@ mod tests {
         assert_eq!(attempts(&[(address, unknown)]), [Attempt::NoTransport]);
     }
 
-    /// As `either::Either`, of which transports that are put together make their errors: it shows what it
-    /// wraps, and passes over it when it is asked for its source.
+    /// As `either::Either`, of which transports that are put together make their errors: it shows
+    /// what it wraps, and passes over it when it is asked for its source.
     #[derive(Debug, Error)]
     #[error("{0}")]
     struct Either(io::Error);

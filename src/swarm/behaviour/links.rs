@@ -30,11 +30,12 @@ use crate::{
 /// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
 /// in five or so has a place to give.
 const ATTEMPTS: u32 = 8;
-/// How many peers a node stays in touch with on purpose: while it has fewer neighbours, it keeps the
-/// connections of its latest exchanges instead of closing them. A guess: one may be about to fail.
+/// How many peers a node stays in touch with on purpose: while it has fewer neighbours, it keeps
+/// the connections of its latest exchanges instead of closing them. A guess: one may be about to
+/// fail.
 const LIFELINES: usize = 2;
-/// How long after a second connection to a neighbour was made one of them is closed. A guess: until then both
-/// ends know of both.
+/// How long after a second connection to a neighbour was made one of them is closed. A guess: until
+/// then both ends know of both.
 const SURPLUS_DELAY: Duration = Duration::from_secs(2);
 /// How long after it was looked what is to be pruned it is looked again. A guess: whoever opens very many connections
 /// is not to have all of them looked at for each.
@@ -50,8 +51,8 @@ pub(super) struct Links {
     local: PeerId,
     neighbours: Neighbours,
     confirmations: Confirmations,
-    /// Connections that are kept although they were opened for an exchange that is over, the oldest first: see
-    /// [`LIFELINES`].
+    /// Connections that are kept although they were opened for an exchange that is over, the oldest
+    /// first: see [`LIFELINES`].
     lifelines: Vec<(PeerId, ConnectionId)>,
     /// When to look for neighbours with more than one connection.
     surplus_at: Option<Duration>,
@@ -144,8 +145,8 @@ impl Links {
         self.dialled(connection, Dial::Exchange(id))
     }
 
-    /// Dials the partner of exchange `id` at `addresses` and at no others, from a port on which this node does not
-    /// listen.
+    /// Dials the partner of exchange `id` at `addresses` and at no others, from a port on which
+    /// this node does not listen.
     pub(super) fn dial_partner_anew(
         &mut self,
         id: ExchangeId,
@@ -212,9 +213,9 @@ impl Links {
         }
     }
 
-    /// A round has begun: asks the neighbour that was heard longest ago whether it sees it that way.
-    /// Messages overtake each other and get lost, so two ends may come to disagree; this ends it, whatever
-    /// the reason was.
+    /// A round has begun: asks the neighbour that was heard longest ago whether it sees it that
+    /// way. Messages overtake each other and get lost, so two ends may come to disagree; this ends
+    /// it, whatever the reason was.
     pub(super) fn begin_round(&mut self, now: Duration) {
         self.neighbours.begin_round();
         if let Some(peer) = self.confirmations.next() {
@@ -235,8 +236,8 @@ impl Links {
         self.confirmations.heard(peer, now);
     }
 
-    /// Asks again those neighbours that have not answered, and gives up those that were asked twice; nobody
-    /// while this node is `in_trouble`.
+    /// Asks again those neighbours that have not answered, and gives up those that were asked
+    /// twice; nobody while this node is `in_trouble`.
     pub(super) fn end_silence(&mut self, now: Duration, in_trouble: bool) {
         while let Some(due) = self.confirmations.poll(now, in_trouble) {
             match due {
@@ -246,8 +247,8 @@ impl Links {
         }
     }
 
-    /// Gives up a neighbour that does not answer, if it is one. Its connections are dead: whoever meshes over
-    /// them would lose what it sends there. Those that siblings have opened are theirs.
+    /// Gives up a neighbour that does not answer, if it is one. Its connections are dead: what
+    /// siblings send over them is lost. The connections that siblings have opened stay theirs.
     pub(super) fn give_up(&mut self, peer: PeerId) {
         if !self.is_neighbour(&peer) {
             return;
@@ -320,7 +321,7 @@ impl Links {
         let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| self.connections.network(peer);
         match self.neighbours.settle(peer, answer, network, rng) {
-            // It has no place: whoever is short looks on.
+            // It has no place: a node that is short looks on.
             Settled::Unchanged => self.neighbours_changed |= answer == Some(false),
             Settled::Up(gave_way) => self.take_turns(gave_way, peer, now),
             // It said no, and may have proposed it itself since: then it has our yes.
@@ -530,8 +531,8 @@ impl Links {
         self.lifelines.iter().any(|(_, other)| *other == connection)
     }
 
-    /// An exchange on a connection has ended well. While this node has hardly a neighbour it keeps the
-    /// connection, or it would be cut off whenever those it asks are full or dead.
+    /// An exchange on a connection has ended well. While this node has hardly a neighbour it keeps
+    /// the connection, or it would be cut off whenever those it asks are full or dead.
     pub(super) fn hold(&mut self, peer: PeerId, connection: ConnectionId) {
         let ours = self.connections.is_for_exchange(&peer, connection);
         let is_direct = self.connections.direct(&peer).any(|id| id == connection);
@@ -563,7 +564,8 @@ impl Links {
     /// A neighbour may have more than one connection: looks for that after a while.
     fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
         if self.is_neighbour(peer) && self.connections.kept(peer).nth(1).is_some() {
-            // Not put off by a third connection, or whoever opens one after the other would keep all.
+            // A third connection does not put it off, or a peer that opens one after the other
+            // would keep all.
             let at = now.saturating_add(SURPLUS_DELAY);
             self.surplus_at.get_or_insert(at);
         }

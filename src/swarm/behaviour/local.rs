@@ -184,8 +184,8 @@ impl LocalRecord {
         }
     }
 
-    /// Others have a record of this node with this number, that it has not signed since it was made: the
-    /// next has a larger one. Returns the record signed anew, if there is one.
+    /// Others have a record of this node with this number, that it has not signed since it was
+    /// made: the next has a larger one. Returns the record signed anew, if there is one.
     pub(super) fn outbid(&mut self, seq: u64) -> Option<Record> {
         self.last_seq = self.last_seq.max(seq);
         let addresses = self.record.as_ref()?.addresses();

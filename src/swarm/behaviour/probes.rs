@@ -2,15 +2,16 @@
 //!
 //! A view only ever holds peers that others of the same component know. So two components that have
 //! forgotten each other stay apart, though every node of both has the same seed in its settings. A
-//! node therefore tries, rarely and for ever, a seed or a former contact that its view does not hold.
+//! node therefore tries, rarely and for ever, a seed or a former contact that its view does not
+//! hold.
 
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// By how much a pause grows with each peer of the view: a node that knows so many is one of more, and
-/// they probe for each other. With the default of 30 rounds somebody probes every ten rounds or oftener in a
-/// component of any size. Measured: `docs/recovery.md`.
+/// By how much a pause grows with each peer of the view: a node that knows so many is one of more,
+/// and they probe for each other. With the default of 30 rounds somebody probes every ten rounds or
+/// oftener in a component of any size. Measured: `docs/recovery.md`.
 const PER_PEER: f64 = 1.0 / 3.0;
 
 #[derive(Debug)]
@@ -108,8 +109,8 @@ mod tests {
         assert!(probes.next_wake(3) > Some(now));
     }
 
-    /// A seed that everybody has in its settings, in a network of 10,000 nodes with views of 30 that have
-    /// all started at the same moment.
+    /// A seed that everybody has in its settings, in a network of 10,000 nodes with views of 30
+    /// that have all started at the same moment.
     #[test]
     fn a_seed_of_ten_thousand_nodes_is_asked_now_and_then() {
         let (nodes, hours, period) = (10_000, 5, 10 * SECOND);

@@ -17,8 +17,9 @@ const MAX_SEEDS: usize = 256;
 /// How many seeds are tried at the same time. A guess.
 const AT_ONCE: usize = 4;
 
-/// Seeds and where each stands. Every seed is contacted once, view or no view. After that, all of them
-/// again and again while the view is empty, and one of them when the node [probes](Self::probe).
+/// Seeds and where each stands. Every seed is contacted once, view or no view. After that, all of
+/// them again and again while the view is empty, and one of them when the node
+/// [probes](Self::probe).
 #[derive(Debug)]
 pub(super) struct Seeds {
     seeds: Vec<Seed>,
@@ -113,12 +114,13 @@ impl Seeds {
         self.seeds.len() < before
     }
 
-    /// Whether the time has come to start over: the view is empty (`lonely`), and the pause is over. Then
-    /// all seeds are due again, and whatever else was tried should be, too. To be called before
-    /// [`Self::poll`], whenever anything has changed.
+    /// Whether the time has come to start over: the view is empty (`lonely`), and the pause is
+    /// over. Then all seeds are due again, and whatever else was tried should be, too. To be called
+    /// before [`Self::poll`], whenever anything has changed.
     ///
-    /// Nothing that others do puts it off: neither exchanges and dials that are under way, nor peers that
-    /// come into the view for a moment. The pause is short again once the view was not empty for as long.
+    /// Nothing that others do puts it off: neither exchanges and dials that are under way, nor
+    /// peers that come into the view for a moment. The pause is short again once the view was not
+    /// empty for as long.
     pub(super) fn start_over<R: Rng + ?Sized>(
         &mut self,
         now: Duration,
@@ -154,8 +156,8 @@ impl Seeds {
         was_set
     }
 
-    /// The node looks for peers that it has lost sight of: one of those seeds that were tried is due again.
-    /// Returns whether there is one.
+    /// The node looks for peers that it has lost sight of: one of those seeds that were tried is
+    /// due again. Returns whether there is one.
     pub(super) fn probe<R: Rng + ?Sized>(&mut self, rng: &mut R) -> bool {
         let tried = self.seeds.iter_mut().filter(|s| s.state == State::Tried);
         let chosen = tried.choose(rng);
@@ -207,8 +209,8 @@ impl Seeds {
         })
     }
 
-    /// This node itself has answered at a seed's address. It is tried again as any other: who answers at an
-    /// address may change. Returns whether that is news.
+    /// This node itself has answered at a seed's address. It is tried again as any other: who
+    /// answers at an address may change. Returns whether that is news.
     pub(super) fn is_ourselves(&mut self, address: &Multiaddr) -> bool {
         self.tried(address);
         let seed = self.seeds.iter_mut().find(|seed| seed.address == *address);

@@ -66,8 +66,8 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// Dials a peer that is in the view no more, where it was seen last: at no other addresses, so that other
-    /// behaviours add nothing that the budget has not seen.
+    /// Dials a peer that is in the view no more, where it was seen last: at no other addresses, so
+    /// that other behaviours add nothing that the budget has not seen.
     fn dial_recalled(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
         let (addresses, is_hearsay) = self.last_seen(&partner);
         let choice = match is_hearsay {
@@ -90,8 +90,8 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// The handshake with the partner of exchange `id` has failed, perhaps since both ends have dialled at the same
-    /// moment: dials once more, from another port. Returns whether it does.
+    /// The handshake with the partner of exchange `id` has failed, perhaps since both ends have
+    /// dialled at the same moment: dials once more, from another port. Returns whether it does.
     fn dial_anew(&mut self, id: ExchangeId, now: Duration) -> bool {
         let first = self.links.exchanges.is_first_try(id);
         let Some(partner) = self.links.exchanges.partner(id).filter(|_| first) else {
@@ -119,8 +119,8 @@ impl<O: Overlay<Record>> Driver<O> {
         true
     }
 
-    /// Where a peer was seen last, that may have failed since, and whether that is only what it says itself:
-    /// this node has not found it there, and the application has not said so.
+    /// Where a peer was seen last, that may have failed since, and whether that is only what it
+    /// says itself: this node has not found it there, and the application has not said so.
     fn last_seen(&self, peer: &PeerId) -> (Vec<Multiaddr>, bool) {
         let met = self.publisher.contacts(|contacts| {
             let (record, verified) = contacts.last_seen(peer)?;
@@ -521,7 +521,8 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// What it says that a dial has failed at every address. What is this machine's fault blames nobody.
+    /// What it says that a dial has failed at every address. What is this machine's fault blames
+    /// nobody.
     fn transport_error(
         &mut self,
         id: ExchangeId,
@@ -544,7 +545,7 @@ impl<O: Overlay<Record>> Driver<O> {
         if !offline.any(|((address, _), _)| self.has_reached(address)) {
             return NotDialled::NoTransport.into();
         }
-        // Whoever has just heard somebody has a network, whatever that address is.
+        // A node that has just heard somebody has a network, whatever that address is.
         if self.heard_at.saturating_add(self.exchange_timeout) <= now {
             self.note_trouble(now);
         }

@@ -24,18 +24,19 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// that others know. A guess, half of all: or those who never answer would leave none for rounds and seeds.
 pub(super) const MOST_BESIDE: usize = 32;
 
-/// How long an attempt may take, while this node is short of neighbours, before another one is started beside
-/// it: the default of RFC 8305 (Happy Eyeballs), section 5.
+/// How long an attempt may take, while this node is short of neighbours, before another one is
+/// started beside it: the default of RFC 8305 (Happy Eyeballs), section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// How many attempts of rounds may wait for a connection at the same time. A guess: of so many peers hardly all
-/// are dead, even when half of the network is.
+/// How many attempts of rounds may wait for a connection at the same time. A guess: of so many
+/// peers hardly all are dead, even when half of the network is.
 const MOST_ATTEMPTS: usize = 8;
-/// How many peers that are in the view no more are tried at the same time. A guess, as many as seeds.
+/// How many peers that are in the view no more are tried at the same time. A guess, as many as
+/// seeds.
 const MOST_RECALLED: usize = 4;
 
 impl<O: Overlay<Record>> Driver<O> {
-    /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does not hold,
-    /// may be in a part of the network that this one has lost sight of.
+    /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does
+    /// not hold, may be in a part of the network that this one has lost sight of.
     pub(super) fn probe(&mut self, now: Duration) {
         let view_len = self.gossip.view().len();
         if view_len == 0 || !self.probes.is_due(now, view_len, &mut self.rng) {
@@ -60,8 +61,9 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    /// Starts exchanges with up to `count` peers that are in the view no more: former contacts, whether or
-    /// not they have failed since, and those that the application has given. Returns how many.
+    /// Starts exchanges with up to `count` peers that are in the view no more: former contacts,
+    /// whether or not they have failed since, and those that the application has given. Returns how
+    /// many.
     fn recall(&mut self, count: usize, now: Duration) -> usize {
         let room = MOST_RECALLED.saturating_sub(self.recalled.len());
         let mut known: BTreeSet<PeerId> = self.publisher.contacts(|c| c.past().collect());
@@ -83,9 +85,9 @@ impl<O: Overlay<Record>> Driver<O> {
         started
     }
 
-    /// A node that is short of neighbours does not wait for the dead: while a dial takes long, it starts
-    /// another exchange beside it, and another. So it finds somebody in less than a second where a dead
-    /// peer takes five to fail.
+    /// A node that is short of neighbours does not wait for the dead: while a dial takes long, it
+    /// starts another exchange beside it, and another. So it finds somebody in less than a second
+    /// where a dead peer takes five to fail.
     pub(super) fn press_on(&mut self, now: Duration) {
         let attempts = self.links.exchanges.waiting();
         let spare = self.dials.next_spare().is_some_and(|at| at <= now);

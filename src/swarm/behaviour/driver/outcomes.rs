@@ -140,9 +140,10 @@ impl<O: Overlay<Record>> Driver<O> {
         });
     }
 
-    /// What `peer` has sent: what it says of itself counts, whatever number others' copies have. Returns the
-    /// one that this node holds, if its number is larger: the peer is to be told, and then outbids it. So
-    /// does this node, when the peer has a copy of its own record with a larger number.
+    /// What `peer` has sent: what it says of itself counts, whatever number others' copies have.
+    /// Returns the one that this node holds, if its number is larger: the peer is to be told, and
+    /// then outbids it. So does this node, when the peer has a copy of its own record with a larger
+    /// number.
     pub(super) fn hear_first_hand(
         &mut self,
         peer: &PeerId,
@@ -223,8 +224,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
     pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
         let exchanges = &self.links.exchanges;
-        // It waits for something of this node's own: for a connection that is being closed, or for somebody
-        // else's dial.
+        // It waits for something of this node's own: for a connection that is being closed, or for
+        // somebody else's dial.
         let held_up = exchanges.partner(id).is_some_and(|partner| {
             !exchanges.is_dialling(id) || self.links.connections.is_connected(&partner)
         });

@@ -25,8 +25,8 @@ use crate::{
 };
 
 impl World {
-    /// Starts a crashed node again, as on a machine where nothing was saved: with the same key, at `home`,
-    /// and with `seq` for the number of its first record.
+    /// Starts a crashed node again, as on a machine where nothing was saved: with the same key, at
+    /// `home`, and with `seq` for the number of its first record.
     fn restart(&mut self, node: usize, seq: u64, home: Multiaddr, seeds: &[Multiaddr]) {
         let keypair = self.keypairs[node].clone();
         self.homes[node] = home.clone();
@@ -95,8 +95,8 @@ impl World {
         part.into_values().collect::<BTreeSet<_>>().len()
     }
 
-    /// Goes on until `condition` holds, and returns after how many rounds; panics when it takes more than
-    /// `most`.
+    /// Goes on until `condition` holds, and returns after how many rounds; panics when it takes
+    /// more than `most`.
     fn rounds_until(&mut self, what: &str, most: u32, condition: impl Fn(&Self) -> bool) -> u32 {
         for round in 0..=most {
             if condition(self) {
@@ -207,8 +207,8 @@ fn an_outage_of_its_own_empties_no_view() {
     }
 }
 
-/// Its dials go out, and nothing comes back: QUIC behind a router that has lost its line. Its seed is gone
-/// when the line is back.
+/// Its dials go out, and nothing comes back: QUIC behind a router that has lost its line. Its seed
+/// is gone when the line is back.
 #[test]
 fn a_node_that_has_lost_everybody_goes_back_to_those_it_has_met() {
     for (name, config) in overlays() {

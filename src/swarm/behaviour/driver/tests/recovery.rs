@@ -1,4 +1,5 @@
-//! What a node comes back from: its own outage, a clock that is behind, the dead among those it tries.
+//! What a node comes back from: its own outage, a clock that is behind, the dead among those it
+//! tries.
 
 use std::{collections::BTreeSet, io, time::Duration};
 
@@ -147,7 +148,7 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
         assert_eq!(again, None, "dialled for ever");
         assert!(!driver.gossip.view().contains(&peer));
     }
-    // Whoever tells of them is believed at once.
+    // The next to tell of them is believed.
     let request = crate::gossip::message::Request {
         descriptors: [&given, &told].map(|r| Descriptor::fresh(r.clone())).into(),
         pull: false,
@@ -173,7 +174,7 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
     };
     driver.on_dial_failure(event, SECOND);
     assert!(!driver.gossip.view().contains(partner));
-    // Whoever tells of it is believed at once.
+    // The next to tell of it is believed.
     let told = if peer.peer_id() == *partner {
         peer
     } else {
