@@ -79,6 +79,8 @@
 //! # Features
 //!
 //! - `swarm`, on by default: the libp2p part.
+//! - `secp256k1`, `ecdsa`: keys of these types, beside Ed25519's, for this node's own identity and to
+//!   verify the records of others.
 //! - `simulator`: `simulator`, the same state machines by the million in one process.
 // Without the feature there is nothing to link to.
 #![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
