@@ -77,7 +77,7 @@ struct Args {
 
 const LOGGING: &str = "\
 The variable RUST_LOG makes it say more, on standard error:
-  RUST_LOG=libp2p_peer_sampling=debug   notes of peer sampling
+  RUST_LOG=libp2p_peer_sampling=debug   what peer sampling fails at, and why
   RUST_LOG=libp2p_swarm=debug           every dial and connection
   RUST_LOG=debug                        all";
 
