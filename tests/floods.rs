@@ -7,12 +7,10 @@ use std::{env, fs, time::Duration};
 
 use common::{
     raw::{Raw, RawStream, framed, memory, pb, peer_record, signed, within},
-    swarms::{Node, Sampling, config, eventually_async},
+    swarms::{Node, Sampling, config, eventually_async, ip_swarm},
 };
 use futures::{AsyncReadExt, AsyncWriteExt};
-use libp2p::{
-    Multiaddr, Swarm, SwarmBuilder, identity::Keypair, multiaddr::Protocol, noise, tcp, yamux,
-};
+use libp2p::{Multiaddr, Swarm, identity::Keypair, multiaddr::Protocol};
 use libp2p_peer_sampling::{
     Behaviour, Config, Counters, Direction, Event, ExchangeError, InboundError, Limits,
     OutboundError, Reason,
@@ -135,19 +133,9 @@ async fn requests_beyond_the_rate_are_dropped_unread() {
 
 /// A node that is dialled over TCP or QUIC.
 async fn start_on(address: &str, config: Config) -> Sampling {
-    let mut swarm = SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default(),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .expect("no fault of the keys")
-        .with_quic()
-        .with_behaviour(|keypair| Behaviour::new(keypair, config).expect("valid settings"))
-        .expect("infallible")
-        .with_swarm_config(|config| config.with_idle_connection_timeout(HOUR))
-        .build();
+    let mut swarm = ip_swarm(Keypair::generate_ed25519(), HOUR, |keypair| {
+        Behaviour::new(keypair, config).expect("valid settings")
+    });
     let address = address.parse().expect("a multiaddr");
     swarm.listen_on(address).expect("a free port");
     let handle = swarm.behaviour().handle();

@@ -12,12 +12,12 @@ use std::{
 
 use common::{
     raw::{Raw, pb, peer_record, signed},
-    swarms::{Node, Sampling, eventually},
+    swarms::{Node, Sampling, eventually, ip_swarm},
 };
 use futures::StreamExt;
 use libp2p::{
-    Multiaddr, SwarmBuilder, Transport, core::upgrade::Version, identity::Keypair,
-    multiaddr::Protocol, noise, swarm::SwarmEvent, tcp, yamux,
+    Multiaddr, Transport, core::upgrade::Version, identity::Keypair, multiaddr::Protocol, noise,
+    swarm::SwarmEvent, tcp, yamux,
 };
 use libp2p_peer_sampling::{
     Behaviour, Config, Direction, Event, ExchangeError, Limits, NotDialled, OverlayKind, Ranking,
@@ -26,6 +26,8 @@ use libp2p_peer_sampling::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 const FAKES: usize = 1_000;
+/// The swarm's own default.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// Somebody who speaks no libp2p, and counts who knocks.
 struct Victim {
@@ -63,17 +65,9 @@ impl Victim {
 
 /// A node on a TCP port of loopback.
 async fn start(config: Config) -> Sampling {
-    let mut swarm = SwarmBuilder::with_new_identity()
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .expect("noise")
-        .with_behaviour(|keypair| Behaviour::new(keypair, config).expect("valid settings"))
-        .expect("infallible")
-        .build();
+    let mut swarm = ip_swarm(Keypair::generate_ed25519(), IDLE, |keypair| {
+        Behaviour::new(keypair, config).expect("valid settings")
+    });
     let any = "/ip4/127.0.0.1/tcp/0".parse().expect("a multiaddr");
     swarm.listen_on(any).expect("loopback");
     let address = loop {

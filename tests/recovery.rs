@@ -18,12 +18,10 @@ use churn::{
 };
 use common::{
     raw::{pb, peer_record, signed},
-    swarms::{Node, PATIENCE, config},
+    swarms::{Node, PATIENCE, config, ip_swarm},
 };
 use futures::StreamExt;
-use libp2p::{
-    Multiaddr, Swarm, SwarmBuilder, identity::Keypair, noise, swarm::SwarmEvent, tcp, yamux,
-};
+use libp2p::{Multiaddr, Swarm, identity::Keypair, swarm::SwarmEvent};
 use libp2p_peer_sampling::{Behaviour, Event};
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -455,22 +453,15 @@ async fn stopped_nodes_are_no_neighbours_until_they_go_on_quic() -> Result<(), F
 // ---- Both dial at the same moment ----
 
 const PAIRS: usize = 30;
+/// The swarm's own default.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// A node that listens and has a record of another, and is not polled yet.
 fn prepared(transport: Transport) -> (Swarm<Behaviour>, Keypair) {
     let keypair = Keypair::generate_ed25519();
-    let mut swarm = SwarmBuilder::with_existing_identity(keypair.clone())
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .expect("noise")
-        .with_quic()
-        .with_behaviour(|keypair| Behaviour::new(keypair, config()).expect("valid settings"))
-        .expect("infallible")
-        .build();
+    let mut swarm = ip_swarm(keypair.clone(), IDLE, |keypair| {
+        Behaviour::new(keypair, config()).expect("valid settings")
+    });
     swarm.listen_on(transport.at(0)).expect("loopback");
     (swarm, keypair)
 }

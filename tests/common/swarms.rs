@@ -13,9 +13,9 @@ use libp2p::{
     core::{transport::MemoryTransport, upgrade::Version},
     identity::Keypair,
     multiaddr::Protocol,
-    plaintext,
+    noise, plaintext,
     swarm::{NetworkBehaviour, SwarmEvent},
-    yamux,
+    tcp, yamux,
 };
 use libp2p_peer_sampling::{Behaviour, Config, Event, Handle};
 use tokio::{
@@ -62,6 +62,27 @@ pub fn swarm<B: NetworkBehaviour>(
         .expect("memory addresses can be listened on");
     let full = address.with(Protocol::P2p(*swarm.local_peer_id()));
     (swarm, full)
+}
+
+/// A swarm for TCP and QUIC that listens nowhere yet, and is polled by nobody.
+pub fn ip_swarm<B: NetworkBehaviour>(
+    keypair: Keypair,
+    idle_timeout: Duration,
+    behaviour: impl FnOnce(&Keypair) -> B,
+) -> Swarm<B> {
+    SwarmBuilder::with_existing_identity(keypair)
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )
+        .expect("no fault of the keys")
+        .with_quic()
+        .with_behaviour(|keypair| behaviour(keypair))
+        .expect("infallible")
+        .with_swarm_config(|config| config.with_idle_connection_timeout(idle_timeout))
+        .build()
 }
 
 /// A question to a running swarm.

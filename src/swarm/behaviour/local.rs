@@ -465,7 +465,7 @@ mod tests {
         assert!(come_in(&mut local, peer, near));
         let record = local.renew(Duration::ZERO).flatten().expect("a new record");
         assert_eq!(advertised(&local)[0], near);
-        // It stays, whoever else comes in, and nothing is signed anew for it.
+        // It stays when others come in, and nothing is signed anew for it.
         assert!(!come_in(&mut local, peer, near));
         assert!(local.renew(Duration::ZERO).is_none());
         assert!(come_in(&mut local, peer, far));
