@@ -150,9 +150,11 @@ async fn a_victim_given_away_under_a_thousand_identities_is_dialled_three_times(
         assert!(undialled >= FAKES / 4, "{overlay:?} tries only {undialled}");
         assert!(node.handle.contacted().is_empty());
         node.node.stop().await;
-        // The handshake of the first fails, and is made again from another port: that counts, too.
         let knocks = victim.stop().await;
-        assert_eq!((dialled, knocks), (2, 3), "{overlay:?}");
+        assert_eq!(knocks, 3, "{overlay:?}");
+        // A handshake that fails is made again from another port, and that counts, too; unless others,
+        // dialled at the same time, have used the rest up.
+        assert!((2..=3).contains(&dialled), "{overlay:?}: {dialled}");
     }
 }
 
