@@ -54,7 +54,6 @@ pub struct Settings {
     pub exchange_timeout: Option<Duration>,
     pub quarantine: (Duration, Duration),
     pub overlay: Overlay,
-    pub view_size: usize,
     pub neighbours: usize,
     pub fanout: usize,
     pub gossipsub: bool,
@@ -72,7 +71,6 @@ impl Settings {
             exchange_timeout: None,
             quarantine: (Duration::from_secs(1), Duration::from_secs(60)),
             overlay: Overlay::Random,
-            view_size: 30,
             neighbours: 8,
             fanout: 1,
             gossipsub: false,
@@ -91,13 +89,15 @@ impl Settings {
     }
 
     fn sampling(&self) -> Config {
+        // As the presets have them. With 30 slots, Basalt leaves out one or the other of a few nodes.
+        let (overlay, view_size) = match self.overlay {
+            Overlay::Random => (OverlayKind::Random, 30),
+            Overlay::Basalt => (OverlayKind::Basalt(Ranking::default()), 100),
+        };
         let config = Config::local()
             .with_network("process")
-            .with_overlay(match self.overlay {
-                Overlay::Random => OverlayKind::Random,
-                Overlay::Basalt => OverlayKind::Basalt(Ranking::default()),
-            })
-            .with_view_size(self.view_size)
+            .with_overlay(overlay)
+            .with_view_size(view_size)
             .with_neighbours(self.neighbours)
             .with_fanout(self.fanout)
             .with_period(self.period)
