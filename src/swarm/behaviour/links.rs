@@ -561,8 +561,9 @@ impl Links {
 
     // ---- One connection to each neighbour ----
 
-    /// A neighbour may have more than one connection: looks for that after a while.
-    fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
+    /// A connection was made, or a peer has become a neighbour: if there is more than one connection to
+    /// it, looks after a while which are surplus.
+    pub(super) fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
         if self.is_neighbour(peer) && self.connections.kept(peer).nth(1).is_some() {
             // A third connection does not put it off, or a peer that opens one after the other
             // would keep all.
@@ -581,11 +582,6 @@ impl Links {
                 self.release(peer, connection);
             }
         }
-    }
-
-    /// A connection was made.
-    pub(super) fn connected(&mut self, peer: PeerId, now: Duration) {
-        self.look_for_surplus(&peer, now);
     }
 
     /// A connection is gone.

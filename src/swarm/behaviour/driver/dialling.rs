@@ -98,7 +98,7 @@ impl<O: Overlay<Record>> Driver<O> {
             return false;
         };
         let (met, is_hearsay) = self.last_seen(&partner);
-        let choice = match is_hearsay || met.is_empty() {
+        let choice = match is_hearsay {
             true => {
                 let (record, verified) = self.whereabouts(&partner);
                 let addresses = Addresses {
@@ -133,10 +133,10 @@ impl<O: Overlay<Record>> Driver<O> {
         });
         let given = self.given.iter().find(|given| given.peer_id() == *peer);
         match (met, given) {
-            (Some(met), None) => met,
-            (Some(met), Some(_)) if !met.1 => met,
+            (Some((home, false)), _) => (home, false),
             (_, Some(given)) => (given.addresses().to_vec(), false),
-            (None, None) => (Vec::new(), false),
+            (Some(said), None) => said,
+            (None, None) => (Vec::new(), true),
         }
     }
 
@@ -243,7 +243,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.reached[usize::from(ip.is_ipv6())] = true;
         }
         self.links.consider_pruning_others();
-        self.links.connected(peer, now);
+        self.links.look_for_surplus(&peer, now);
         if self.leaving.is_some() {
             self.links.release(peer, connection);
             return;
