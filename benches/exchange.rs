@@ -4,16 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use libp2p_peer_sampling::{
-    Random,
-    gossip::{
-        Gossip,
-        buffers::Buffers,
-        config::{Config, PartnerSelection},
-    },
+    overlay::Random,
+    sampler::{Buffers, Config, PartnerSelection, Sampler},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
-type Node = Gossip<u32, Random, SmallRng>;
+type Node = Sampler<u32, Random, SmallRng>;
 
 /// Few enough that they fit into the cache: what is measured is the work, not the memory.
 const NODES: u32 = 500;
@@ -28,7 +24,7 @@ fn population(overlay: Random, selection: PartnerSelection) -> Vec<Node> {
     );
     let mut node = |id: u32| {
         let node_rng = SmallRng::from_rng(&mut rng);
-        let mut node = Gossip::new(id, config.clone(), overlay, node_rng).expect("valid settings");
+        let mut node = Sampler::new(id, config.clone(), overlay, node_rng).expect("valid settings");
         node.set_local(Some(id));
         while node.view().len() < C {
             node.init([rng.random_range(0..NODES)]);

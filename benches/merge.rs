@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use libp2p_peer_sampling::{
-    Overlay, Random,
-    overlay::{Merge, Side},
-    view::{Descriptor, Peer, View},
+    overlay::{Merge, Overlay, Random, Side},
+    peer::Peer,
+    view::{Descriptor, View},
 };
 use rand::{SeedableRng, rngs::StdRng};
 

@@ -6,8 +6,8 @@ use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use libp2p_peer_sampling::{
-    Random,
-    gossip::config::{Config as Gossip, PartnerSelection},
+    overlay::Random,
+    sampler::{Config as Sampler, PartnerSelection},
     simulator::{config::Config, driver::Driver, rounds::Rounds},
 };
 
@@ -19,7 +19,7 @@ fn node_rounds(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(10));
     for (healer, swapper) in [(0, 15), (3, 12)] {
         for nodes in [1_000, 10_000, 100_000, 1_000_000] {
-            let gossip = Gossip::default().with_selection(PartnerSelection::Rand);
+            let gossip = Sampler::default().with_selection(PartnerSelection::Rand);
             let config = Config::new(nodes).with_gossip(gossip);
             let overlay = Random::new(healer, swapper);
             let mut rounds = Rounds::new(config, overlay).expect("valid settings");

@@ -21,7 +21,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use libp2p_peer_sampling::{
-    Overlay,
+    overlay::Overlay,
     simulator::{
         driver::Driver,
         events::Events,

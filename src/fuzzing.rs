@@ -8,17 +8,20 @@ use prost::Message;
 use web_time::Instant;
 
 use crate::{
-    gossip::message::ExchangeId,
+    peer::Peer,
+    sampling::{
+        sampler::message::ExchangeId,
+        view::{Descriptor, View},
+    },
     swarm::{
-        config::Config,
         counters::Counters,
         generated as pb,
         limits::Limits,
         record::{Effort, Record, RecordError},
+        sampling::config::Config,
         shared::Shared,
         wire::{Asked, Codec, MessageError, Request, Response},
     },
-    view::{Descriptor, Peer, View},
 };
 
 /// Checks what a node receives, as all its connections do.

@@ -37,17 +37,14 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use libp2p_peer_sampling::{
-//!     Random,
-//!     gossip::{Gossip, config::Config},
-//! };
+//! use libp2p_peer_sampling::{overlay::Random, sampler::{Config, Sampler}};
 //! use rand::{SeedableRng, rngs::StdRng};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let node = |id: u32| {
 //!     let config = Config::default();
 //!     let overlay = Random::for_view_size(config.view_size());
-//!     let mut node = Gossip::new(id, config, overlay, StdRng::seed_from_u64(id.into()))?;
+//!     let mut node = Sampler::new(id, config, overlay, StdRng::seed_from_u64(id.into()))?;
 //!     node.set_local(Some(id)); // how it advertises itself
 //!     Ok::<_, Box<dyn std::error::Error>>(node)
 //! };
@@ -89,24 +86,45 @@
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod gossip;
-pub mod overlay;
-pub mod prefixes;
-pub mod sampling;
+pub mod peer;
+mod sampling;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "swarm")]
 mod swarm;
-pub mod view;
 
-pub use overlay::{
-    Overlay,
-    any::{AnyOverlay, OverlayKind},
-    basalt::{Basalt, Ranking},
-    cyclon::Cyclon,
-    random::Random,
-};
 pub use sampling::{PeerSampling, Selection};
+
+/// TEMP
+pub mod gossip {
+    pub use crate::sampling::sampler::message::{Exchange, ExchangeId, Failure};
+}
+
+/// Overlays: which peers stay in a view.
+pub mod overlay {
+    pub use crate::sampling::overlay::{
+        Arrange, Merge, Outgoing, Overlay, OverlayError, Side,
+        any::{AnyOverlay, OverlayKind},
+        basalt::{Basalt, Ranking},
+        cyclon::Cyclon,
+        random::Random,
+    };
+}
+
+/// The peer sampling state machine, without I/O.
+pub mod sampler {
+    pub use crate::sampling::sampler::{
+        Failed, Sampler, UnknownExchange,
+        buffers::Buffers,
+        config::{Config, ConfigError, Diversity, PartnerSelection, Propagation},
+        message::{Request, Response},
+    };
+}
+
+/// The partial view, and what an overlay does with it.
+pub mod view {
+    pub use crate::sampling::view::{Descriptor, View};
+}
 
 /// The messages, as prost sees them.
 #[cfg(feature = "fuzzing")]
@@ -114,24 +132,26 @@ pub use sampling::{PeerSampling, Selection};
 pub use swarm::generated as pb;
 #[cfg(feature = "swarm")]
 pub use swarm::{
-    address::Scope,
-    behaviour::{
-        Behaviour, Restored,
-        event::{
-            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
-            NotDialled, SeedError,
-        },
+    address::{
+        Scope,
+        policy::{AddressPolicy, NotAdmitted},
     },
-    config::{Config, ConfigError, PROTOCOL_NAME},
     counters::{Counters, Reason},
     handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
-    policy::{AddressPolicy, NotAdmitted},
-    pruning::Pruning,
     record::{Record, RecordError},
+    sampling::{
+        behaviour::{Behaviour, Restored},
+        config::{Config, ConfigError, PROTOCOL_NAME},
+        event::{
+            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
+            NotDialled, SeedError,
+        },
+        pruning::Pruning,
+    },
     wire::MessageError,
 };
 

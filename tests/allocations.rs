@@ -7,17 +7,13 @@ use std::{sync::Arc, time::Duration};
 
 use allocation_counter::measure;
 use libp2p_peer_sampling::{
-    Random,
-    gossip::{
-        Gossip,
-        buffers::Buffers,
-        config::{Config, PartnerSelection},
-        message::Failure,
-    },
+    gossip::Failure,
+    overlay::Random,
+    sampler::{Buffers, Config, PartnerSelection, Sampler},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-type Node = Gossip<u32, Random, StdRng>;
+type Node = Sampler<u32, Random, StdRng>;
 
 const NODES: u32 = 50;
 const C: usize = 30;
@@ -40,7 +36,7 @@ impl World {
         let config = Arc::new(config.with_view_size(C).with_period(PERIOD));
         let node = |id: u32| {
             let rng = StdRng::seed_from_u64(id.into());
-            let mut node = Gossip::new(id, config.clone(), overlay, rng).expect("valid settings");
+            let mut node = Sampler::new(id, config.clone(), overlay, rng).expect("valid settings");
             node.set_local(Some(id));
             node.init((1..=C as u32).map(|other| (id + other) % NODES));
             node

@@ -3,8 +3,8 @@
 //! Small and with wide bounds; the figures themselves: `cargo run --release --example literature`.
 
 use libp2p_peer_sampling::{
-    Cyclon, Random,
-    gossip::config::{Config as Gossip, PartnerSelection, Propagation},
+    overlay::{Cyclon, Random},
+    sampler::{Config as Sampler, PartnerSelection, Propagation},
     simulator::{
         bootstrap::Bootstrap,
         clustering::{self, Clustering},
@@ -20,8 +20,8 @@ use rand::{SeedableRng, rngs::StdRng};
 
 const C: usize = 30;
 
-fn rand() -> Gossip {
-    Gossip::default()
+fn rand() -> Sampler {
+    Sampler::default()
         .with_view_size(C)
         .with_selection(PartnerSelection::Rand)
 }
@@ -31,7 +31,7 @@ fn in_degree_sd(network: &Rounds<Random>) -> f64 {
 }
 
 /// The mean in-degree SD of rounds 60 to 100, of 1,000 nodes from random views.
-fn converged_sd(gossip: Gossip, overlay: Random, seed: u64) -> f64 {
+fn converged_sd(gossip: Sampler, overlay: Random, seed: u64) -> f64 {
     let config = Config::new(1_000).with_gossip(gossip).with_seed(seed);
     let mut rounds = Rounds::new(config, overlay).expect("valid settings");
     (0..60).for_each(|_| rounds.next_round());
@@ -135,7 +135,7 @@ fn neighbours_know_each_other_with_the_healer_and_hardly_with_the_swapper() {
 /// smaller the network, the wider: at N=2,000 we see 2.1, and 4.45.
 #[test]
 fn cyclons_in_degrees_are_nearly_all_the_same() {
-    let gossip = Gossip::default().with_view_size(20).with_retries(0);
+    let gossip = Sampler::default().with_view_size(20).with_retries(0);
     let config = Config::new(2_000)
         .with_gossip(gossip)
         .with_bootstrap(Bootstrap::Star)

@@ -1,7 +1,7 @@
 //! Is adaptive healing, the default, worth having? The whole comparison is `examples/healing.rs`.
 
 use libp2p_peer_sampling::{
-    Random,
+    overlay::Random,
     simulator::{
         config::Config,
         driver::Driver,

@@ -20,8 +20,8 @@ use libp2p::{
     swarm::SwarmEvent, tcp, yamux,
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, ExchangeError, Limits, NotDialled, OverlayKind, Ranking,
-    Scope,
+    Behaviour, Config, Direction, Event, ExchangeError, Limits, NotDialled, Scope,
+    overlay::{OverlayKind, Ranking},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 

@@ -22,7 +22,7 @@ use libp2p::{
 use libp2p_peer_sampling::{
     Behaviour, Config, Counters, Direction, Event, ExchangeError, InboundError, Limits,
     MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, OutboundError, Reason,
-    SeedError, gossip::config::Propagation,
+    SeedError, sampler::Propagation,
 };
 use prost::Message;
 use tokio::time::Instant;

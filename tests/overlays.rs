@@ -12,7 +12,7 @@ use libp2p::{
 };
 use libp2p_peer_sampling::{
     Behaviour, Config, Direction, Event, ExchangeError, Handle, NeighbourDownReason, OutboundError,
-    OverlayKind, Ranking,
+    overlay::{OverlayKind, Ranking},
 };
 
 const NEIGHBOURS: usize = 3;

@@ -17,9 +17,11 @@ use libp2p::{
 };
 use libp2p_peer_sampling::{
     Behaviour, BehaviourGone, Config, ConfigError, Direction, Event, Limits, NeighbourDownReason,
-    NotAdmitted, OverlayKind, Random, Ranking, Reason, RecordError, Scope, SeedError, Selection,
-    gossip::config::Propagation,
-    simulator::{self, driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
+    NotAdmitted, Reason, RecordError, Scope, SeedError, Selection,
+    overlay::{OverlayKind, Random, Ranking},
+    sampler::Propagation,
+    simulator,
+    simulator::{driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
 };
 use tokio::time::Instant;
 

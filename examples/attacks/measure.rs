@@ -1,8 +1,10 @@
 //! What an overlay is judged by: what attackers gain in it, what a crash does to it, what it costs.
 
 use libp2p_peer_sampling::{
-    AnyOverlay, Basalt, Config as SwarmConfig, Cyclon, Random, Ranking,
-    gossip::config::{self as gossip, Diversity},
+    Config as SwarmConfig,
+    overlay::{AnyOverlay, Basalt, Cyclon, Random, Ranking},
+    sampler as gossip,
+    sampler::Diversity,
     simulator::{
         adversary::attack::{Adversaries, Attack, Kept},
         bootstrap::Bootstrap,

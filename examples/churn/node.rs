@@ -19,7 +19,10 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
     tcp, yamux,
 };
-use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, OverlayKind, Ranking};
+use libp2p_peer_sampling::{
+    Behaviour, Config, Direction, Event,
+    overlay::{OverlayKind, Ranking},
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
     sync::mpsc,

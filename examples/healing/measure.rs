@@ -1,8 +1,8 @@
 //! What a healing policy is judged by: one network at rest, one under churn, one after a crash.
 
 use libp2p_peer_sampling::{
-    Random,
-    gossip::config as gossip,
+    overlay::Random,
+    sampler as gossip,
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,

@@ -1,8 +1,8 @@
 //! Cyclon, JNSM 2005.
 
 use libp2p_peer_sampling::{
-    Cyclon,
-    gossip::config::Config as Gossip,
+    overlay::Cyclon,
+    sampler::Config as Gossip,
     simulator::{
         bootstrap::Bootstrap,
         clustering::Clustering,

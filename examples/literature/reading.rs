@@ -3,8 +3,7 @@
 use std::fmt;
 
 use libp2p_peer_sampling::{
-    Overlay, Random,
-    overlay::{Arrange, Merge, Outgoing, OverlayError},
+    overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError, Random},
     simulator::host::Host,
     view::View,
 };

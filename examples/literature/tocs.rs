@@ -1,7 +1,7 @@
 //! Gossip-based peer sampling, ACM TOCS 2007: what the overlay looks like, and how it gets there.
 
 use libp2p_peer_sampling::{
-    gossip::config::{Config as Gossip, PartnerSelection, Propagation},
+    sampler::{Config as Gossip, PartnerSelection, Propagation},
     simulator::{
         autocorrelation::Series, bootstrap::Bootstrap, clustering::Clustering,
         components::Components, config::Config, driver::Driver, faults::Faults, graph::Graph,

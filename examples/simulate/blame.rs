@@ -2,8 +2,8 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use libp2p_peer_sampling::{
-    gossip::config as gossip,
     overlay::OverlayError,
+    sampler as gossip,
     simulator::{config::ConfigError, latency::Latency},
 };
 
@@ -54,7 +54,7 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
                 false => format!("--jitter {sigma}: must be 0 to 5"),
             }
         }
-        ConfigError::Gossip(Gossip::TimeOutOfBounds {
+        ConfigError::Sampler(Gossip::TimeOutOfBounds {
             setting: "quarantine" | "first quarantine",
             ..
         }) => {
@@ -66,7 +66,7 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
                 rounds.start, rounds.end
             )
         }
-        ConfigError::Gossip(Gossip::OutOfBounds {
+        ConfigError::Sampler(Gossip::OutOfBounds {
             setting,
             value,
             min,
@@ -78,7 +78,7 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
             };
             format!("--{argument} {value}: must be {min} to {max}")
         }
-        ConfigError::Gossip(Gossip::Overlay(error)) => overlay(arguments, error),
+        ConfigError::Sampler(Gossip::Overlay(error)) => overlay(arguments, error),
         other => other.to_string(),
     }
 }

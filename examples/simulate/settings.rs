@@ -4,8 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum, error::ErrorKind};
 use libp2p_peer_sampling::{
-    Basalt, Cyclon, Overlay, Random, Ranking,
-    gossip::config::{self as gossip, PartnerSelection, Propagation},
+    overlay::{Basalt, Cyclon, Overlay, Random, Ranking},
+    sampler as gossip,
+    sampler::{PartnerSelection, Propagation},
     simulator::{
         adversary::attack::{Adversaries, Attack},
         bootstrap::Bootstrap,

@@ -4,7 +4,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use clap::ValueEnum;
 use libp2p_peer_sampling::{
-    gossip::config::Diversity,
+    sampler::Diversity,
     simulator::{
         adversary::attack::{Attack, Kept},
         faults::Crash,

@@ -8,13 +8,10 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use libp2p_peer_sampling::{
-    Basalt, Cyclon, Overlay, PeerSampling, Random, Selection, fuzzing,
-    gossip::{
-        Gossip,
-        buffers::Buffers,
-        message::{Exchange, ExchangeId, Failure, Request, Response},
-    },
-    overlay::basalt::Ranking,
+    PeerSampling, Selection, fuzzing,
+    gossip::{Exchange, ExchangeId, Failure},
+    overlay::{Basalt, Cyclon, Overlay, Random, Ranking},
+    sampler::{Buffers, Request, Response, Sampler},
     view::Descriptor,
 };
 use rand::{SeedableRng, rngs::SmallRng};
@@ -28,7 +25,7 @@ use super::host::{self, Host};
 /// The node itself. Others may claim to be it.
 const OURSELVES: u8 = 0;
 
-type Node<O> = Gossip<Host, O, SmallRng>;
+type Node<O> = Sampler<Host, O, SmallRng>;
 
 /// Gives a node the inputs that `data` names, until it ends.
 pub fn run(data: &[u8]) {
@@ -61,7 +58,7 @@ pub fn run(data: &[u8]) {
 fn live<O: Overlay<Host> + Clone>(settings: Settings, overlay: O, mut input: Unstructured<'_>) {
     let node = || {
         let rng = SmallRng::seed_from_u64(settings.seed);
-        Gossip::new(OURSELVES, settings.config(), overlay.clone(), rng)
+        Sampler::new(OURSELVES, settings.config(), overlay.clone(), rng)
     };
     let made = node();
     assert_eq!(made.is_ok(), settings.is_valid(), "{settings:?}");

@@ -2,8 +2,8 @@
 
 use arbitrary::{Result, Unstructured};
 use libp2p_peer_sampling::{
-    prefixes::Prefixes,
-    view::{Descriptor, Peer},
+    peer::{Peer, Prefixes},
+    view::Descriptor,
 };
 
 /// How many peers there are: more than fit into any view of these targets.

@@ -6,9 +6,8 @@ use arbitrary::{Result, Unstructured};
 use asynchronous_codec::{Decoder, Encoder};
 use bytes::BytesMut;
 use libp2p_peer_sampling::{
-    Config, Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError,
-    fuzzing::{self, Checks},
-    pb,
+    Config, Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES, MessageError, fuzzing,
+    fuzzing::Checks, pb,
 };
 use prost::Message;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::{
-    gossip::config as gossip,
+    sampling::sampler::config as gossip,
     simulator::{
         adversary::attack::Adversaries, bootstrap::Bootstrap, faults::Faults, host::Host,
         latency::Latency,
@@ -334,7 +334,7 @@ pub enum ConfigError {
     Latency(Latency),
     /// The nodes cannot work with their settings.
     #[error(transparent)]
-    Gossip(#[from] gossip::ConfigError),
+    Sampler(#[from] gossip::ConfigError),
 }
 
 #[cfg(test)]

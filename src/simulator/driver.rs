@@ -1,8 +1,7 @@
 //! What the two drivers have in common.
 
 use crate::{
-    overlay::Overlay,
-    sampling::Selection,
+    sampling::{Selection, overlay::Overlay},
     simulator::{host::Host, network::Network, traffic::Traffic},
 };
 

@@ -9,9 +9,11 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
 use crate::{
-    gossip::message::{Exchange, ExchangeId, Failure, Request, Response},
-    overlay::Overlay,
-    sampling::Selection,
+    sampling::{
+        Selection,
+        overlay::Overlay,
+        sampler::message::{Exchange, ExchangeId, Failure, Request, Response},
+    },
     simulator::{
         config::{Config, ConfigError},
         driver::Driver,
@@ -325,7 +327,7 @@ impl<O: Overlay<Host> + Clone> Driver for Events<O> {
 mod tests {
     use super::*;
     use crate::{
-        overlay::random::Random,
+        sampling::overlay::random::Random,
         simulator::{
             bootstrap::Bootstrap,
             faults::{Crash, Faults},

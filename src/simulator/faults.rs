@@ -64,7 +64,7 @@ impl Faults {
     /// In TOCS 2007 `selectPeer` returns a live entry, and the dead go only when the view is cut back:
     /// its figures on churn come out with this and [`retries`] as many as the view size.
     ///
-    /// [`retries`]: crate::gossip::config::Config::with_retries
+    /// [`retries`]: crate::sampling::sampler::config::Config::with_retries
     pub fn with_unreachable_staying(mut self, stay: bool) -> Self {
         self.unreachable_stay = stay;
         self

@@ -1,6 +1,6 @@
 //! A simulated peer, in four bytes: its number, from which its address follows.
 
-use crate::{prefixes::Prefixes, view::Peer};
+use crate::peer::{Peer, Prefixes};
 
 /// A peer of the simulator: the number of a node, or of an attacker.
 ///
@@ -97,7 +97,10 @@ mod tests {
     #[test]
     fn hosts_take_four_bytes() {
         assert_eq!(size_of::<Host>(), 4);
-        assert_eq!(size_of::<Option<crate::view::Descriptor<Host>>>(), 12);
+        assert_eq!(
+            size_of::<Option<crate::sampling::view::Descriptor<Host>>>(),
+            12
+        );
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
 
 use crate::{
-    gossip::{Gossip, config as gossip},
-    overlay::Overlay,
-    sampling::{PeerSampling, Selection},
+    sampling::{
+        PeerSampling, Selection,
+        overlay::Overlay,
+        sampler::{Sampler, config as gossip},
+    },
     simulator::{
         adversary::{
             attack::{Adversaries, Attack, Kept},
@@ -22,7 +24,7 @@ use crate::{
 };
 
 /// A simulated node: the state machine that the libp2p behaviour drives too.
-pub type Node<O> = Gossip<Host, O, Xoshiro256PlusPlus>;
+pub type Node<O> = Sampler<Host, O, Xoshiro256PlusPlus>;
 
 /// All nodes of a simulation.
 ///
@@ -322,7 +324,7 @@ impl<O: Overlay<Host> + Clone> Network<O> {
     fn node_of(&mut self, id: u32) -> Result<Node<O>, ConfigError> {
         let rng = Xoshiro256PlusPlus::from_rng(&mut self.rng);
         let config = Arc::clone(&self.gossip);
-        Ok(Gossip::new(id, config, self.overlay.clone(), rng)?)
+        Ok(Sampler::new(id, config, self.overlay.clone(), rng)?)
     }
 
     /// Takes away `count` nodes, or all when there are fewer, chosen at random.
@@ -352,7 +354,7 @@ pub(crate) fn side(seed: u64, id: u32) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        overlay::random::Random,
+        sampling::overlay::random::Random,
         simulator::{bootstrap::Bootstrap, faults::Faults},
     };
 

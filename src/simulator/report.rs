@@ -130,8 +130,7 @@ impl Since {
 mod tests {
     use super::*;
     use crate::{
-        gossip::config as gossip,
-        overlay::random::Random,
+        sampling::{overlay::random::Random, sampler::config as gossip},
         simulator::{
             bootstrap::Bootstrap,
             config::Config,

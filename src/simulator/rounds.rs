@@ -8,8 +8,7 @@ use std::{mem, thread};
 use rand::seq::SliceRandom;
 
 use crate::{
-    overlay::Overlay,
-    sampling::Selection,
+    sampling::{Selection, overlay::Overlay},
     simulator::{
         adversary::attackers::{Attackers, Onset},
         chance::fork,
@@ -209,15 +208,17 @@ mod tests {
 
     use super::*;
     use crate::{
-        gossip::config as gossip,
-        overlay::{Arrange, Merge, Outgoing, OverlayError, Side, random::Random},
+        sampling::{
+            overlay::{Arrange, Merge, Outgoing, OverlayError, Side, random::Random},
+            sampler::config as gossip,
+            view::View,
+        },
         simulator::{
             adversary::attack::{Adversaries, Attack, Kept},
             bootstrap::Bootstrap,
             faults::{Crash, Faults},
             network::{Node, side},
         },
-        view::View,
     };
 
     fn run<O: Overlay<Host> + Clone + Send + Sync>(

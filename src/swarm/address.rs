@@ -1,6 +1,10 @@
 //! What an address says about where it leads: how far away it works from, and which host a dial
 //! to it burdens.
 
+pub(crate) mod advertised;
+pub(crate) mod policy;
+pub(crate) mod registry;
+
 use std::{
     hash::{Hash, Hasher},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -11,8 +15,8 @@ use libp2p_identity::PeerId;
 use rustc_hash::FxHasher;
 
 use crate::{
-    prefixes::{Prefixes, unmapped},
-    swarm::registry::is_global,
+    peer::{Prefixes, unmapped},
+    swarm::address::registry::is_global,
 };
 
 /// From how far away an address can be reached, and, as a setting, which addresses a node sends,

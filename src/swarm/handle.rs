@@ -15,13 +15,12 @@ use rand::rngs::StdRng;
 use thiserror::Error;
 
 use crate::{
-    sampling::{PeerSampling, Sampler, Selection},
+    sampling::{PeerSampling, Selection, handed_out::HandedOut, view::View},
     swarm::{
-        contacts::Contacts,
         counters::{Counters, Tally},
+        node::contacts::Contacts,
         record::Record,
     },
-    view::View,
 };
 
 /// How many samples that the overlay has given out wait to be handed on, here and in each stream. A
@@ -59,7 +58,7 @@ pub struct Handle(Arc<Mutex<State>>);
 struct State {
     view: View<Record>,
     contacts: Contacts,
-    sampler: Sampler<PeerId>,
+    sampler: HandedOut<PeerId>,
     /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
     given: Option<VecDeque<Record>>,
     rng: StdRng,
@@ -77,7 +76,7 @@ struct State {
 
 #[derive(Default)]
 struct StreamState {
-    sampler: Sampler<PeerId>,
+    sampler: HandedOut<PeerId>,
     given: VecDeque<Record>,
 }
 
@@ -390,7 +389,7 @@ impl Publisher {
         Self(Handle(Arc::new(Mutex::new(State {
             view: View::default(),
             contacts: Contacts::default(),
-            sampler: Sampler::default(),
+            sampler: HandedOut::default(),
             given: given.then(VecDeque::new),
             rng,
             neighbours: Vec::new(),
@@ -496,7 +495,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
-    use crate::view::Descriptor;
+    use crate::sampling::view::Descriptor;
 
     fn records(count: usize) -> Vec<Record> {
         (0..count)

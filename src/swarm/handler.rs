@@ -25,9 +25,9 @@ use thiserror::Error;
 
 use crate::swarm::{
     counters::Reason,
-    gate::{Pass, Refusal},
     generated as pb,
     limits::MIN_INBOUND_TIMEOUT,
+    node::gate::{Pass, Refusal},
     shared::Shared,
     wire::{MessageError, Reply, Request, Response, is_reset, receive_request, send_request},
 };

@@ -19,16 +19,14 @@ use thiserror::Error;
 use web_time::SystemTime;
 
 use crate::{
-    prefixes::Prefixes,
+    peer::{Peer, Prefixes},
     swarm::{
-        address::{Target, split_peer},
+        address::{Target, policy::AddressPolicy, split_peer},
         counters::{Reason, Tally},
         generated as pb,
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
-        policy::AddressPolicy,
         rate::{Bucket, Rate},
     },
-    view::Peer,
 };
 
 /// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.

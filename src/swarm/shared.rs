@@ -11,7 +11,8 @@ use std::{
 use web_time::Instant;
 
 use crate::swarm::{
-    counters::Tally, gate::Gate, limits::Limits, policy::AddressPolicy, record::Verifier,
+    address::policy::AddressPolicy, counters::Tally, limits::Limits, node::gate::Gate,
+    record::Verifier,
 };
 
 /// The limits, what keeps to them, and the counters.

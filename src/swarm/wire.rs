@@ -9,7 +9,10 @@ use prost::{Message, length_delimiter_len};
 use thiserror::Error;
 
 use crate::{
-    gossip::message::{Request as GossipRequest, Response as GossipResponse},
+    sampling::{
+        sampler::message::{Request as GossipRequest, Response as GossipResponse},
+        view::Descriptor,
+    },
     swarm::{
         counters::{Reason, Tally},
         generated as pb,
@@ -18,7 +21,6 @@ use crate::{
         record::{Effort, Record, RecordError},
         shared::Shared,
     },
-    view::Descriptor,
 };
 
 /// The field number of `descriptors` in both messages.
@@ -504,8 +506,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        swarm::{address::Scope, limits::MAX_MESSAGE_BYTES, policy::AddressPolicy},
-        view::Peer,
+        peer::Peer,
+        swarm::{
+            address::{Scope, policy::AddressPolicy},
+            limits::MAX_MESSAGE_BYTES,
+        },
     };
 
     fn descriptor(age: u32) -> Descriptor<Record> {

@@ -1,5 +1,5 @@
 use libp2p::{Multiaddr, identity::Keypair, swarm::NetworkBehaviour};
-use libp2p_peer_sampling::{Basalt, Behaviour, Config, Random};
+use libp2p_peer_sampling::{Behaviour, Config, overlay::{Basalt, Random}};
 
 #[derive(NetworkBehaviour)]
 struct Node {

@@ -8,11 +8,10 @@ use std::{
 
 use libp2p_peer_sampling::{
     Selection,
-    gossip::{
-        config::PartnerSelection,
-        message::{Exchange, ExchangeId, Failure, Request, Response},
-    },
-    view::{Descriptor, Peer},
+    gossip::{Exchange, ExchangeId, Failure},
+    peer::Peer,
+    sampler::{PartnerSelection, Request, Response},
+    view::Descriptor,
 };
 
 use super::{

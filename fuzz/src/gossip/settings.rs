@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use libp2p_peer_sampling::gossip::config::{Config, Diversity, PartnerSelection, Propagation};
+use libp2p_peer_sampling::sampler::{Config, Diversity, PartnerSelection, Propagation};
 
 /// Settings, some of which cannot work.
 #[derive(Debug, Clone, Copy)]

@@ -5,14 +5,16 @@ use std::ops::Range;
 use rand::{RngExt, rngs::Xoshiro256PlusPlus, seq::index};
 
 use crate::{
-    gossip::message::{Request, Response},
+    sampling::{
+        sampler::message::{Request, Response},
+        view::Descriptor,
+    },
     simulator::{
         adversary::attack::{Adversaries, Attack},
         chance::fork,
         config::Config,
         host::Host,
     },
-    view::Descriptor,
 };
 
 /// All attackers of a simulation. They have no state: what they do in a round follows from the seed.
@@ -293,7 +295,7 @@ mod tests {
         }
         assert!(seen.len() >= 40 * 29 - 1);
         let prefix = attackers(Attack::Prefix, |a| a.with_identities(7_000));
-        let wide = |host: Host| crate::view::Peer::prefixes(&host).map(|prefixes| prefixes.wide());
+        let wide = |host: Host| crate::peer::Peer::prefixes(&host).map(|prefixes| prefixes.wide());
         let hosts = hosts(&prefix.answer(prefix.identity(0).0, 7, 1).descriptors);
         assert!(
             hosts

@@ -1,7 +1,7 @@
 //! How far attackers have got.
 
 use crate::{
-    overlay::Overlay,
+    sampling::overlay::Overlay,
     simulator::{
         graph::Graph,
         host::Host,

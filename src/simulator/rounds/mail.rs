@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    gossip::message::{ExchangeId, Request, Response},
+    sampling::sampler::message::{ExchangeId, Request, Response},
     simulator::host::Host,
 };
 

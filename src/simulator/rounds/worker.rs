@@ -5,11 +5,13 @@ use std::{mem, ops::Range, sync::atomic::Ordering, time::Duration};
 use rand::RngExt;
 
 use crate::{
-    gossip::{
-        buffers::Buffers,
-        message::{ExchangeId, Failure},
+    sampling::{
+        overlay::Overlay,
+        sampler::{
+            buffers::Buffers,
+            message::{ExchangeId, Failure},
+        },
     },
-    overlay::Overlay,
     simulator::{
         adversary::attackers::{Attackers, Onset, within},
         chance::fork,

@@ -1,0 +1,134 @@
+//! What a node notes about peers of its view.
+
+use std::collections::VecDeque;
+
+use crate::{
+    peer::Peer,
+    sampling::{handed_out::HandedOut, view::View},
+};
+
+/// What a node notes about peers of its view: whom it handed out, whom it suspects, whom it refuses.
+///
+/// Apart, since most nodes of a simulation never need it.
+#[derive(Debug)]
+pub(super) struct Notes<P: Peer>(Option<Box<Noted<P>>>);
+
+#[derive(Debug)]
+struct Noted<P: Peer> {
+    sampler: HandedOut<P::Id>,
+    /// Peers whose last exchange broke.
+    suspects: Vec<P::Id>,
+    /// Peers that this node itself refused to make an exchange with, the one longest ago first.
+    refused: Vec<P::Id>,
+    /// What the overlay has given out as samples and nobody was handed yet, in that order.
+    samples: VecDeque<P>,
+}
+
+impl<P: Peer> Default for Noted<P> {
+    fn default() -> Self {
+        Self {
+            sampler: HandedOut::default(),
+            suspects: Vec::new(),
+            refused: Vec::new(),
+            samples: VecDeque::new(),
+        }
+    }
+}
+
+impl<P: Peer> Notes<P> {
+    /// None yet; takes no memory before there are some.
+    pub(super) fn new() -> Self {
+        Self(None)
+    }
+
+    /// Whether nothing was ever noted.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Who was handed out.
+    pub(super) fn sampler(&mut self) -> &mut HandedOut<P::Id> {
+        &mut self.noted().sampler
+    }
+
+    /// Whether the last exchange with this peer broke.
+    pub(super) fn is_suspect(&self, id: &P::Id) -> bool {
+        let noted = self.0.as_ref();
+        noted.is_some_and(|noted| noted.suspects.contains(id))
+    }
+
+    /// The peers that this node itself refused to make an exchange with.
+    pub(super) fn refused(&self) -> &[P::Id] {
+        self.0.as_ref().map_or(&[], |noted| &noted.refused)
+    }
+
+    /// An exchange with the peer broke.
+    pub(super) fn suspect(&mut self, id: P::Id) {
+        self.noted().suspects.push(id);
+    }
+
+    /// The peer has just shown that it lives.
+    pub(super) fn shows_life(&mut self, id: &P::Id) {
+        if let Some(noted) = &mut self.0 {
+            noted.suspects.retain(|suspect| suspect != id);
+        }
+    }
+
+    /// This node itself refused to make an exchange with the peer.
+    pub(super) fn refuse(&mut self, id: P::Id) {
+        if !self.refused().contains(&id) {
+            self.noted().refused.push(id);
+        }
+    }
+
+    /// An exchange with the peer succeeded, so it is no longer refused.
+    pub(super) fn accept(&mut self, id: &P::Id) {
+        if let Some(noted) = &mut self.0 {
+            noted.refused.retain(|refused| refused != id);
+        }
+    }
+
+    /// The peer that was refused for longest is no longer refused.
+    pub(super) fn reconsider(&mut self) {
+        if let Some(noted) = &mut self.0
+            && !noted.refused.is_empty()
+        {
+            noted.refused.remove(0);
+        }
+    }
+
+    /// The overlay gives out samples: the latest `most` are kept until somebody is handed them.
+    pub(super) fn offer(&mut self, samples: &mut Vec<P>, most: usize) {
+        if samples.is_empty() {
+            return;
+        }
+        let queue = &mut self.noted().samples;
+        queue.extend(samples.drain(..));
+        queue.drain(..queue.len().saturating_sub(most));
+    }
+
+    /// The sample that has waited longest.
+    pub(super) fn next_sample(&mut self) -> Option<P> {
+        self.0.as_mut()?.samples.pop_front()
+    }
+
+    /// The peer is dead.
+    pub(super) fn withdraw(&mut self, id: &P::Id) {
+        if let Some(noted) = &mut self.0 {
+            noted.samples.retain(|sample| sample.id() != id);
+        }
+    }
+
+    /// Forgets the peers that are no longer in `view`. To be called whenever the view has changed.
+    pub(super) fn retain(&mut self, view: &View<P>) {
+        if let Some(noted) = &mut self.0 {
+            noted.sampler.retain(view);
+            noted.suspects.retain(|id| view.contains(id));
+            noted.refused.retain(|id| view.contains(id));
+        }
+    }
+
+    fn noted(&mut self) -> &mut Noted<P> {
+        self.0.get_or_insert_default()
+    }
+}

@@ -1,0 +1,160 @@
+//! The peers that this node uses as relays, as far as that can be seen from here.
+//!
+//! libp2p's relay client opens circuits, and reserves places, on whichever connection to the relay it finds.
+//! It may find one that this behaviour has opened for an exchange and would close afterwards, and all that it
+//! carries with it. And it gives up when somebody else is just dialling the relay.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use libp2p_identity::PeerId;
+use libp2p_swarm::ConnectionId;
+
+/// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be dialled for the
+/// listener first. A guess: two round trips, and a dial.
+const SEEDS_WAIT: Duration = Duration::from_secs(1);
+/// How long connections are kept for a listener that is being set up. A guess: libp2p's relay client gives a
+/// reservation 60 s, and the relay may have to be dialled before.
+const KEPT_FOR: Duration = Duration::from_secs(75);
+
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    /// Those through which this node can be reached.
+    own: BTreeSet<PeerId>,
+    /// Those that dials under way lead through.
+    dials: BTreeMap<ConnectionId, Vec<PeerId>>,
+    /// Since when a listener is being set up: perhaps at a relay, nobody says which.
+    setting_up: Option<Duration>,
+    /// How many are.
+    count: usize,
+    /// Whether connections are kept for that.
+    keeps: bool,
+}
+
+impl Relays {
+    /// Whether this node can be reached through `peer`, or dials somebody through it.
+    pub(crate) fn contains(&self, peer: &PeerId) -> bool {
+        self.own.contains(peer) || self.is_dialled_through(peer)
+    }
+
+    /// Whether a dial under way leads through `peer`.
+    pub(crate) fn is_dialled_through(&self, peer: &PeerId) -> bool {
+        self.dials.values().flatten().any(|relay| relay == peer)
+    }
+
+    /// Whether any peer may be about to become one through which this node can be reached, and its connection is
+    /// kept for that.
+    pub(crate) fn is_setting_up(&self) -> bool {
+        self.keeps
+    }
+
+    /// When [`Self::gives_up`] has something to do.
+    pub(crate) fn next_wake(&self) -> Option<Duration> {
+        let since = self.setting_up.filter(|_| self.keeps);
+        since.map(|since| since.saturating_add(KEPT_FOR))
+    }
+
+    /// Whether what was kept for a listener has been kept for long enough; once for each time.
+    pub(crate) fn gives_up(&mut self, now: Duration) -> bool {
+        let gives_up = self.next_wake().is_some_and(|at| at <= now);
+        self.keeps &= !gives_up;
+        gives_up
+    }
+
+    /// Until when no seed is to be dialled.
+    pub(crate) fn seeds_wait_until(&self) -> Option<Duration> {
+        Some(self.setting_up?.saturating_add(SEEDS_WAIT))
+    }
+
+    /// A dial leads through these relays, until it has ended.
+    pub(crate) fn dialled_through(&mut self, dial: ConnectionId, relays: Vec<PeerId>) {
+        if !relays.is_empty() {
+            self.dials.insert(dial, relays);
+        }
+    }
+
+    /// A dial has ended, well or badly; returns the relays that it led through.
+    pub(crate) fn dial_ended(&mut self, dial: ConnectionId) -> Vec<PeerId> {
+        self.dials.remove(&dial).unwrap_or_default()
+    }
+
+    /// Through which relays this node can be reached, and how many listeners are being set up. Returns
+    /// whether some that were kept for these are needed no longer.
+    pub(crate) fn set_listening(
+        &mut self,
+        own: BTreeSet<PeerId>,
+        setting_up: usize,
+        now: Duration,
+    ) -> bool {
+        let lost = self.own.difference(&own).next().is_some();
+        self.own = own;
+        let kept = self.keeps;
+        match setting_up {
+            0 => (self.setting_up, self.keeps) = (None, false),
+            // One more.
+            _ if setting_up > self.count => (self.setting_up, self.keeps) = (Some(now), true),
+            _ => {}
+        }
+        self.count = setting_up;
+        lost || (kept && !self.keeps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_one_while_something_leads_through_it() {
+        let (one, other) = (PeerId::random(), PeerId::random());
+        let dial = ConnectionId::new_unchecked;
+        let mut relays = Relays::default();
+        relays.dialled_through(dial(1), vec![one]);
+        relays.dialled_through(dial(2), vec![one, other]);
+        relays.dialled_through(dial(3), Vec::new());
+        assert!(relays.contains(&one) && relays.contains(&other));
+        assert_eq!(relays.dial_ended(dial(2)), [one, other]);
+        assert!(relays.contains(&one) && !relays.contains(&other));
+        assert_eq!(relays.dial_ended(dial(1)), [one]);
+        assert_eq!(relays.dial_ended(dial(3)), []);
+        assert!(!relays.contains(&one));
+    }
+
+    #[test]
+    fn what_was_kept_for_a_listener_is_let_go_once() {
+        let relay = BTreeSet::from([PeerId::random()]);
+        let none = BTreeSet::new();
+        let mut relays = Relays::default();
+        let now = Duration::from_secs(7);
+        assert!(!relays.set_listening(none.clone(), 1, now));
+        assert!(!relays.set_listening(none.clone(), 1, 2 * now));
+        assert!(relays.is_setting_up());
+        assert_eq!(relays.seeds_wait_until(), Some(now + SEEDS_WAIT));
+        assert!(relays.set_listening(relay.clone(), 0, now));
+        assert!(!relays.is_setting_up() && relay.iter().all(|relay| relays.contains(relay)));
+        assert_eq!(relays.seeds_wait_until(), None);
+        assert!(!relays.set_listening(relay.clone(), 0, now));
+        assert!(relays.set_listening(none, 0, now));
+        assert!(!relay.iter().any(|relay| relays.contains(relay)));
+    }
+
+    #[test]
+    fn a_listener_that_is_never_set_up_is_given_up_until_there_is_another() {
+        let none = BTreeSet::new;
+        let mut relays = Relays::default();
+        let start = Duration::from_secs(7);
+        relays.set_listening(none(), 1, start);
+        let end = start + KEPT_FOR;
+        assert_eq!(relays.next_wake(), Some(end));
+        assert!(!relays.gives_up(end - Duration::from_nanos(1)) && relays.is_setting_up());
+        assert!(relays.gives_up(end) && !relays.is_setting_up());
+        assert!(!relays.gives_up(end) && relays.next_wake().is_none());
+        assert!(!relays.set_listening(none(), 1, end) && !relays.is_setting_up());
+        relays.set_listening(none(), 2, 2 * end);
+        assert_eq!(relays.next_wake(), Some(2 * end + KEPT_FOR));
+        assert!(!relays.set_listening(none(), 1, 2 * end) && relays.is_setting_up());
+        assert!(relays.set_listening(none(), 0, 2 * end));
+    }
+}

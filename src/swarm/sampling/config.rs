@@ -1,0 +1,644 @@
+//! The settings of the behaviour.
+
+use std::time::Duration;
+
+use libp2p_core::Multiaddr;
+use libp2p_swarm::StreamProtocol;
+use thiserror::Error;
+
+use crate::{
+    sampling::{
+        overlay::{any::OverlayKind, basalt::Ranking},
+        sampler::{
+            self,
+            config::{Diversity, PartnerSelection, Propagation},
+        },
+    },
+    swarm::{
+        address::{Scope, policy::AddressPolicy},
+        limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
+        sampling::pruning::Pruning,
+    },
+};
+
+/// The protocol's name, for networks without a name of their own.
+pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.0.0");
+
+/// Settings of the [`Behaviour`](crate::Behaviour). Checked as a whole when it is made.
+#[derive(Debug, Clone)]
+pub struct Config {
+    gossip: sampler::config::Config,
+    network: Option<String>,
+    addresses: AddressPolicy,
+    listen_addresses: Option<bool>,
+    seeds: Vec<Multiaddr>,
+    seed_backoff: (Duration, Duration),
+    probe_interval: Option<u32>,
+    neighbours: usize,
+    neighbour_rotation: Option<u32>,
+    pruning: Option<Pruning>,
+    limits: Limits,
+    overlay: OverlayKind,
+    rng_seed: Option<u64>,
+}
+
+impl Default for Config {
+    /// [`Config::open_internet`].
+    fn default() -> Self {
+        Self::open_internet()
+    }
+}
+
+impl Config {
+    /// The largest view size c of the behaviour, in peers: half of it must fit into a message.
+    pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
+    /// The largest number of neighbours, in peers.
+    pub const MAX_NEIGHBOURS: usize = 128;
+    /// The longest time between rotations of neighbours, in rounds.
+    pub const MAX_NEIGHBOUR_ROTATION: u32 = 1_000_000;
+    /// The longest time between two probes, in rounds.
+    pub const MAX_PROBE_INTERVAL: u32 = 1_000_000;
+    /// The longest name of a network, in bytes.
+    pub const MAX_NETWORK_NAME: usize = 64;
+
+    /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
+    /// advertises only the external addresses that the swarm has confirmed.
+    ///
+    /// [`Basalt`](crate::Basalt) with a view of 100 peers, of whom at most 25 were learnt from one partner and at
+    /// most 12 lie in one /24 or /48, and a quarantine of a minute to an hour for peers that failed. Measured
+    /// against the random overlay, with these caps and without, in `docs/threat-model.md`.
+    ///
+    /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
+    /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
+    /// the one who gave them away.
+    pub fn open_internet() -> Self {
+        Self {
+            gossip: sampler::config::Config::default()
+                .with_view_size(100)
+                .with_quarantine(Some((
+                    Duration::from_secs(60),
+                    Duration::from_secs(60 * 60),
+                )))
+                .with_diversity(Some(Diversity {
+                    per_source: 25,
+                    per_prefix: 12,
+                    per_round: 100,
+                })),
+            overlay: OverlayKind::Basalt(Ranking::default()),
+            network: None,
+            addresses: AddressPolicy::new(Scope::Global),
+            listen_addresses: None,
+            seeds: Vec::new(),
+            seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
+            probe_interval: Some(30),
+            neighbours: 8,
+            neighbour_rotation: Some(30),
+            pruning: None,
+            limits: Limits::default(),
+            rng_seed: None,
+        }
+    }
+
+    /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
+    ///
+    /// [`Random`](crate::Random) with a view of 30 peers and without caps: it is fresher and heals sooner than what
+    /// resists attackers. Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
+    /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
+    /// only it can reach).
+    pub fn private_network() -> Self {
+        let limits = Limits {
+            dials_per_minute: 600,
+            dials_per_prefix: 1_000_000,
+            dials_per_address: 30,
+            addresses_per_dial: MAX_ADDRESSES,
+            ..Limits::default()
+        };
+        Self::open_internet()
+            .with_overlay(OverlayKind::Random)
+            .with_view_size(sampler::config::Config::default().view_size())
+            .with_diversity(None)
+            .with_scope(Scope::Private)
+            .with_dns(true)
+            .with_limits(limits)
+    }
+
+    /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
+    /// listen addresses among them.
+    ///
+    /// What fails here is being worked on: no limits for dials, and who failed is tried again after
+    /// a second, at most a minute.
+    pub fn local() -> Self {
+        let config = Self::private_network().with_scope(Scope::Loopback);
+        let limits = Limits {
+            dials_per_minute: 1_000_000,
+            dials_per_address: 1_000_000,
+            ..config.limits
+        };
+        config
+            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
+            .with_limits(limits)
+    }
+
+    /// The name of the network: 1 to 64 bytes without white space or control characters. It
+    /// becomes part of the protocol's name (`/<network>/peer-sampling/1.0.0`), so that networks
+    /// with different names never exchange peers. Default: none.
+    pub fn with_network(mut self, name: impl Into<String>) -> Self {
+        self.network = Some(name.into());
+        self
+    }
+
+    /// Which addresses are sent, kept and dialled, by how far away they work from. Default:
+    /// [`Scope::Global`].
+    pub fn with_scope(mut self, scope: Scope) -> Self {
+        self.addresses = self.addresses.with_scope(scope);
+        self
+    }
+
+    /// Whether DNS names are sent, kept and dialled. Default: no; in the presets
+    /// [`private_network`](Self::private_network) and [`local`](Self::local) yes.
+    ///
+    /// A name may lead anywhere, into a private network too, whatever the scope says.
+    pub fn with_dns(mut self, dns: bool) -> Self {
+        self.addresses = self.addresses.with_dns(dns);
+        self
+    }
+
+    /// Whether this node advertises the addresses that it listens on although nobody has confirmed that it
+    /// can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
+    ///
+    /// `false` is for a private network with address translators inside, and for tests of AutoNAT on one machine:
+    /// then only *external* addresses are advertised, those that AutoNAT, UPnP, a relay or
+    /// `Swarm::add_external_address` have confirmed, and for as long as they are. `true` is for machines that are known to
+    /// have public addresses of their own. Either way an address must be in scope.
+    pub fn with_listen_addresses(mut self, advertised: bool) -> Self {
+        self.listen_addresses = Some(advertised);
+        self
+    }
+
+    /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
+    /// address must be admitted too. Default: no.
+    ///
+    /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a view, and may have
+    /// neighbours, whom it has dialled. Without a relayed address nobody *else* hears of it, neither other nodes nor
+    /// other behaviours there: whoever it dialled knows it as a contact, reaches it for as long as that connection lasts,
+    /// and cannot pass it on. Set it on those that are behind a translator and on those that shall hear of them.
+    ///
+    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per circuit, 4 circuits per peer and
+    /// 16 in all, and 30 new ones an hour for each peer that asks, so:
+    ///
+    /// - A relayed connection is good for an exchange, and not for a neighbour: those are only agreed on, and
+    ///   kept, over direct connections. Exchanges prefer these, too. With records of usual size an exchange takes
+    ///   some 12 kB both ways, and at most 33 kB (a view of 128 that has room), so a circuit's 128 KiB
+    ///   hold several.
+    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s after an
+    ///   exchange (a guess): dcutr may make a direct one of it, and then the two agree at once. Otherwise it is closed at
+    ///   once.
+    /// - A relay that carries all it will says so ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the
+    ///   peer leaves the view, without blame. Where many nodes are behind few relays, raise the relays' limits.
+    /// - Peers behind one relay are in that relay's network: caps and rankings by network
+    ///   count them as one crowd, for identities behind a relay cost nothing.
+    /// - Dials in vain count against a relay that does not answer as for any address. One that answers, and does not
+    ///   reach the peer, may be asked four times as often within an hour
+    ///   ([`Limits::dials_per_address`]), and whoever is reached through it clears that count.
+    pub fn with_relayed(mut self, relayed: bool) -> Self {
+        self.addresses = self.addresses.with_relayed(relayed);
+        self
+    }
+
+    /// A filter of one's own: an address is sent, kept and dialled only when `filter` says yes as
+    /// well. It is given the address without `/p2p/<peer>` at its end, and called often, on any
+    /// thread. Default: none.
+    pub fn with_address_filter(
+        mut self,
+        filter: impl Fn(&Multiaddr) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.addresses = self.addresses.with_filter(filter);
+        self
+    }
+
+    /// The peers to start from, with or without `/p2p/<peer>` at the end. Default: none; more can
+    /// be added while the swarm runs, by [`Behaviour::add_seed`](crate::Behaviour::add_seed). What
+    /// is wrong with one of them comes as [`Event::SeedFailed`](crate::Event::SeedFailed).
+    pub fn with_seeds(mut self, seeds: impl IntoIterator<Item = Multiaddr>) -> Self {
+        self.seeds.extend(seeds);
+        self
+    }
+
+    /// The first and the longest pause between two attempts at the seeds, and at former contacts,
+    /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
+    /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
+    /// 5 min (guesses).
+    pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.seed_backoff = (first, longest);
+        self
+    }
+
+    /// How often a node looks outside its view, in rounds. It makes an exchange with a seed, or
+    /// with a former contact that is in the view no more: that joins networks which have lost sight
+    /// of each other. 1 to 1,000,000 rounds, stretched or shortened at random by up to half;
+    /// `None`: never. Default: 30 rounds (measured, see `docs/recovery.md`).
+    ///
+    /// A node that knows more than three peers waits a third as long for each of them. So a network
+    /// of any size probes every ten rounds or oftener, and a node with the default period makes 12
+    /// probes an hour at most, 1.2 with a view of 30 and 0.36 with a view of 100. Half of them go
+    /// to seeds: the only seed of 100,000 nodes with views of 100 answers 5 a second.
+    pub fn with_probe_interval(mut self, rounds: Option<u32>) -> Self {
+        self.probe_interval = rounds;
+        self
+    }
+
+    /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub
+    /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
+    /// proposed it. With 1 they are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
+    ///
+    /// Beside theirs a node has the connections of exchanges under way, its own and others': with 8 neighbours at most 3
+    /// at any moment (measured: 60 nodes with gossipsub, 300 rounds). At worst count on n inbound ones and 4 more, as long as an exchange takes
+    /// less than a period. What siblings have dialled comes on top; see
+    /// [`with_pruning`](Self::with_pruning).
+    ///
+    /// Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
+    /// some to spare (a guess).
+    pub fn with_neighbours(mut self, neighbours: usize) -> Self {
+        self.neighbours = neighbours;
+        self
+    }
+
+    /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
+    /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
+    /// half; `None`: neighbours stay until one of them fails. Default: 30 (a guess), which
+    /// makes a fresh neighbour every 19 rounds (measured), by one's own rotation and by that of others.
+    pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
+        self.neighbour_rotation = rounds;
+        self
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened. Default: `None`, never: what this
+    /// behaviour opens itself it closes itself.
+    pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
+        self.pruning = pruning;
+        self
+    }
+
+    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
+    /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
+    pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
+        self.overlay = overlay;
+        self
+    }
+
+    /// How many peers of the view may come from one hand; `None` for no such bounds. Default: on the open
+    /// internet 25 from one partner, 12 in one /24 or /48, 100 in one round; elsewhere none.
+    pub fn with_diversity(mut self, diversity: Option<Diversity>) -> Self {
+        self.gossip = self.gossip.with_diversity(diversity);
+        self
+    }
+
+    /// The view size c, in peers; 2 to 128. Default: 100 on the open internet (Basalt, 2021, where 30 are
+    /// too few), elsewhere 30 (TOCS 2007).
+    pub fn with_view_size(mut self, view_size: usize) -> Self {
+        self.gossip = self.gossip.with_view_size(view_size);
+        self
+    }
+
+    /// The period T of the rounds; 1 ms to 24 h. Default: 10 s (a guess).
+    pub fn with_period(mut self, period: Duration) -> Self {
+        self.gossip = self.gossip.with_period(period);
+        self
+    }
+
+    /// After how long an exchange without an answer has failed, dialling included; 1 ms to 1 h.
+    /// Substreams that a peer opens are held to the same time, and never to less than 10 s, from
+    /// the protocol. Default: 10 s (a guess).
+    pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
+        self.gossip = self.gossip.with_exchange_timeout(timeout);
+        self
+    }
+
+    /// How many exchanges a node starts in each round; 1 to c. Default: 1.
+    pub fn with_fanout(mut self, fanout: usize) -> Self {
+        self.gossip = self.gossip.with_fanout(fanout);
+        self
+    }
+
+    /// How many further partners are tried in a round when exchanges fail; 0 to c. Default: 3.
+    pub fn with_retries(mut self, retries: usize) -> Self {
+        self.gossip = self.gossip.with_retries(retries);
+        self
+    }
+
+    /// The pause between rounds while the view is not full; see
+    /// [`sampler::config::Config::with_eager_delay`]. Default: 100 ms.
+    pub fn with_eager_delay(mut self, delay: Duration) -> Self {
+        self.gossip = self.gossip.with_eager_delay(delay);
+        self
+    }
+
+    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and an
+    /// address that was dialled in vain not dialled again, whoever is said to be there: at first and
+    /// at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at once.
+    /// Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
+    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+        self.gossip = self.gossip.with_quarantine(quarantine);
+        self
+    }
+
+    /// Push, pull or push-pull. Default: push-pull.
+    pub fn with_propagation(mut self, propagation: Propagation) -> Self {
+        self.gossip = self.gossip.with_propagation(propagation);
+        self
+    }
+
+    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default: tail.
+    pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
+        self.gossip = self.gossip.with_selection(selection);
+        self
+    }
+
+    /// What other nodes can make this one spend. Default: [`Limits::default`].
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Seeds the node's random numbers, for tests that are to be repeated. Default: from the
+    /// operating system. A node whose numbers can be foreseen is easy to attack.
+    pub fn with_rng_seed(mut self, seed: u64) -> Self {
+        self.rng_seed = Some(seed);
+        self
+    }
+
+    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes.
+    pub fn overlay(&self) -> OverlayKind {
+        self.overlay
+    }
+
+    /// The settings of the mechanism.
+    pub fn gossip(&self) -> &sampler::config::Config {
+        &self.gossip
+    }
+
+    /// Which addresses are sent, kept and dialled.
+    pub fn addresses(&self) -> &AddressPolicy {
+        &self.addresses
+    }
+
+    /// Whether listen addresses are advertised without confirmation; see
+    /// [`with_listen_addresses`](Self::with_listen_addresses).
+    pub fn advertises_listen_addresses(&self) -> bool {
+        let narrow = self.addresses.scope() != Scope::Global;
+        self.listen_addresses.unwrap_or(narrow)
+    }
+
+    /// How many exchange partners stay connected on purpose.
+    pub fn neighbours(&self) -> usize {
+        self.neighbours
+    }
+
+    /// After how many rounds without a fresh neighbour one gives way.
+    pub fn neighbour_rotation(&self) -> Option<u32> {
+        self.neighbour_rotation
+    }
+
+    /// When this node closes connections that siblings or other nodes have opened.
+    pub fn pruning(&self) -> Option<Pruning> {
+        self.pruning
+    }
+
+    /// The peers to start from.
+    pub fn seeds(&self) -> &[Multiaddr] {
+        &self.seeds
+    }
+
+    /// The first and the longest pause between two attempts at the seeds.
+    pub fn seed_backoff(&self) -> (Duration, Duration) {
+        self.seed_backoff
+    }
+
+    /// After how many rounds the node looks outside its view.
+    pub fn probe_interval(&self) -> Option<u32> {
+        self.probe_interval
+    }
+
+    /// What other nodes can make this one spend.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The name of the network, if it has one.
+    pub fn network(&self) -> Option<&str> {
+        self.network.as_deref()
+    }
+
+    pub(crate) fn rng_seed(&self) -> Option<u64> {
+        self.rng_seed
+    }
+
+    /// The protocol's name, with the network's name in it when there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Network`] when the network's name will not do.
+    pub fn protocol(&self) -> Result<StreamProtocol, ConfigError> {
+        let Some(network) = &self.network else {
+            return Ok(PROTOCOL_NAME);
+        };
+        let bad = |c: char| c.is_whitespace() || c.is_control();
+        if network.is_empty() || network.len() > Self::MAX_NETWORK_NAME || network.contains(bad) {
+            return Err(ConfigError::Network(network.clone()));
+        }
+        StreamProtocol::try_from_owned(format!("/{network}{PROTOCOL_NAME}"))
+            .map_err(|_| ConfigError::Network(network.clone()))
+    }
+
+    /// Whether these settings are within their bounds. Those of the overlay are checked with it.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] that names the first bound that is broken.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.gossip.check()?;
+        self.protocol()?;
+        if self.gossip.view_size() > Self::MAX_VIEW_SIZE {
+            return Err(ConfigError::ViewSize(self.gossip.view_size()));
+        }
+        self.limits.check(self.gossip.view_size())?;
+        if self.neighbours > Self::MAX_NEIGHBOURS {
+            return Err(ConfigError::Neighbours(self.neighbours));
+        }
+        let rotation = self.neighbour_rotation.unwrap_or(1);
+        if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
+            return Err(ConfigError::NeighbourRotation(rotation));
+        }
+        let probes = self.probe_interval.unwrap_or(1);
+        if !(1..=Self::MAX_PROBE_INTERVAL).contains(&probes) {
+            return Err(ConfigError::ProbeInterval(probes));
+        }
+        let (shortest, limit) = sampler::config::Config::PERIOD;
+        if let Some(pruning) = self.pruning
+            && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
+        {
+            return Err(ConfigError::Pruning {
+                pruning,
+                neighbours: self.neighbours,
+            });
+        }
+        let (first, longest) = self.seed_backoff;
+        if first < shortest || first > longest || longest > limit {
+            return Err(ConfigError::SeedBackoff { first, longest });
+        }
+        Ok(())
+    }
+}
+
+/// Settings that cannot work. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting of the mechanism or of the overlay.
+    #[error(transparent)]
+    Sampler(#[from] sampler::config::ConfigError),
+    /// A limit.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// The view size is too large for a message.
+    #[error("view size is {0}, must be 2 to {max}", max = Config::MAX_VIEW_SIZE)]
+    ViewSize(usize),
+    /// Too many neighbours.
+    #[error("neighbours is {0}, must be 0 to {max}", max = Config::MAX_NEIGHBOURS)]
+    Neighbours(usize),
+    /// Neighbours are rotated too often or too seldom.
+    #[error(
+        "neighbour rotation is {0} rounds, must be 1 to {max}",
+        max = Config::MAX_NEIGHBOUR_ROTATION
+    )]
+    NeighbourRotation(u32),
+    /// The node looks outside its view too often or too seldom.
+    #[error("probe interval is {0} rounds, must be 1 to {max}", max = Config::MAX_PROBE_INTERVAL)]
+    ProbeInterval(u32),
+    /// Connections would be pruned that are kept on purpose, or only after ages.
+    #[error(
+        "pruning beyond {} connections after {:?}, must be at least the {} neighbours, and 1, and at most 24h",
+        .pruning.max_connections, .pruning.grace, .neighbours
+    )]
+    Pruning {
+        /// What was set.
+        pruning: Pruning,
+        /// How many neighbours are to be kept.
+        neighbours: usize,
+    },
+    /// The network's name will not do.
+    #[error(
+        "network name {0:?} must have 1 to {max} bytes and no white space or control characters",
+        max = Config::MAX_NETWORK_NAME
+    )]
+    Network(String),
+    /// An RSA key: its records are too large, and refused everywhere.
+    #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
+    RsaKey,
+    /// A key whose records this node's own limits do not allow.
+    #[error("the limits allow no records signed by a key of this node's type")]
+    KeyType,
+    /// The pauses between attempts at the seeds will not do.
+    #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
+    SeedBackoff {
+        /// The first pause.
+        first: Duration,
+        /// The longest pause.
+        longest: Duration,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_within_their_bounds() {
+        for config in [
+            Config::default(),
+            Config::open_internet(),
+            Config::private_network(),
+            Config::local(),
+        ] {
+            assert_eq!(config.check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn each_bound_is_named() {
+        let narrow = Limits {
+            descriptors_per_message: 15,
+            ..Default::default()
+        };
+        let cases = [
+            (
+                Config::local().with_limits(narrow).with_view_size(32),
+                "descriptors per message is 15, must be 16 to 64",
+            ),
+            (
+                Config::local().with_view_size(129),
+                "view size is 129, must be 2 to 128",
+            ),
+            (
+                Config::local().with_view_size(1),
+                "view size is 1, must be 2 to 10000",
+            ),
+            (
+                Config::local().with_neighbours(129),
+                "neighbours is 129, must be 0 to 128",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(0)),
+                "neighbour rotation is 0 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_neighbour_rotation(Some(1_000_001)),
+                "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
+            ),
+            (
+                Config::local().with_pruning(Some(Pruning {
+                    max_connections: 7,
+                    grace: Duration::from_secs(60),
+                })),
+                "pruning beyond 7 connections after 60s, must be at least the 8 neighbours, and 1, and \
+                 at most 24h",
+            ),
+            (
+                Config::local().with_network(""),
+                "network name \"\" must have 1 to 64 bytes and no white space or control characters",
+            ),
+            (
+                Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
+                "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
+            ),
+        ];
+        for (config, message) in cases {
+            assert_eq!(config.check().unwrap_err().to_string(), message);
+        }
+        let eternity = (Duration::MAX, Duration::MAX);
+        let config = Config::local().with_seed_backoff(eternity.0, eternity.1);
+        assert!(matches!(
+            config.check(),
+            Err(ConfigError::SeedBackoff { .. })
+        ));
+        for name in ["a b", "a\n", &"x".repeat(65)] {
+            assert!(matches!(
+                Config::local().with_network(name).check(),
+                Err(ConfigError::Network(_))
+            ));
+        }
+    }
+
+    #[test]
+    fn the_network_is_part_of_the_protocol() {
+        let protocol = |config: Config| config.protocol().map(|p| p.to_string());
+        assert_eq!(
+            protocol(Config::local()).as_deref(),
+            Ok("/peer-sampling/1.0.0")
+        );
+        assert_eq!(
+            protocol(Config::local().with_network("testnet")).as_deref(),
+            Ok("/testnet/peer-sampling/1.0.0")
+        );
+    }
+}

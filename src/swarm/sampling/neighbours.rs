@@ -1,0 +1,673 @@
+//! The neighbours: a bounded number of exchange partners that stay connected on purpose.
+//!
+//! HyParView's lesson (DSN 2007): a small set of symmetric, kept-open connections, on top of a
+//! large shuffled view. Both ends agree inside an exchange: the request proposes, the response
+//! says yes or no. As in HyParView, a proposal has two priorities: a peer that is short of
+//! neighbours is taken in even if a present one has to give way, so newcomers find a place in a
+//! network where all places are taken.
+//!
+//! Identities cost nothing, so whoever has many could take all places in that way. So it is the network with
+//! the most neighbours that gives way, and nobody in another's favour who is in as crowded a one. A
+//! quarter of the places is for peers that this node has proposed it to, as gossipsub keeps some of
+//! its mesh for connections of its own (D_out, gossipsub v1.1). And of those who have proposed it
+//! themselves the younger half gives way, as Bitcoin spares inbound connections that have lasted:
+//! those who press in displace each other.
+//!
+//! Unlike HyParView's active view, which changes only when somebody fails, this one is *rotated*: a node to whom no
+//! neighbour has come for a number of rounds takes a fresh one in, although its places are taken, and
+//! the one that was there for longest gives way. The new one has agreed before the old one goes, so
+//! rotation costs this node no neighbour; who gave way finds another in the same manner.
+
+use libp2p_identity::PeerId;
+use rand::{Rng, RngExt, seq::IndexedRandom};
+
+use crate::swarm::{sampling::event::NeighbourDownReason, wire::Proposal};
+
+/// Who is a neighbour, and who was asked to be.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    bound: usize,
+    rotation: Option<u32>,
+    /// Those who are neighbours for longest first.
+    members: Vec<PeerId>,
+    /// Those of the members that this node has proposed it to.
+    chosen: Vec<PeerId>,
+    /// Peers that were asked and have not answered: places held free for them.
+    asked: Vec<PeerId>,
+    /// Peers that were asked for an exchange and not for this, and have not answered. The no overtakes nothing: were
+    /// one of them taken in meanwhile, it would hear the no after the yes, and part again.
+    unasked: Vec<PeerId>,
+    /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that comes: or a
+    /// network that has started as one would rotate as one; and while others press in, nobody is
+    /// rotated out in their favour.
+    due_in: u32,
+}
+
+/// The answer to a proposal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is a neighbour already.
+    Kept,
+    /// It is a neighbour now.
+    Accepted(Option<GaveWay>),
+    /// It is no neighbour, and was none.
+    Declined,
+    /// It was a neighbour and is none any more, because it proposed nothing.
+    Dissolved,
+}
+
+/// Somebody had to give way to a new neighbour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GaveWay {
+    pub(super) peer: PeerId,
+    pub(super) reason: NeighbourDownReason,
+}
+
+/// What came of a proposal of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// Nothing changed.
+    Unchanged,
+    /// It was asked, is none, and its answer did not come: it may have said yes.
+    Unanswered,
+    /// It is a neighbour now.
+    Up(Option<GaveWay>),
+    /// It was a neighbour and keeps the connection no longer.
+    Down,
+    /// It said yes, and meanwhile all places are taken: it has to be told.
+    TooLate,
+}
+
+impl Neighbours {
+    /// At most `bound`, of whom one gives way when there was no fresh one for `rotation` rounds.
+    pub(super) fn new(bound: usize, rotation: Option<u32>) -> Self {
+        Self {
+            bound,
+            rotation,
+            members: Vec::new(),
+            chosen: Vec::new(),
+            asked: Vec::new(),
+            unasked: Vec::new(),
+            due_in: u32::MAX,
+        }
+    }
+
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
+        self.members.contains(peer)
+    }
+
+    pub(super) fn members(&self) -> &[PeerId] {
+        &self.members
+    }
+
+    /// How many there may be.
+    pub(super) fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// Whether this node has fewer than half of the neighbours that it wants.
+    pub(super) fn is_short(&self) -> bool {
+        self.members.len() < self.bound.div_ceil(2)
+    }
+
+    /// Whether this node has fewer neighbours than it wants.
+    pub(super) fn has_room(&self) -> bool {
+        self.members.len() < self.bound
+    }
+
+    /// Whether everybody has answered.
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.asked.is_empty() && self.unasked.is_empty()
+    }
+
+    /// A round begins.
+    pub(super) fn begin_round(&mut self) {
+        self.due_in = self.due_in.saturating_sub(1);
+    }
+
+    /// What to propose to `peer` in a request. A place is held for it until [`Self::settle`].
+    pub(super) fn propose(&mut self, peer: PeerId) -> Proposal {
+        let priority = match self.is_short() {
+            true => Proposal::Needed,
+            false => Proposal::Welcome,
+        };
+        if self.contains(&peer) {
+            return priority;
+        }
+        // Of one at a time, or one wave of answers would replace all.
+        let instead = self.is_due() && self.asked.is_empty();
+        if !self.has_room_beside(&peer) && !instead {
+            return Proposal::None;
+        }
+        if !self.asked.contains(&peer) {
+            self.asked.push(peer);
+        }
+        priority
+    }
+
+    /// Nobody who was asked is waited for any more.
+    pub(super) fn forget_asked(&mut self) {
+        self.asked.clear();
+        self.unasked.clear();
+    }
+
+    /// A request without a proposal is on its way to `peer`, until [`Self::settle`].
+    pub(super) fn says_no(&mut self, peer: PeerId) {
+        if !self.unasked.contains(&peer) {
+            self.unasked.push(peer);
+        }
+    }
+
+    /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came. `network`: where
+    /// a connected peer's address lies.
+    pub(super) fn settle<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        answer: Option<bool>,
+        network: impl Fn(&PeerId) -> Option<u64>,
+        rng: &mut R,
+    ) -> Settled {
+        let asked = self.asked.contains(&peer);
+        self.asked.retain(|other| *other != peer);
+        self.unasked.retain(|other| *other != peer);
+        match (answer, self.contains(&peer)) {
+            (None, false) if asked => Settled::Unanswered,
+            (None, _) | (Some(true), true) | (Some(false), false) => Settled::Unchanged,
+            (Some(false), true) => {
+                self.remove(&peer);
+                Settled::Down
+            }
+            (Some(true), false) if asked && self.has_room() => {
+                self.add(peer, true, rng);
+                Settled::Up(None)
+            }
+            (Some(true), false) if asked && self.is_due() => {
+                let crowd = self.crowd(network(&peer), network);
+                match crowd.first().copied() {
+                    Some(longest) => {
+                        self.remove(&longest);
+                        self.add(peer, true, rng);
+                        Settled::Up(Some(GaveWay {
+                            peer: longest,
+                            reason: NeighbourDownReason::Rotated,
+                        }))
+                    }
+                    None => Settled::TooLate,
+                }
+            }
+            (Some(true), false) => Settled::TooLate,
+        }
+    }
+
+    /// Answers what `peer` proposed in a request. `network`: where a connected peer's address lies.
+    pub(super) fn answer<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        proposal: Proposal,
+        network: impl Fn(&PeerId) -> Option<u64>,
+        rng: &mut R,
+    ) -> Answer {
+        match (proposal, self.contains(&peer)) {
+            // Messages overtake each other: a yes to what we asked before is not worth more than this.
+            (Proposal::None, _) => match self.remove(&peer) {
+                true => Answer::Dissolved,
+                false => Answer::Declined,
+            },
+            (_, true) => Answer::Kept,
+            (_, false) if self.unasked.contains(&peer) => Answer::Declined,
+            (_, false) if self.has_room_beside(&peer) && self.has_room_for_others() => {
+                self.add(peer, false, rng);
+                Answer::Accepted(None)
+            }
+            (Proposal::Needed | Proposal::Welcome, false) => {
+                let mut crowd = self.crowd(network(&peer), network);
+                // Or, where all were chosen, newcomers would find no place.
+                if self.chosen.len() <= self.bound.saturating_sub((self.bound / 4).max(1)) {
+                    crowd.retain(|member| !self.chosen.contains(member));
+                }
+                // Of one place there is nothing to give.
+                let younger = &crowd[crowd.len() / 2..];
+                let replaced = match proposal {
+                    Proposal::Needed if self.members.len() > 1 => younger.choose(rng).copied(),
+                    _ => None,
+                };
+                let replaced = replaced.map(|peer| (peer, NeighbourDownReason::Replaced));
+                let rotated = match self.is_due() {
+                    true => crowd.first().copied(),
+                    false => None,
+                };
+                let rotated = rotated.map(|peer| (peer, NeighbourDownReason::Rotated));
+                let Some((gives_way, reason)) = replaced.or(rotated) else {
+                    return Answer::Declined;
+                };
+                self.remove(&gives_way);
+                self.add(peer, false, rng);
+                Answer::Accepted(Some(GaveWay {
+                    peer: gives_way,
+                    reason,
+                }))
+            }
+        }
+    }
+
+    /// Those of whom one may give way to somebody in the network `newcomers`: all in the most crowded
+    /// networks, or, if it is one of these itself, all in it. Neighbours for longest first.
+    fn crowd(
+        &self,
+        newcomers: Option<u64>,
+        network: impl Fn(&PeerId) -> Option<u64>,
+    ) -> Vec<PeerId> {
+        let networks: Vec<_> = self.members.iter().map(network).collect();
+        let count = |of: &Option<u64>| networks.iter().filter(|other| *other == of).count();
+        let most = networks.iter().map(count).max().unwrap_or_default();
+        let is_crowded = count(&newcomers) >= most;
+        let gives_way = |of: &Option<u64>| match is_crowded {
+            true => *of == newcomers,
+            false => count(of) == most,
+        };
+        let members = self.members.iter().zip(&networks);
+        let crowd = members.filter(|(_, network)| gives_way(network));
+        crowd.map(|(member, _)| *member).collect()
+    }
+
+    /// Removes a neighbour; returns whether it was one. A yes of its that is still on the way comes
+    /// too late.
+    pub(super) fn remove(&mut self, peer: &PeerId) -> bool {
+        self.asked.retain(|asked| asked != peer);
+        self.chosen.retain(|chosen| chosen != peer);
+        let before = self.members.len();
+        self.members.retain(|member| member != peer);
+        self.members.len() < before
+    }
+
+    fn add<R: Rng + ?Sized>(&mut self, peer: PeerId, chosen: bool, rng: &mut R) {
+        self.members.push(peer);
+        if chosen {
+            self.chosen.push(peer);
+        }
+        if let Some(rounds) = self.rotation {
+            let half = rounds.div_ceil(2);
+            self.due_in = rng.random_range(half..=rounds.saturating_add(rounds / 2));
+        }
+    }
+
+    /// Whether it is time for a fresh neighbour, although all places are taken. Of one place there is
+    /// nothing to give.
+    fn is_due(&self) -> bool {
+        self.due_in == 0 && self.bound > 1 && !self.has_room()
+    }
+
+    /// Whether there is a place that is neither taken nor held for another than `peer`.
+    fn has_room_beside(&self, peer: &PeerId) -> bool {
+        let waits = |asked: &&PeerId| *asked != peer && !self.members.contains(asked);
+        let held = self.asked.iter().filter(waits).count();
+        self.members.len() + held < self.bound
+    }
+
+    /// Whether others may still have a place by their own proposal: a quarter is for those whom this
+    /// node proposes it to.
+    fn has_room_for_others(&self) -> bool {
+        self.members.len() - self.chosen.len() < self.bound - self.bound / 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    fn peers(count: usize) -> Vec<PeerId> {
+        (0..count).map(|_| PeerId::random()).collect()
+    }
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(1)
+    }
+
+    fn anywhere(_: &PeerId) -> Option<u64> {
+        None
+    }
+
+    #[test]
+    fn places_are_held_for_those_who_were_asked() {
+        let mut neighbours = Neighbours::new(2, None);
+        let p = peers(4);
+        assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
+        assert_eq!(neighbours.propose(p[1]), Proposal::Needed);
+        assert_eq!(neighbours.propose(p[2]), Proposal::None);
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
+            Answer::Declined
+        );
+        assert_eq!(
+            neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
+            Settled::Up(None)
+        );
+        assert_eq!(
+            neighbours.settle(p[1], None, anywhere, &mut rng()),
+            Settled::Unanswered
+        );
+        assert_eq!(
+            neighbours.settle(p[1], None, anywhere, &mut rng()),
+            Settled::Unchanged
+        );
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
+            Answer::Accepted(None)
+        );
+        assert_eq!(neighbours.members(), [p[0], p[3]]);
+    }
+
+    #[test]
+    fn those_who_ask_each_other_at_once_agree() {
+        let mut neighbours = Neighbours::new(1, None);
+        let p = peers(1);
+        assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::Needed, anywhere, &mut rng()),
+            Answer::Accepted(None)
+        );
+        assert_eq!(
+            neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
+            Settled::Unchanged
+        );
+        assert_eq!(neighbours.members(), p);
+    }
+
+    #[test]
+    fn a_peer_that_is_short_of_neighbours_is_taken_in() {
+        let mut neighbours = Neighbours::new(3, None);
+        let p = peers(5);
+        for peer in &p[..3] {
+            neighbours.answer(*peer, Proposal::Welcome, anywhere, &mut rng());
+        }
+        assert_eq!(
+            neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
+            Answer::Declined
+        );
+        let Answer::Accepted(Some(gave_way)) =
+            neighbours.answer(p[4], Proposal::Needed, anywhere, &mut rng())
+        else {
+            panic!("declined");
+        };
+        assert_eq!(gave_way.reason, NeighbourDownReason::Replaced);
+        let replaced = gave_way.peer;
+        assert!(p[..3].contains(&replaced) && !neighbours.contains(&replaced));
+        assert!(neighbours.contains(&p[4]));
+        assert_eq!(neighbours.members().len(), 3);
+    }
+
+    /// A thousand identities in one network, and neighbours in as many networks as there are places.
+    #[test]
+    fn one_network_gets_one_place() {
+        let mut neighbours = Neighbours::new(8, None);
+        let (honest, sybils) = (peers(8), peers(1_000));
+        let at = |peer: &PeerId| honest.iter().position(|p| p == peer).map(|at| at as u64);
+        for peer in &honest[..2] {
+            neighbours.propose(*peer);
+            neighbours.settle(*peer, Some(true), at, &mut rng());
+        }
+        for peer in &honest[2..] {
+            neighbours.answer(*peer, Proposal::Welcome, at, &mut rng());
+        }
+        assert_eq!(neighbours.members(), honest);
+        let mut rng = rng();
+        for sybil in &sybils {
+            let answer = neighbours.answer(*sybil, Proposal::Needed, at, &mut rng);
+            assert!(matches!(answer, Answer::Accepted(Some(_))), "{answer:?}");
+        }
+        let kept = honest.iter().filter(|peer| neighbours.contains(peer));
+        assert_eq!(kept.count(), 7);
+        // Who was there first gives way to those in other networks.
+        let mut neighbours = Neighbours::new(8, None);
+        for sybil in &sybils[..8] {
+            neighbours.answer(*sybil, Proposal::Welcome, at, &mut rng);
+        }
+        assert_eq!(neighbours.members(), &sybils[..6], "two places are kept");
+        for peer in &honest {
+            neighbours.answer(*peer, Proposal::Needed, at, &mut rng);
+        }
+        let here = honest.iter().filter(|peer| neighbours.contains(peer));
+        assert!(here.count() >= 5);
+        assert_eq!(neighbours.members().len(), 6);
+    }
+
+    /// Those who come by leave places for those whom this node chooses, and never take these.
+    #[test]
+    fn a_quarter_is_for_own_proposals() {
+        let mut neighbours = Neighbours::new(4, Some(1));
+        let p = peers(300);
+        for peer in &p[..10] {
+            neighbours.answer(*peer, Proposal::Welcome, anywhere, &mut rng());
+        }
+        assert_eq!(neighbours.members(), &p[..3]);
+        assert_eq!(neighbours.propose(p[10]), Proposal::Welcome);
+        neighbours.settle(p[10], Some(true), anywhere, &mut rng());
+        for peer in &p[11..] {
+            (0..2).for_each(|_| neighbours.begin_round());
+            for proposal in [Proposal::Welcome, Proposal::Needed] {
+                neighbours.answer(*peer, proposal, anywhere, &mut rng());
+            }
+            assert!(neighbours.contains(&p[10]) && neighbours.contains(peer));
+        }
+    }
+
+    #[test]
+    fn after_some_rounds_the_longest_gives_way_to_a_fresh_one() {
+        let mut neighbours = Neighbours::new(2, Some(10));
+        let p = peers(9);
+        for peer in &p[..2] {
+            neighbours.answer(*peer, Proposal::Welcome, anywhere, &mut rng());
+        }
+        let rotated = |peer| {
+            let reason = NeighbourDownReason::Rotated;
+            Some(GaveWay { peer, reason })
+        };
+        (0..4).for_each(|_| neighbours.begin_round());
+        assert_eq!(neighbours.propose(p[2]), Proposal::None, "not yet");
+        (0..11).for_each(|_| neighbours.begin_round());
+        // By a proposal of its own: one at a time, and nobody goes before somebody has agreed.
+        assert_eq!(neighbours.propose(p[2]), Proposal::Welcome);
+        assert_eq!(neighbours.propose(p[3]), Proposal::None);
+        assert_eq!(
+            neighbours.settle(p[2], Some(false), anywhere, &mut rng()),
+            Settled::Unchanged
+        );
+        assert_eq!(neighbours.members(), &p[..2]);
+        assert_eq!(neighbours.propose(p[4]), Proposal::Welcome);
+        assert_eq!(
+            neighbours.settle(p[4], Some(true), anywhere, &mut rng()),
+            Settled::Up(rotated(p[0]))
+        );
+        assert_eq!(neighbours.members(), [p[1], p[4]]);
+        // Then the time starts again; and by a proposal of another's.
+        let answer = neighbours.answer(p[5], Proposal::Welcome, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Declined);
+        (0..15).for_each(|_| neighbours.begin_round());
+        let answer = neighbours.answer(p[6], Proposal::Welcome, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Accepted(rotated(p[1])));
+        assert_eq!(neighbours.members(), [p[4], p[6]]);
+    }
+
+    /// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every proposal, and
+    /// from the hundredth round on ask each node once a round, always in need, from networks of their own.
+    #[test]
+    fn who_presses_in_displaces_those_who_do() {
+        const NODES: usize = 225;
+        const ALL: usize = 250;
+        let mut rng = rng();
+        let peers = peers(ALL);
+        let at = |peer: &PeerId| peers.iter().position(|p| p == peer).expect("known");
+        let mut nodes: Vec<_> = (0..NODES).map(|_| Neighbours::new(8, Some(30))).collect();
+        let part = |nodes: &mut Vec<Neighbours>, one: usize, gone: Option<GaveWay>| {
+            let gone = gone.map(|gone| at(&gone.peer)).filter(|gone| *gone < NODES);
+            if let Some(gone) = gone {
+                nodes[gone].remove(&peers[one]);
+            }
+        };
+        for round in 0..300 {
+            for _ in 0..if round < 100 { 0 } else { NODES } {
+                let (one, attacker) = (rng.random_range(0..NODES), rng.random_range(NODES..ALL));
+                let from = peers[attacker];
+                let answer = nodes[one].answer(from, Proposal::Needed, anywhere, &mut rng);
+                if let Answer::Accepted(gave_way) = answer {
+                    part(&mut nodes, one, gave_way);
+                }
+            }
+            for one in 0..NODES {
+                nodes[one].begin_round();
+                let other = rng.random_range(0..ALL);
+                if other == one || nodes[one].contains(&peers[other]) {
+                    continue;
+                }
+                let proposal = nodes[one].propose(peers[other]);
+                let accepted = match nodes.get_mut(other) {
+                    _ if proposal == Proposal::None => continue,
+                    None => true,
+                    Some(node) => match node.answer(peers[one], proposal, anywhere, &mut rng) {
+                        Answer::Accepted(gave_way) => {
+                            part(&mut nodes, other, gave_way);
+                            true
+                        }
+                        _ => false,
+                    },
+                };
+                let settled = nodes[one].settle(peers[other], Some(accepted), anywhere, &mut rng);
+                match settled {
+                    Settled::Up(gave_way) => part(&mut nodes, one, gave_way),
+                    Settled::TooLate if other < NODES => _ = nodes[other].remove(&peers[one]),
+                    _ => {}
+                }
+            }
+        }
+        let honest = nodes.iter().map(|node| {
+            let members = node.members().iter();
+            members.filter(|member| at(member) < NODES).count()
+        });
+        let (all, alone) = (
+            honest.clone().sum::<usize>(),
+            honest.filter(|h| *h == 0).count(),
+        );
+        let mean = all as f64 / NODES as f64;
+        println!("of 8 neighbours {mean:.2} are honest, {alone} nodes have none");
+        assert!(
+            alone == 0 && mean > 3.0,
+            "{alone} have none, the mean is {mean}"
+        );
+    }
+
+    #[test]
+    fn who_does_not_rotate_keeps_its_neighbours() {
+        for (bound, rotation) in [(2, None), (1, Some(1))] {
+            let mut neighbours = Neighbours::new(bound, rotation);
+            let p = peers(bound + 1);
+            for peer in &p[..bound] {
+                neighbours.answer(*peer, Proposal::Welcome, anywhere, &mut rng());
+            }
+            (0..1_000).for_each(|_| neighbours.begin_round());
+            let answer = neighbours.answer(p[bound], Proposal::Welcome, anywhere, &mut rng());
+            assert_eq!(answer, Answer::Declined);
+            assert_eq!(neighbours.propose(p[bound]), Proposal::None);
+        }
+    }
+
+    /// Both start an exchange with the other at once, and only one of them has a place when it does.
+    #[test]
+    fn nobody_is_taken_in_while_a_no_is_on_its_way() {
+        let mut neighbours = Neighbours::new(1, None);
+        let p = peers(2);
+        neighbours.propose(p[0]);
+        assert_eq!(neighbours.propose(p[1]), Proposal::None);
+        neighbours.says_no(p[1]);
+        neighbours.settle(p[0], Some(false), anywhere, &mut rng());
+        let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Declined);
+        neighbours.settle(p[1], Some(false), anywhere, &mut rng());
+        let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
+        assert_eq!(answer, Answer::Accepted(None));
+    }
+
+    #[test]
+    fn the_next_exchange_settles_a_disagreement() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(2, None);
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng());
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::None, anywhere, &mut rng()),
+            Answer::Dissolved
+        );
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng());
+        assert_ne!(neighbours.propose(p[0]), Proposal::None);
+        assert_eq!(
+            neighbours.settle(p[0], Some(false), anywhere, &mut rng()),
+            Settled::Down
+        );
+        assert!(neighbours.members().is_empty());
+    }
+
+    /// The peer says yes, thinks better of it, and its second word overtakes the first.
+    #[test]
+    fn a_yes_that_was_overtaken_by_a_no_is_too_late() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(2, None);
+        neighbours.propose(p[0]);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::None, anywhere, &mut rng()),
+            Answer::Declined
+        );
+        assert_eq!(
+            neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
+            Settled::TooLate
+        );
+    }
+
+    /// We ask, accept what the peer proposed meanwhile, and give its place to another.
+    #[test]
+    fn a_yes_that_comes_after_its_place_was_given_away_is_too_late() {
+        let p = peers(40);
+        let mut rng = rng();
+        let mut neighbours = Neighbours::new(2, None);
+        neighbours.answer(p[1], Proposal::Welcome, anywhere, &mut rng);
+        neighbours.propose(p[0]);
+        neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng);
+        let mut newcomers = p[2..].iter();
+        while neighbours.contains(&p[0]) {
+            let newcomer = newcomers.next().expect("one of 38 gets its place");
+            neighbours.answer(*newcomer, Proposal::Needed, anywhere, &mut rng);
+        }
+        neighbours.remove(&neighbours.members()[0].clone());
+        let settled = neighbours.settle(p[0], Some(true), anywhere, &mut rng);
+        assert_eq!(settled, Settled::TooLate);
+    }
+
+    #[test]
+    fn a_yes_without_a_place_or_a_question_is_too_late() {
+        let p = peers(3);
+        let mut neighbours = Neighbours::new(1, None);
+        assert_eq!(
+            neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
+            Settled::TooLate
+        );
+        neighbours.propose(p[0]);
+        neighbours.members.push(p[1]);
+        assert_eq!(
+            neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
+            Settled::TooLate
+        );
+        assert_eq!(neighbours.members(), [p[1]]);
+    }
+
+    #[test]
+    fn a_bound_of_zero_switches_them_off() {
+        let p = peers(1);
+        let mut neighbours = Neighbours::new(0, None);
+        assert!(!neighbours.is_short());
+        assert_eq!(neighbours.propose(p[0]), Proposal::None);
+        assert_eq!(
+            neighbours.answer(p[0], Proposal::Needed, anywhere, &mut rng()),
+            Answer::Declined
+        );
+    }
+}
