@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
     overlay::Random,
     sampler::{Buffers, Config, PartnerSelection, Sampler},
@@ -35,7 +36,7 @@ fn population(overlay: Random, selection: PartnerSelection) -> Vec<Node> {
 }
 
 /// One node's round.
-fn round(nodes: &mut [Node], buffers: &mut Buffers<u32>, id: u32, now: Duration) {
+fn round(nodes: &mut [Node], buffers: &mut Buffers<u32>, id: u32, now: Time) {
     let at = id as usize;
     while let Some(exchange) = nodes[at].with_buffers(buffers, |node| node.poll_round(now)) {
         let response = nodes[exchange.partner as usize].with_buffers(buffers, |node| {
@@ -63,7 +64,7 @@ fn exchanges(c: &mut Criterion) {
                     if id == 0 {
                         now += Config::default().period();
                     }
-                    round(&mut nodes, &mut buffers, id, now);
+                    round(&mut nodes, &mut buffers, id, Time::new(now));
                     id = (id + 1) % NODES;
                 });
             });

@@ -51,7 +51,7 @@
 //! let (mut alice, mut bob) = (node(1)?, node(2)?);
 //! alice.init([2]); // Alice knows Bob; Bob knows nobody
 //!
-//! let now = Duration::ZERO;
+//! let now = Time::ZERO;
 //! let exchange = alice.poll_round(now).ok_or("a round is due")?;
 //! assert_eq!(exchange.partner, 2);
 //! let response = bob.handle_request(&1, exchange.request, Duration::ZERO);
@@ -92,6 +92,7 @@ mod sampling;
 pub mod simulator;
 #[cfg(feature = "swarm")]
 mod swarm;
+pub mod time;
 
 pub use sampling::{PeerSampling, Selection};
 

@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use allocation_counter::measure;
+use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
     gossip::Failure,
     overlay::Random,
@@ -26,7 +27,7 @@ struct World {
     /// One in so many exchanges fails.
     failing: u32,
     rng: StdRng,
-    now: Duration,
+    now: Time,
     answered: u64,
     failed: u64,
 }
@@ -46,7 +47,7 @@ impl World {
             buffers,
             failing,
             rng: StdRng::seed_from_u64(1),
-            now: Duration::ZERO,
+            now: Time::ZERO,
             answered: 0,
             failed: 0,
         }

@@ -651,7 +651,7 @@ mod checker {
     fn impurities_are_found() {
         for (code, count) in [
             (
-                "/// Not libp2p, tokio or an Instant.\nfn f(now: Duration) {}",
+                "/// Not libp2p, tokio or an Instant.\nfn f(now: Time) {}",
                 0,
             ),
             ("use std::collections::{BTreeMap, HashMap, HashSet};", 2),

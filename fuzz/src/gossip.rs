@@ -7,6 +7,7 @@ mod settings;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
     PeerSampling, Selection, fuzzing,
     gossip::{Exchange, ExchangeId, Failure},
@@ -73,7 +74,7 @@ fn live<O: Overlay<Host> + Clone>(settings: Settings, overlay: O, mut input: Uns
             model: Model::new(settings),
             started: Vec::new(),
             buffers: Buffers::default(),
-            now: Duration::ZERO,
+            now: Time::ZERO,
         };
         // Behind its end an input has zeros, so this is what ends it.
         while !input.is_empty() && life.step(&mut input).is_ok() {}
@@ -87,7 +88,7 @@ struct Life<O> {
     /// Every exchange that was ever started.
     started: Vec<ExchangeId>,
     buffers: Buffers<Host>,
-    now: Duration,
+    now: Time,
 }
 
 impl<O: Overlay<Host>> Life<O> {

@@ -13,7 +13,7 @@ mod marks;
 pub(crate) mod message;
 mod schedule;
 
-use std::{hint::black_box, mem, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{hint::black_box, mem, num::NonZeroU64, sync::Arc};
 
 use rand::{Rng, RngExt};
 use thiserror::Error;
@@ -34,6 +34,7 @@ use crate::{
         },
         view::{Descriptor, View},
     },
+    time::Time,
 };
 
 /// The peer sampling state machine of one node.
@@ -157,7 +158,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
 
     /// When [`poll_timeout`](Self::poll_timeout) or [`poll_round`](Self::poll_round) have work to
     /// do next; `None` when only another input can give them any. May be in the past.
-    pub fn next_wake(&self) -> Option<Duration> {
+    pub fn next_wake(&self) -> Option<Time> {
         let round = (!self.view.is_empty()).then(|| self.schedule.next_round());
         round.into_iter().chain(self.in_flight.deadline()).min()
     }
@@ -237,12 +238,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
 
     /// An exchange whose time is over, for whoever knows better than [`poll_timeout`](Self::poll_timeout)
     /// what that says about the partner, and tells [`handle_failure`](Self::handle_failure).
-    pub fn overdue(&self, now: Duration) -> Option<ExchangeId> {
+    pub fn overdue(&self, now: Time) -> Option<ExchangeId> {
         self.in_flight.overdue(now)
     }
 
     /// Gives up on the exchanges whose time is over, one per call. To be called until `None`.
-    pub fn poll_timeout(&mut self, now: Duration) -> Option<Failed<P::Id>> {
+    pub fn poll_timeout(&mut self, now: Time) -> Option<Failed<P::Id>> {
         let id = self.in_flight.overdue(now)?;
         self.handle_failure(id, Failure::Broken, now).ok()
     }
@@ -252,7 +253,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// A round starts when a period has passed since the last one, or earlier while the view has
     /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. A failed one is
     /// made up for by another partner, up to `retries` times a round.
-    pub fn poll_round(&mut self, now: Duration) -> Option<Exchange<P, P::Id>> {
+    pub fn poll_round(&mut self, now: Time) -> Option<Exchange<P, P::Id>> {
         if self.view.is_empty() {
             return None;
         }
@@ -270,7 +271,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
     /// that somebody else has connected. `None` when one with it is in flight already, when too
     /// many are, or when it is this node itself.
-    pub fn exchange_with(&mut self, partner: P::Id, now: Duration) -> Option<Exchange<P, P::Id>> {
+    pub fn exchange_with(&mut self, partner: P::Id, now: Time) -> Option<Exchange<P, P::Id>> {
         if self.in_flight.is_with(&partner) || partner == self.id || self.is_saturated() {
             return None;
         }
@@ -280,7 +281,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
     /// partners sooner than the period brings them. The delay doubles each time, until a whole
     /// period has passed without haste.
-    pub fn hasten(&mut self, now: Duration) {
+    pub fn hasten(&mut self, now: Time) {
         self.schedule.hasten(now, &self.config);
     }
 
@@ -301,12 +302,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// TOCS, passive, on a buffer received: "if pull: buffer ← ((me,0)); view.permute(); move
     /// oldest H items to end of view; buffer.append(view.head(c/2-1)); send buffer; then
     /// view.select(c,H,S,buffer_p); view.increaseAge()".
-    pub fn handle_request(
-        &mut self,
-        from: &P::Id,
-        request: Request<P>,
-        now: Duration,
-    ) -> Response<P> {
+    pub fn handle_request(&mut self, from: &P::Id, request: Request<P>, now: Time) -> Response<P> {
         self.notes.shows_life(from);
         self.notes.accept(from);
         self.admission.called(from, now, &self.config);
@@ -332,7 +328,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         &mut self,
         id: ExchangeId,
         response: Response<P>,
-        now: Duration,
+        now: Time,
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.overlay.exchange_ended(true);
@@ -365,7 +361,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         &mut self,
         id: ExchangeId,
         failure: Failure,
-        now: Duration,
+        now: Time,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.buffers.keep_ids(exchange.sent);
@@ -407,7 +403,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         &mut self,
         id: ExchangeId,
         partner: P::Id,
-        now: Duration,
+        now: Time,
     ) -> Option<Exchange<P, P::Id>> {
         let is_free = !self.in_flight.is_with(&partner) && partner != self.id;
         if !is_free || !self.in_flight.is_of_a_round(id) {
@@ -474,7 +470,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         &mut self,
         partner: P::Id,
         round: Option<NonZeroU64>,
-        now: Duration,
+        now: Time,
     ) -> Exchange<P, P::Id> {
         let propagation = self.config.propagation();
         let buffer = propagation
@@ -568,7 +564,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         (partner, side): (&P::Id, Side),
         sent: Vec<P::Id>,
         mut received: Vec<Descriptor<P>>,
-        now: Duration,
+        now: Time,
     ) {
         received.retain(|d| *d.peer.id() != self.id);
         let settings = (now, &*self.config);
@@ -634,6 +630,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Sampler<P, O, R> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
@@ -680,14 +678,11 @@ mod tests {
     #[test]
     fn an_exchange_teaches_both_sides_of_each_other() {
         let (mut a, mut b) = (node(1, config()), node(2, config()));
-        let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
+        let exchange = a.exchange_with(2, Time::ZERO).expect("free");
         assert_eq!(exchange.request.descriptors, [Descriptor::fresh(1)]);
-        let response = b.handle_request(&1, exchange.request, ROUND);
+        let response = b.handle_request(&1, exchange.request, Time::new(ROUND));
         assert_eq!(response.descriptors, [Descriptor::fresh(2)]);
-        assert_eq!(
-            a.handle_response(exchange.id, response, Duration::ZERO),
-            Ok(2)
-        );
+        assert_eq!(a.handle_response(exchange.id, response, Time::ZERO), Ok(2));
         assert_eq!(a.view().as_slice(), [Descriptor { peer: 2, age: 1 }]);
         assert_eq!(b.view().as_slice(), [Descriptor { peer: 1, age: 1 }]);
     }
@@ -698,24 +693,24 @@ mod tests {
         let pull = config().with_propagation(Propagation::Pull);
 
         let (mut a, mut b) = (full_node(push), node(20, config()));
-        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        let exchange = a.poll_round(Time::ZERO).expect("due");
         assert_eq!(exchange.request.descriptors.len(), 5);
-        let response = b.handle_request(&0, exchange.request, ROUND);
+        let response = b.handle_request(&0, exchange.request, Time::new(ROUND));
         assert_eq!(response, empty());
         assert_eq!(b.view().len(), 5);
         let unasked = Response {
             descriptors: vec![Descriptor::fresh(99)],
         };
-        a.handle_response(exchange.id, unasked, ROUND)
+        a.handle_response(exchange.id, unasked, Time::new(ROUND))
             .expect("in flight");
         assert!(!a.view().contains(&99), "an answer nobody asked for");
 
         let mut a = full_node(pull);
-        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        let exchange = a.poll_round(Time::ZERO).expect("due");
         assert!(exchange.request.descriptors.is_empty());
-        let response = b.handle_request(&0, exchange.request, ROUND);
+        let response = b.handle_request(&0, exchange.request, Time::new(ROUND));
         assert_eq!(response.descriptors[0], Descriptor::fresh(20));
-        a.handle_response(exchange.id, response, ROUND)
+        a.handle_response(exchange.id, response, Time::new(ROUND))
             .expect("in flight");
         assert!(a.view().contains(&20));
     }
@@ -724,9 +719,9 @@ mod tests {
     fn a_node_that_does_not_advertise_takes_part_unseen() {
         let (mut a, mut b) = (node(1, config()), node(2, config()));
         a.set_local(None);
-        let exchange = a.exchange_with(2, Duration::ZERO).expect("free");
-        let response = b.handle_request(&1, exchange.request, ROUND);
-        a.handle_response(exchange.id, response, Duration::ZERO)
+        let exchange = a.exchange_with(2, Time::ZERO).expect("free");
+        let response = b.handle_request(&1, exchange.request, Time::new(ROUND));
+        a.handle_response(exchange.id, response, Time::ZERO)
             .expect("in flight");
         assert!(a.view().contains(&2));
         assert!(b.view().is_empty());
@@ -741,7 +736,7 @@ mod tests {
             pull: false,
             room: usize::MAX,
         };
-        a.handle_request(&3, request, ROUND);
+        a.handle_request(&3, request, Time::new(ROUND));
         assert_eq!(a.view().len(), 1);
         assert!(!a.view().contains(&1));
     }
@@ -753,7 +748,7 @@ mod tests {
         let rng = StdRng::seed_from_u64(9);
         let mut a = Node::new(0, config(), Random::swapper(10), rng).expect("valid settings");
         a.init(1..=10);
-        let exchange = a.poll_round(Duration::ZERO).expect("due");
+        let exchange = a.poll_round(Time::ZERO).expect("due");
         let sent: Vec<u32> = exchange
             .request
             .descriptors
@@ -767,12 +762,12 @@ mod tests {
                 pull: true,
                 room: usize::MAX,
             };
-            a.handle_request(&99, pull, ROUND);
+            a.handle_request(&99, pull, Time::new(ROUND));
         }
         let response = Response {
             descriptors: (20..24).map(Descriptor::fresh).collect(),
         };
-        a.handle_response(exchange.id, response, ROUND)
+        a.handle_response(exchange.id, response, Time::new(ROUND))
             .expect("in flight");
         assert_eq!(a.view().len(), 10);
         assert!(sent.iter().all(|id| !a.view().contains(id)), "{a:?}");
@@ -782,7 +777,7 @@ mod tests {
     fn partners_are_chosen_by_age_or_at_random() {
         let choose = |selection| {
             let mut a = full_node(config().with_selection(selection));
-            a.poll_round(Duration::ZERO).map(|e| e.partner)
+            a.poll_round(Time::ZERO).map(|e| e.partner)
         };
         assert_eq!(choose(PartnerSelection::Tail), Some(1));
         assert_eq!(choose(PartnerSelection::Head), Some(10));
@@ -793,7 +788,7 @@ mod tests {
             let rng = StdRng::seed_from_u64(seed);
             let mut a = Node::new(0, config, Random::blind(), rng).expect("valid settings");
             a.init(1..=10);
-            let partner = a.poll_round(Duration::ZERO).expect("due").partner;
+            let partner = a.poll_round(Time::ZERO).expect("due").partner;
             counts[partner as usize - 1] += 1;
         }
         // 1,000 expected, standard deviation 30.
@@ -806,21 +801,24 @@ mod tests {
     #[test]
     fn a_round_makes_fanout_exchanges_with_different_partners() {
         let mut a = full_node(config().with_fanout(3));
-        let partners: Vec<u32> = std::iter::from_fn(|| a.poll_round(ROUND))
+        let partners: Vec<u32> = std::iter::from_fn(|| a.poll_round(Time::new(ROUND)))
             .map(|e| e.partner)
             .collect();
         assert_eq!(partners, [1, 2, 3]);
-        assert!(a.poll_round(2 * ROUND - Duration::from_nanos(1)).is_none());
-        assert!(a.poll_round(2 * ROUND).is_some());
+        assert!(
+            a.poll_round(Time::new(2 * ROUND - Duration::from_nanos(1)))
+                .is_none()
+        );
+        assert!(a.poll_round(Time::new(2 * ROUND)).is_some());
     }
 
     #[test]
     fn the_unreachable_leave_at_once_and_others_are_tried() {
         let mut a = full_node(config().with_retries(2));
         let mut tried = Vec::new();
-        while let Some(exchange) = a.poll_round(ROUND) {
+        while let Some(exchange) = a.poll_round(Time::new(ROUND)) {
             tried.push(exchange.partner);
-            let failed = a.handle_failure(exchange.id, Failure::Unreachable, ROUND);
+            let failed = a.handle_failure(exchange.id, Failure::Unreachable, Time::new(ROUND));
             assert!(failed.expect("in flight").removed);
         }
         assert_eq!(tried, [1, 2, 3]);
@@ -831,13 +829,13 @@ mod tests {
     fn the_broken_leave_only_when_it_happens_twice_in_a_row() {
         let mut a = full_node(config().with_retries(0));
         let fail = |a: &mut Node, round: u32| {
-            let exchange = a.exchange_with(1, round * ROUND).expect("free");
-            let failed = a.handle_failure(exchange.id, Failure::Broken, ROUND);
+            let exchange = a.exchange_with(1, Time::new(round * ROUND)).expect("free");
+            let failed = a.handle_failure(exchange.id, Failure::Broken, Time::new(ROUND));
             failed.expect("in flight").removed
         };
         assert!(!fail(&mut a, 1));
-        let exchange = a.exchange_with(1, ROUND).expect("free");
-        a.handle_response(exchange.id, empty(), ROUND)
+        let exchange = a.exchange_with(1, Time::new(ROUND)).expect("free");
+        a.handle_response(exchange.id, empty(), Time::new(ROUND))
             .expect("in flight");
         assert!(!fail(&mut a, 2));
         assert!(fail(&mut a, 3));
@@ -849,18 +847,20 @@ mod tests {
     fn our_own_refusal_blames_nobody_and_blocks_nobody_else() {
         let mut a = full_node(config());
         for round in 1..=5 {
-            let exchange = a.poll_round(round * ROUND).expect("due");
+            let exchange = a.poll_round(Time::new(round * ROUND)).expect("due");
             let mut partner = exchange.partner;
             if partner == 1 {
                 assert_eq!(round, 1, "passed over once it was refused");
-                let failed = a.handle_failure(exchange.id, Failure::Refused, ROUND);
+                let failed = a.handle_failure(exchange.id, Failure::Refused, Time::new(ROUND));
                 assert!(!failed.expect("in flight").removed);
-                let other = a.poll_round(round * ROUND).expect("another in its place");
+                let other = a
+                    .poll_round(Time::new(round * ROUND))
+                    .expect("another in its place");
                 partner = other.partner;
-                a.handle_response(other.id, empty(), round * ROUND)
+                a.handle_response(other.id, empty(), Time::new(round * ROUND))
                     .expect("in flight");
             } else {
-                a.handle_response(exchange.id, empty(), round * ROUND)
+                a.handle_response(exchange.id, empty(), Time::new(round * ROUND))
                     .expect("in flight");
             }
             assert_ne!(partner, 1);
@@ -873,32 +873,49 @@ mod tests {
         let mut a = node(0, config());
         a.init([1]);
         for round in 1..=3 {
-            let exchange = a.poll_round(round * ROUND).expect("due");
+            let exchange = a.poll_round(Time::new(round * ROUND)).expect("due");
             assert_eq!(exchange.partner, 1);
-            a.handle_failure(exchange.id, Failure::Refused, ROUND)
+            a.handle_failure(exchange.id, Failure::Refused, Time::new(ROUND))
                 .expect("in flight");
-            assert!(a.poll_round(round * ROUND).is_none());
+            assert!(a.poll_round(Time::new(round * ROUND)).is_none());
         }
     }
 
     #[test]
     fn an_exchange_that_is_refused_is_made_with_another_within_the_same_round() {
         let mut a = full_node(config());
-        let refused = a.poll_round(ROUND).expect("due");
-        let itself = a.exchange_instead(refused.id, refused.partner, ROUND);
+        let refused = a.poll_round(Time::new(ROUND)).expect("due");
+        let itself = a.exchange_instead(refused.id, refused.partner, Time::new(ROUND));
         assert_eq!((itself, a.in_flight()), (None, 1));
-        assert_eq!(a.exchange_instead(refused.id, 0, ROUND), None, "ourselves");
+        assert_eq!(
+            a.exchange_instead(refused.id, 0, Time::new(ROUND)),
+            None,
+            "ourselves"
+        );
         // Not in the view: a neighbour.
-        let other = a.exchange_instead(refused.id, 99, ROUND).expect("free");
+        let other = a
+            .exchange_instead(refused.id, 99, Time::new(ROUND))
+            .expect("free");
         assert_eq!((other.partner, a.in_flight()), (99, 1));
-        assert!(a.poll_round(ROUND).is_none(), "the round tries nobody else");
-        assert_eq!(a.exchange_instead(refused.id, 98, ROUND), None, "over");
-        let seed = a.exchange_with(97, ROUND).expect("free");
-        assert_eq!(a.exchange_instead(seed.id, 98, ROUND), None, "of no round");
+        assert!(
+            a.poll_round(Time::new(ROUND)).is_none(),
+            "the round tries nobody else"
+        );
+        assert_eq!(
+            a.exchange_instead(refused.id, 98, Time::new(ROUND)),
+            None,
+            "over"
+        );
+        let seed = a.exchange_with(97, Time::new(ROUND)).expect("free");
+        assert_eq!(
+            a.exchange_instead(seed.id, 98, Time::new(ROUND)),
+            None,
+            "of no round"
+        );
         // Unless that fails as well.
-        a.handle_failure(other.id, Failure::Broken, ROUND)
+        a.handle_failure(other.id, Failure::Broken, Time::new(ROUND))
             .expect("in flight");
-        let third = a.poll_round(ROUND).expect("in its place");
+        let third = a.poll_round(Time::new(ROUND)).expect("in its place");
         assert_ne!(third.partner, refused.partner);
         assert!(a.view().contains(&refused.partner));
     }
@@ -908,56 +925,59 @@ mod tests {
         let mut a = node(0, config().with_retries(0));
         a.init([1, 2, 3]);
         for partner in [2, 1] {
-            let exchange = a.exchange_with(partner, ROUND).expect("free");
-            a.handle_failure(exchange.id, Failure::Refused, ROUND)
+            let exchange = a.exchange_with(partner, Time::new(ROUND)).expect("free");
+            a.handle_failure(exchange.id, Failure::Refused, Time::new(ROUND))
                 .expect("in flight");
         }
         a.reconsider();
-        let _with_3 = a.exchange_with(3, ROUND).expect("free");
-        assert_eq!(a.poll_round(ROUND).expect("due").partner, 2);
+        let _with_3 = a.exchange_with(3, Time::new(ROUND)).expect("free");
+        assert_eq!(a.poll_round(Time::new(ROUND)).expect("due").partner, 2);
     }
 
     #[test]
     fn an_inbound_exchange_clears_a_suspect() {
         let mut a = full_node(config().with_retries(0));
         for _ in 0..2 {
-            let exchange = a.exchange_with(1, ROUND).expect("free");
-            let failed = a.handle_failure(exchange.id, Failure::Broken, ROUND);
+            let exchange = a.exchange_with(1, Time::new(ROUND)).expect("free");
+            let failed = a.handle_failure(exchange.id, Failure::Broken, Time::new(ROUND));
             assert!(!failed.expect("in flight").removed);
             let ping = Request {
                 descriptors: Vec::new(),
                 pull: true,
                 room: usize::MAX,
             };
-            a.handle_request(&1, ping, ROUND);
+            a.handle_request(&1, ping, Time::new(ROUND));
         }
     }
 
     #[test]
     fn a_failure_of_an_earlier_round_is_not_made_up_for_in_a_later_one() {
         let mut a = full_node(config());
-        let first = a.poll_round(ROUND).expect("due");
-        let _second = a.poll_round(2 * ROUND).expect("due");
-        a.handle_failure(first.id, Failure::Broken, ROUND)
+        let first = a.poll_round(Time::new(ROUND)).expect("due");
+        let _second = a.poll_round(Time::new(2 * ROUND)).expect("due");
+        a.handle_failure(first.id, Failure::Broken, Time::new(ROUND))
             .expect("in flight");
-        assert!(a.poll_round(2 * ROUND).is_none());
+        assert!(a.poll_round(Time::new(2 * ROUND)).is_none());
     }
 
     #[test]
     fn silence_times_out_and_late_answers_are_refused() {
         let mut a = full_node(config());
-        let exchange = a.poll_round(Duration::ZERO).expect("due");
-        assert_eq!(a.next_wake(), Some(ROUND));
-        assert_eq!(a.poll_timeout(ROUND - Duration::from_nanos(1)), None);
-        let failed = a.poll_timeout(ROUND).expect("over");
+        let exchange = a.poll_round(Time::ZERO).expect("due");
+        assert_eq!(a.next_wake(), Some(Time::new(ROUND)));
+        assert_eq!(
+            a.poll_timeout(Time::new(ROUND - Duration::from_nanos(1))),
+            None
+        );
+        let failed = a.poll_timeout(Time::new(ROUND)).expect("over");
         assert_eq!((failed.id, failed.partner), (exchange.id, exchange.partner));
         let view = a.view().clone();
         assert_eq!(
-            a.handle_response(exchange.id, empty(), ROUND),
+            a.handle_response(exchange.id, empty(), Time::new(ROUND)),
             Err(UnknownExchange)
         );
         assert_eq!(
-            a.handle_failure(exchange.id, Failure::Broken, ROUND),
+            a.handle_failure(exchange.id, Failure::Broken, Time::new(ROUND)),
             Err(UnknownExchange)
         );
         assert_eq!(*a.view(), view);
@@ -966,11 +986,13 @@ mod tests {
     #[test]
     fn one_exchange_at_a_time_with_each_peer_and_none_with_oneself() {
         let mut a = full_node(config());
-        let _first = a.exchange_with(1, ROUND).expect("free");
-        assert!(a.exchange_with(1, ROUND).is_none());
-        assert!(a.exchange_with(0, ROUND).is_none());
+        let _first = a.exchange_with(1, Time::new(ROUND)).expect("free");
+        assert!(a.exchange_with(1, Time::new(ROUND)).is_none());
+        assert!(a.exchange_with(0, Time::new(ROUND)).is_none());
         let others = 100..100 + MAX_IN_FLIGHT as u32;
-        let started = others.filter_map(|id| a.exchange_with(id, ROUND)).count();
+        let started = others
+            .filter_map(|id| a.exchange_with(id, Time::new(ROUND)))
+            .count();
         assert_eq!(started, MAX_IN_FLIGHT - 1);
     }
 
@@ -979,7 +1001,7 @@ mod tests {
         let mut a = node(0, config());
         let eager = a.config().eager_delay();
         a.init([1]);
-        let mut now = Duration::ZERO;
+        let mut now = Time::ZERO;
         for newcomer in 2..=10 {
             let exchange = a.poll_round(now).expect("due");
             let response = Response {
@@ -990,16 +1012,16 @@ mod tests {
             assert!(a.poll_round(now).is_none());
             now = a.next_wake().expect("a round");
         }
-        assert_eq!(now, 8 * eager + ROUND);
+        assert_eq!(now, Time::new(8 * eager + ROUND));
     }
 
     #[test]
     fn eager_rounds_fade_out_where_nobody_new_is_to_be_found() {
         let mut a = node(0, config());
         a.init([1]);
-        let mut now = Duration::ZERO;
+        let mut now = Time::ZERO;
         let mut rounds = 0;
-        while now < 20 * ROUND {
+        while now < Time::new(20 * ROUND) {
             let exchange = a.poll_round(now).expect("due");
             a.handle_response(exchange.id, empty(), now)
                 .expect("in flight");
@@ -1015,13 +1037,13 @@ mod tests {
         let mut now = ROUND;
         let mut pauses = Vec::new();
         for _ in 0..10 {
-            let exchange = a.poll_round(now).expect("due");
-            a.handle_response(exchange.id, empty(), now)
+            let exchange = a.poll_round(Time::new(now)).expect("due");
+            a.handle_response(exchange.id, empty(), Time::new(now))
                 .expect("in flight");
-            a.hasten(now);
+            a.hasten(Time::new(now));
             let next = a.next_wake().expect("a round");
-            pauses.push((next - now).as_millis());
-            now = next;
+            pauses.push((next - Time::new(now)).as_millis());
+            now = next.since_zero();
         }
         // And after a whole period without, it starts anew.
         let tired = [100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 100, 200];
@@ -1076,11 +1098,11 @@ mod tests {
                 pull: false,
                 room: usize::MAX,
             };
-            a.handle_request(&99, request, ROUND);
+            a.handle_request(&99, request, Time::new(ROUND));
         };
         let fail = |a: &mut Node| {
-            let exchange = a.poll_round(ROUND).expect("due");
-            a.handle_failure(exchange.id, Failure::Unreachable, ROUND)
+            let exchange = a.poll_round(Time::new(ROUND)).expect("due");
+            a.handle_failure(exchange.id, Failure::Unreachable, Time::new(ROUND))
                 .expect("in flight");
             exchange.partner
         };
@@ -1106,17 +1128,17 @@ mod tests {
         let config = config().with_diversity(Some(diversity));
         let mut a = node(0, config.with_quarantine(quarantine));
         a.init([8]);
-        let exchange = a.poll_round(ROUND).expect("due");
+        let exchange = a.poll_round(Time::new(ROUND)).expect("due");
         let tell = |a: &mut Node, peer: u32| {
             let request = Request {
                 descriptors: vec![Descriptor::fresh(peer)],
                 pull: false,
                 room: usize::MAX,
             };
-            a.handle_request(&peer, request, ROUND);
+            a.handle_request(&peer, request, Time::new(ROUND));
         };
         tell(&mut a, 1);
-        a.handle_failure(exchange.id, Failure::Unreachable, ROUND)
+        a.handle_failure(exchange.id, Failure::Unreachable, Time::new(ROUND))
             .expect("in flight");
         assert!(a.view().contains(&1) && a.view().len() == 1);
         for visitor in 2..10 {
@@ -1154,7 +1176,7 @@ mod tests {
                 pull: true,
                 room,
             };
-            let answer = a.handle_request(&99, request, ROUND);
+            let answer = a.handle_request(&99, request, Time::new(ROUND));
             assert_eq!(answer.descriptors.len(), count, "room for {room} bytes");
         }
     }

@@ -21,6 +21,7 @@ use crate::{
         network::{Network, Node},
         traffic::Traffic,
     },
+    time::Time,
 };
 
 /// The event-based driver.
@@ -37,7 +38,7 @@ use crate::{
 pub struct Events<O> {
     network: Network<O>,
     round: u64,
-    now: Duration,
+    now: Time,
     queue: BinaryHeap<Reverse<Event>>,
     /// How many events there have been: of two at the same moment the earlier made comes first.
     made: u64,
@@ -51,14 +52,14 @@ pub struct Events<O> {
 #[derive(Debug, Clone, Copy)]
 struct Alarm {
     /// The moment of the one event that counts; others were made before it and are stale.
-    at: Option<Duration>,
+    at: Option<Time>,
     /// Whether the node has been woken for the first time.
     started: bool,
 }
 
 #[derive(Debug)]
 struct Event {
-    at: Duration,
+    at: Time,
     number: u64,
     what: What,
 }
@@ -119,7 +120,7 @@ impl<O: Overlay<Host> + Clone> Events<O> {
         Ok(Self {
             network: Network::new(config, overlay)?,
             round: 0,
-            now: Duration::ZERO,
+            now: Time::ZERO,
             queue: BinaryHeap::new(),
             made: 0,
             alarms: Vec::new(),
@@ -244,7 +245,7 @@ impl<O: Overlay<Host> + Clone> Events<O> {
         let alarm = &mut self.alarms[id as usize];
         if alarm.at.is_none_or(|at| at > wake) {
             // Whatever was due now has been done, so it is later; time must go on in any case.
-            let after = wake.saturating_sub(now).max(Duration::from_nanos(1));
+            let after = (wake - now).max(Duration::from_nanos(1));
             alarm.at = Some(now.saturating_add(after));
             self.make(after, What::Wake(id));
         }

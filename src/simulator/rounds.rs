@@ -22,6 +22,7 @@ use crate::{
         },
         traffic::Traffic,
     },
+    time::Time,
 };
 
 /// The round-based driver.
@@ -118,7 +119,9 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
     fn exchanges(&mut self) {
         let config = self.network.config();
         let turns = Turns {
-            now: config.gossip().period() * u32::try_from(self.round).unwrap_or(u32::MAX),
+            now: Time::new(
+                config.gossip().period() * u32::try_from(self.round).unwrap_or(u32::MAX),
+            ),
             round: self.round,
             config: config.clone(),
             batch: (self.order.len() / 128).clamp(1, MAX_BATCH),
@@ -529,14 +532,15 @@ mod tests {
                 let now = one_by_one.network.config().gossip().period() * round;
                 for from in &order {
                     let node = one_by_one.network.node_mut(*from).expect("live");
-                    let exchange = node.poll_round(now).expect("one per round");
+                    let exchange = node.poll_round(Time::new(now)).expect("one per round");
                     let partner = one_by_one.network.node_mut(exchange.partner);
-                    let response =
-                        partner
-                            .expect("live")
-                            .handle_request(from, exchange.request, now);
+                    let response = partner.expect("live").handle_request(
+                        from,
+                        exchange.request,
+                        Time::new(now),
+                    );
                     let node = one_by_one.network.node_mut(*from).expect("live");
-                    node.handle_response(exchange.id, response, now)
+                    node.handle_response(exchange.id, response, Time::new(now))
                         .expect("in flight");
                 }
                 if batched.traffic().overlapped > 0 {

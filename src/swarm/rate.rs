@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::time::Time;
+
 /// How many tokens a bucket holds, and how long it waits for the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
@@ -39,12 +41,12 @@ impl Rate {
 /// that is full again is as good as a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Bucket {
-    full_at: Duration,
+    full_at: Time,
 }
 
 impl Bucket {
     /// Takes a token, if there is one.
-    pub(crate) fn take(&mut self, rate: Rate, now: Duration) -> bool {
+    pub(crate) fn take(&mut self, rate: Rate, now: Time) -> bool {
         self.take_above(0, rate, now)
     }
 
@@ -54,7 +56,7 @@ impl Bucket {
     }
 
     /// Takes a token, if there are more than `reserve`.
-    pub(crate) fn take_above(&mut self, reserve: u32, rate: Rate, now: Duration) -> bool {
+    pub(crate) fn take_above(&mut self, reserve: u32, rate: Rate, now: Time) -> bool {
         let there_is = self.next_above(reserve, rate).is_some_and(|at| at <= now);
         if there_is {
             self.full_at = self.full_at.max(now).saturating_add(rate.interval);
@@ -63,7 +65,7 @@ impl Bucket {
     }
 
     /// From when on there are more tokens than `reserve`, if none is taken; `None`: never.
-    pub(crate) fn next_above(&self, reserve: u32, rate: Rate) -> Option<Duration> {
+    pub(crate) fn next_above(&self, reserve: u32, rate: Rate) -> Option<Time> {
         let room = rate.burst.saturating_sub(reserve).checked_sub(1)?;
         Some(
             self.full_at
@@ -79,7 +81,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     /// How many tokens there are.
-    fn drain(bucket: &mut Bucket, rate: Rate, now: Duration) -> usize {
+    fn drain(bucket: &mut Bucket, rate: Rate, now: Time) -> usize {
         (0..1000).take_while(|_| bucket.take(rate, now)).count()
     }
 
@@ -87,12 +89,15 @@ mod tests {
     fn a_burst_and_then_one_per_interval() {
         let rate = Rate::new(3, SECOND);
         let mut bucket = Bucket::default();
-        assert_eq!(drain(&mut bucket, rate, 5 * SECOND), 3);
-        assert_eq!(drain(&mut bucket, rate, 6 * SECOND - SECOND / 1000), 0);
-        assert_eq!(drain(&mut bucket, rate, 6 * SECOND), 1);
-        assert_eq!(drain(&mut bucket, rate, 8 * SECOND), 2);
+        assert_eq!(drain(&mut bucket, rate, Time::new(5 * SECOND)), 3);
+        assert_eq!(
+            drain(&mut bucket, rate, Time::new(6 * SECOND - SECOND / 1000)),
+            0
+        );
+        assert_eq!(drain(&mut bucket, rate, Time::new(6 * SECOND)), 1);
+        assert_eq!(drain(&mut bucket, rate, Time::new(8 * SECOND)), 2);
         // Never more than the burst, however long nothing was taken.
-        assert_eq!(drain(&mut bucket, rate, 3_600 * SECOND), 3);
+        assert_eq!(drain(&mut bucket, rate, Time::new(3_600 * SECOND)), 3);
     }
 
     #[test]
@@ -104,23 +109,23 @@ mod tests {
                 .take_while(|_| bucket.take_above(2, rate, now))
                 .count()
         };
-        assert_eq!(strangers(&mut bucket, SECOND), 2);
-        assert_eq!(drain(&mut bucket, rate, SECOND), 2);
+        assert_eq!(strangers(&mut bucket, Time::new(SECOND)), 2);
+        assert_eq!(drain(&mut bucket, rate, Time::new(SECOND)), 2);
         // What comes in goes to the reserve first.
-        assert_eq!(strangers(&mut bucket, 3 * SECOND), 0);
-        assert_eq!(strangers(&mut bucket, 4 * SECOND), 1);
-        assert_eq!(drain(&mut bucket, rate, 4 * SECOND), 2);
-        assert!(!bucket.take_above(4, rate, 100 * SECOND));
-        assert!(!bucket.take_above(5, rate, 100 * SECOND));
+        assert_eq!(strangers(&mut bucket, Time::new(3 * SECOND)), 0);
+        assert_eq!(strangers(&mut bucket, Time::new(4 * SECOND)), 1);
+        assert_eq!(drain(&mut bucket, rate, Time::new(4 * SECOND)), 2);
+        assert!(!bucket.take_above(4, rate, Time::new(100 * SECOND)));
+        assert!(!bucket.take_above(5, rate, Time::new(100 * SECOND)));
     }
 
     #[test]
     fn a_rate_of_none_lets_nothing_through() {
         let mut bucket = Bucket::default();
         let none = Rate::per(0, SECOND);
-        assert!(!bucket.take(none, SECOND));
-        assert!(!bucket.take(none, 1_000 * SECOND));
+        assert!(!bucket.take(none, Time::new(SECOND)));
+        assert!(!bucket.take(none, Time::new(1_000 * SECOND)));
         let most = Rate::per(1_000_000, SECOND);
-        assert!(bucket.take(most, Duration::MAX));
+        assert!(bucket.take(most, Time::MAX));
     }
 }

@@ -27,6 +27,7 @@ use crate::{
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
         rate::{Bucket, Rate},
     },
+    time::Time,
 };
 
 /// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.
@@ -343,7 +344,7 @@ pub(crate) enum Effort {
     /// This node has asked for the record, which bounds how many come: its signature is verified.
     Asked,
     /// It came unasked at this time: its signature is verified within the budget for those.
-    Unasked(Duration),
+    Unasked(Time),
     /// Its signature is not verified.
     None,
 }
@@ -885,20 +886,21 @@ mod tests {
         let verifier = verifier_within(Scope::Loopback, limits);
         let verifier = &verifier;
         let unasked = |now| move |envelope| verifier.check(envelope, Effort::Unasked(now));
-        let second = Duration::from_secs(1);
+        const SECOND: Duration = Duration::from_secs(1);
+        let second = Time::new(SECOND);
         let known = Record::sign(&Keypair::generate_ed25519(), 1, &home()).expect("signing works");
         let known = || known.envelope().to_vec();
         assert!(verifier.check(known(), Effort::Asked).is_ok());
 
         assert_eq!(flood(verifier, 30, unasked(second)), (10, 20));
-        assert_eq!(flood(verifier, 30, unasked(2 * second)), (10, 20));
+        assert_eq!(flood(verifier, 30, unasked(second + SECOND)), (10, 20));
         // What was asked for, and what is known, is taken in all the same.
         assert_eq!(
             flood(verifier, 30, |envelope| verifier
                 .check(envelope, Effort::Asked)),
             (30, 0)
         );
-        let now = 2 * second;
+        let now = second + SECOND;
         assert!(unasked(now)(known()).is_ok());
         assert!(verifier.check(known(), Effort::None).is_ok());
         // What shows without a key is named.
@@ -915,11 +917,11 @@ mod tests {
         ));
         // A forgery takes from the budget as well.
         for _ in 0..10 {
-            let checked = unasked(3 * second)(forged.clone());
+            let checked = unasked(second + 2 * SECOND)(forged.clone());
             assert!(matches!(checked, Err(RecordError::Signature)));
         }
         assert!(matches!(
-            unasked(3 * second)(forged),
+            unasked(second + 2 * SECOND)(forged),
             Err(RecordError::NotVerified)
         ));
 

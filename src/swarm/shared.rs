@@ -14,6 +14,7 @@ use crate::swarm::{
     address::policy::AddressPolicy, counters::Tally, limits::Limits, node::gate::Gate,
     record::Verifier,
 };
+use crate::time::Time;
 
 /// The limits, what keeps to them, and the counters.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Shared {
     }
 
     /// How late it is.
-    pub(crate) fn now(&self) -> Duration {
-        self.start.elapsed()
+    pub(crate) fn now(&self) -> Time {
+        Time::new(self.start.elapsed())
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
     Selection,
     gossip::{Exchange, ExchangeId, Failure},
@@ -33,7 +34,7 @@ pub struct Started {
     id: ExchangeId,
     pub partner: u8,
     round: Option<u64>,
-    deadline: Duration,
+    deadline: Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,8 @@ struct Failed {
     version: Option<u8>,
     /// How often it had moved when it failed again.
     moves: u32,
-    since: Duration,
-    until: Duration,
+    since: Time,
+    until: Time,
 }
 
 pub struct Model {
@@ -77,8 +78,8 @@ pub struct Model {
     outcomes: VecDeque<bool>,
 
     pub rounds: u64,
-    next_round: Duration,
-    round_started: Option<Duration>,
+    next_round: Time,
+    round_started: Option<Time>,
     turns: usize,
     retries: usize,
     tried: BTreeSet<u8>,
@@ -103,7 +104,7 @@ impl Model {
             answered: BTreeSet::new(),
             outcomes: VecDeque::new(),
             rounds: 0,
-            next_round: Duration::ZERO,
+            next_round: Time::ZERO,
             round_started: None,
             turns: 0,
             retries: 0,
@@ -123,7 +124,7 @@ impl Model {
         assert!(!ids.contains(&OURSELVES), "ourselves: {view:?}");
     }
 
-    pub fn next_wake(&self) -> Option<Duration> {
+    pub fn next_wake(&self) -> Option<Time> {
         let round = (!self.view.is_empty()).then_some(self.next_round);
         let deadlines = self.in_flight.iter().map(|started| started.deadline);
         deadlines.chain(round).min()
@@ -159,7 +160,7 @@ impl Model {
         &mut self,
         partner: Option<u8>,
         (before, view): Views<'_>,
-        now: Duration,
+        now: Time,
     ) -> Vec<Entry> {
         let mut before = before.to_vec();
         if before.is_empty() {
@@ -167,7 +168,7 @@ impl Model {
             return before;
         }
         if now >= self.next_round {
-            let unhurried = |started: Duration| now >= started.saturating_add(PERIOD);
+            let unhurried = |started: Time| now >= started + PERIOD;
             if self.round_started.is_none_or(unhurried) {
                 self.hastes = 0;
             }
@@ -245,12 +246,12 @@ impl Model {
         first.map(|d| d.peer.id).into_iter().collect()
     }
 
-    pub fn hastened(&mut self, now: Duration) {
+    pub fn hastened(&mut self, now: Time) {
         self.next_round_within(now, self.hastes);
         self.hastes = self.hastes.saturating_add(1);
     }
 
-    fn next_round_within(&mut self, now: Duration, doublings: u32) {
+    fn next_round_within(&mut self, now: Time, doublings: u32) {
         let pause = EAGER_DELAY * 2u32.pow(doublings.min(20));
         self.next_round = self.next_round.min(now.saturating_add(pause));
     }
@@ -263,7 +264,7 @@ impl Model {
         exchange: &Exchange<Host, u8>,
         round: Option<u64>,
         (before, view): Views<'_>,
-        now: Duration,
+        now: Time,
     ) {
         assert!(self.may_start_with(exchange.partner));
         assert_ne!(exchange.partner, OURSELVES);
@@ -324,13 +325,13 @@ impl Model {
         Some(self.in_flight.remove(at))
     }
 
-    pub fn timed_out(&mut self, id: ExchangeId, now: Duration) -> Started {
+    pub fn timed_out(&mut self, id: ExchangeId, now: Time) -> Started {
         let started = self.finish(id).expect("an exchange under way");
         assert!(started.deadline <= now, "too early: {started:?}");
         started
     }
 
-    pub fn none_timed_out(&self, now: Duration) {
+    pub fn none_timed_out(&self, now: Time) {
         let mut deadlines = self.in_flight.iter().map(|started| started.deadline);
         assert!(deadlines.all(|deadline| deadline > now));
     }
@@ -340,7 +341,7 @@ impl Model {
         started: &Started,
         response: &Response<Host>,
         views: Views<'_>,
-        now: Duration,
+        now: Time,
     ) {
         let partner = started.partner;
         self.suspects.remove(&partner);
@@ -372,7 +373,7 @@ impl Model {
         }
     }
 
-    pub fn failed(&mut self, started: Started, failure: Failure, now: Duration, removed: bool) {
+    pub fn failed(&mut self, started: Started, failure: Failure, now: Time, removed: bool) {
         let partner = started.partner;
         if started.round.is_some_and(|round| round == self.rounds) && self.retries > 0 {
             self.retries -= 1;
@@ -466,7 +467,7 @@ impl Model {
         assert!(ids.all(|id| self.answered.contains(&id)));
     }
 
-    pub fn check_overdue(&self, overdue: Option<ExchangeId>, now: Duration) {
+    pub fn check_overdue(&self, overdue: Option<ExchangeId>, now: Time) {
         let mut late = self
             .in_flight
             .iter()
@@ -506,7 +507,7 @@ impl Model {
         (from, request): (u8, &Request<Host>),
         response: &Response<Host>,
         (before, view): Views<'_>,
-        now: Duration,
+        now: Time,
     ) {
         self.suspects.remove(&from);
         self.refused.retain(|id| *id != from);
@@ -570,7 +571,7 @@ impl Model {
         partner: u8,
         side: Side,
         (before, view): Views<'_>,
-        now: Duration,
+        now: Time,
     ) {
         let mut admitted = self.admitted(received, partner, side, before, now);
         if let Kind::Basalt { shuffle_length, .. } = self.settings.kind {
@@ -642,7 +643,7 @@ impl Model {
         partner: u8,
         side: Side,
         before: &[Entry],
-        now: Duration,
+        now: Time,
     ) -> Vec<Entry> {
         let quarantined = |peer: &Host| {
             self.failed.get(&peer.id).is_some_and(|failed| {

@@ -139,7 +139,7 @@ impl<P: Peer> Overlay<P> for AnyOverlay {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use crate::time::Time;
 
     use rand::{SeedableRng, rngs::StdRng};
 
@@ -161,7 +161,7 @@ mod tests {
         node.init(1..=20);
         let (mut views, mut samples) = (Vec::new(), Vec::new());
         for round in 1..=30_u32 {
-            let now: Duration = round * period;
+            let now: Time = Time::new(round * period);
             let mut number = 0;
             while let Some(exchange) = node.poll_round(now) {
                 number += 1;

@@ -560,6 +560,7 @@ mod tests {
             },
             view::Descriptor,
         },
+        time::Time,
     };
 
     const V: usize = 50;
@@ -616,7 +617,7 @@ mod tests {
                 pull: false,
                 room: usize::MAX,
             };
-            node.handle_request(&9_999_999, request, ROUND);
+            node.handle_request(&9_999_999, request, Time::new(ROUND));
         }
     }
 
@@ -719,18 +720,18 @@ mod tests {
                 pull: true,
                 room: usize::MAX,
             };
-            let response = node.handle_request(&77, pull, ROUND);
+            let response = node.handle_request(&77, pull, Time::new(ROUND));
             let told = response.descriptors.into_iter().map(|d| d.peer.id);
             told.collect::<Vec<u32>>()
         };
         assert_eq!(told(&mut node), [0], "nobody has answered yet");
         let mut answered = Vec::new();
         for round in 1..=5 {
-            let exchange = node.poll_round(round * ROUND).expect("due");
+            let exchange = node.poll_round(Time::new(round * ROUND)).expect("due");
             let nothing = Response {
                 descriptors: Vec::new(),
             };
-            node.handle_response(exchange.id, nothing, round * ROUND)
+            node.handle_response(exchange.id, nothing, Time::new(round * ROUND))
                 .expect("in flight");
             answered.push(exchange.partner);
         }
@@ -762,12 +763,15 @@ mod tests {
             for round in 1..=200_u32 {
                 let now = round * ROUND;
                 for from in 0..3 {
-                    while let Some(exchange) = nodes[from].poll_round(now) {
+                    while let Some(exchange) = nodes[from].poll_round(Time::new(now)) {
                         let to = exchange.partner as usize;
-                        let answer =
-                            nodes[to].handle_request(&(from as u32), exchange.request, now);
+                        let answer = nodes[to].handle_request(
+                            &(from as u32),
+                            exchange.request,
+                            Time::new(now),
+                        );
                         nodes[from]
-                            .handle_response(exchange.id, answer, now)
+                            .handle_response(exchange.id, answer, Time::new(now))
                             .expect("in flight");
                     }
                 }
@@ -791,7 +795,7 @@ mod tests {
             pull: true,
             room: usize::MAX,
         };
-        let response = node.handle_request(&known[0], request, ROUND);
+        let response = node.handle_request(&known[0], request, Time::new(ROUND));
         assert!(response.descriptors.len() > 1);
         for descriptor in response.descriptors {
             assert!(!known.contains(&descriptor.peer.id));
@@ -806,7 +810,7 @@ mod tests {
         let mut samples = 0;
         for round in 1..=30 {
             let before = ids(&node);
-            let _ = node.poll_round(round * ROUND);
+            let _ = node.poll_round(Time::new(round * ROUND));
             while let Some(sample) = node.next_sample() {
                 assert!(before.contains(&sample.id));
                 samples += 1;
@@ -835,11 +839,11 @@ mod tests {
         for round in 1..=500_u32 {
             let now = round * ROUND;
             for from in 0..N {
-                while let Some(exchange) = nodes[from as usize].poll_round(now) {
+                while let Some(exchange) = nodes[from as usize].poll_round(Time::new(now)) {
                     let to = exchange.partner as usize;
-                    let answer = nodes[to].handle_request(&from, exchange.request, now);
+                    let answer = nodes[to].handle_request(&from, exchange.request, Time::new(now));
                     nodes[from as usize]
-                        .handle_response(exchange.id, answer, now)
+                        .handle_response(exchange.id, answer, Time::new(now))
                         .expect("in flight");
                 }
                 while let Some(sample) = nodes[from as usize].next_sample() {
@@ -878,10 +882,10 @@ mod tests {
         let mut node = node(Basalt::for_view_size(V), 9);
         for round in 1..=200_u32 {
             push(&mut node, (round * 10..round * 10 + 40).map(host));
-            while let Some(exchange) = node.poll_round(round * ROUND) {
+            while let Some(exchange) = node.poll_round(Time::new(round * ROUND)) {
                 let failure = Failure::Unreachable;
                 if round.is_multiple_of(3) {
-                    node.handle_failure(exchange.id, failure, round * ROUND)
+                    node.handle_failure(exchange.id, failure, Time::new(round * ROUND))
                         .expect("in flight");
                 }
             }
@@ -907,15 +911,15 @@ mod tests {
         let mut started = Vec::new();
         for round in 1..=40_u32 {
             let mut count = 0;
-            while let Some(exchange) = node.poll_round(round * ROUND) {
+            while let Some(exchange) = node.poll_round(Time::new(round * ROUND)) {
                 count += 1;
                 let now = round * ROUND;
                 if round <= 2 {
-                    node.handle_failure(exchange.id, Failure::Unreachable, now)
+                    node.handle_failure(exchange.id, Failure::Unreachable, Time::new(now))
                         .expect("in flight");
                 } else {
                     let descriptors = (1..=60).map(host).map(Descriptor::fresh).collect();
-                    node.handle_response(exchange.id, Response { descriptors }, now)
+                    node.handle_response(exchange.id, Response { descriptors }, Time::new(now))
                         .expect("in flight");
                 }
             }

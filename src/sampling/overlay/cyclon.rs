@@ -124,7 +124,6 @@ impl<P: Peer> Overlay<P> for Cyclon {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -137,6 +136,7 @@ mod tests {
         },
         view::Descriptor,
     };
+    use crate::time::Time;
 
     type Node = Sampler<u32, Cyclon, StdRng>;
 
@@ -172,18 +172,18 @@ mod tests {
     #[test]
     fn the_link_to_the_partner_turns_round_and_what_is_sent_is_swapped() {
         let (mut p, mut q) = (node(0, 1..=10), node(1, 11..=20));
-        let exchange = p.poll_round(Duration::ZERO).expect("due");
+        let exchange = p.poll_round(Time::ZERO).expect("due");
         assert_eq!(exchange.partner, 1, "the oldest, the first among equals");
         let sent = peers(&exchange.request.descriptors);
         assert_eq!((sent.len(), sent[0]), (L, 0), "{sent:?}");
         assert!(!sent.contains(&1), "{sent:?}");
         assert!(p.view().contains(&1), "until the answer comes");
 
-        let response = q.handle_request(&0, exchange.request, Duration::ZERO);
+        let response = q.handle_request(&0, exchange.request, Time::ZERO);
         let answer = peers(&response.descriptors);
         assert_eq!(answer.len(), L);
         assert!(!answer.contains(&1), "never itself: {answer:?}");
-        p.handle_response(exchange.id, response, Duration::ZERO)
+        p.handle_response(exchange.id, response, Time::ZERO)
             .expect("in flight");
 
         assert!(q.view().contains(&0) && !p.view().contains(&1));
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn the_partner_is_not_sent_to_itself_even_from_a_view_that_is_nearly_empty() {
         let mut p = node(0, [1, 2]);
-        let exchange = p.poll_round(Duration::ZERO).expect("due");
+        let exchange = p.poll_round(Time::ZERO).expect("due");
         assert_eq!(exchange.partner, 1);
         assert_eq!(peers(&exchange.request.descriptors), [0, 2]);
     }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn empty_slots_are_filled_first_then_those_of_what_was_sent() {
         let mut q = node(1, 11..=18);
-        let response = q.handle_request(&0, request([0, 2, 3]), Duration::ZERO);
+        let response = q.handle_request(&0, request([0, 2, 3]), Time::ZERO);
         let sent = peers(&response.descriptors);
         assert_eq!(q.view().len(), C);
         assert!([0, 2, 3].iter().all(|&new| q.view().contains(&new)));
@@ -220,10 +220,10 @@ mod tests {
     fn what_is_known_already_takes_no_slot() {
         let mut q = node(1, 11..=20);
         // A round that came to nothing makes everybody older.
-        let exchange = q.poll_round(Duration::ZERO).expect("due");
-        q.handle_failure(exchange.id, Failure::Refused, Duration::ZERO)
+        let exchange = q.poll_round(Time::ZERO).expect("due");
+        q.handle_failure(exchange.id, Failure::Refused, Time::ZERO)
             .expect("in flight");
-        let response = q.handle_request(&0, request([0, 12, 13, 14]), Duration::ZERO);
+        let response = q.handle_request(&0, request([0, 12, 13, 14]), Time::ZERO);
         let sent = peers(&response.descriptors);
         let gone: Vec<u32> = (11..=20).filter(|id| !q.view().contains(id)).collect();
         assert_eq!(gone, sent[..1]);
@@ -234,16 +234,16 @@ mod tests {
     #[test]
     fn only_the_active_end_ages() {
         let (mut p, mut q) = (node(0, 1..=10), node(1, 11..=20));
-        let exchange = p.poll_round(Duration::ZERO).expect("due");
+        let exchange = p.poll_round(Time::ZERO).expect("due");
         let ages: Vec<u32> = exchange.request.descriptors.iter().map(|d| d.age).collect();
         assert_eq!(ages, [0, 1, 1, 1]);
-        let response = q.handle_request(&0, exchange.request, Duration::ZERO);
+        let response = q.handle_request(&0, exchange.request, Time::ZERO);
         assert_eq!(q.view().get(&0).map(|d| d.age), Some(0));
         assert!(
             response.descriptors.iter().all(|d| d.age == 0),
             "{response:?}"
         );
-        p.handle_response(exchange.id, response, Duration::ZERO)
+        p.handle_response(exchange.id, response, Time::ZERO)
             .expect("in flight");
         for descriptor in p.view() {
             let received = descriptor.peer > 10;
@@ -255,9 +255,9 @@ mod tests {
     fn a_partner_is_lost_for_being_dead_and_not_for_our_own_refusal() {
         for (failure, stays) in [(Failure::Unreachable, false), (Failure::Refused, true)] {
             let mut p = node(0, 1..=10);
-            let exchange = p.poll_round(Duration::ZERO).expect("due");
+            let exchange = p.poll_round(Time::ZERO).expect("due");
             let failed = p
-                .handle_failure(exchange.id, failure, Duration::ZERO)
+                .handle_failure(exchange.id, failure, Time::ZERO)
                 .expect("in flight");
             assert_eq!(failed.removed, !stays);
             assert_eq!(p.view().contains(&1), stays, "{failure:?}");
@@ -269,11 +269,11 @@ mod tests {
     fn a_hostile_partner_gets_l_places_and_no_more() {
         let flood = || [fresh(100..150), fresh([7, 7, 0, 100])].concat();
         let mut p = node(0, 1..=10);
-        let exchange = p.poll_round(Duration::ZERO).expect("due");
+        let exchange = p.poll_round(Time::ZERO).expect("due");
         let response = Response {
             descriptors: flood(),
         };
-        p.handle_response(exchange.id, response, Duration::ZERO)
+        p.handle_response(exchange.id, response, Time::ZERO)
             .expect("in flight");
         assert_eq!(p.view().iter().filter(|d| d.peer >= 100).count(), L);
         assert_eq!(p.view().len(), C);
@@ -281,7 +281,7 @@ mod tests {
         let mut q = node(0, 1..=10);
         let mut request = request([]);
         request.descriptors = flood();
-        q.handle_request(&99, request, Duration::ZERO);
+        q.handle_request(&99, request, Time::ZERO);
         assert_eq!(q.view().iter().filter(|d| d.peer >= 100).count(), L);
         assert_eq!(q.view().len(), C);
 
@@ -289,14 +289,14 @@ mod tests {
         let mut q = node(0, 1..=2);
         let mut request = self::request([]);
         request.descriptors = flood();
-        q.handle_request(&99, request, Duration::ZERO);
+        q.handle_request(&99, request, Time::ZERO);
         assert_eq!(q.view().len(), 2 + L);
 
         // The same peer again and again, the partner itself, and this node.
         let mut q = node(1, 11..=20);
         let mut request = self::request([]);
         request.descriptors = fresh([99, 99, 1, 1, 1, 99]);
-        q.handle_request(&99, request, Duration::ZERO);
+        q.handle_request(&99, request, Time::ZERO);
         assert_eq!(q.view().iter().filter(|d| d.peer == 99).count(), 1);
         assert!(!q.view().contains(&1));
         assert_eq!(q.view().len(), C);
@@ -308,21 +308,17 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(5);
         for seed in 0..200 {
             let mut p = node(seed, 1_000..1_010);
-            let exchange = p.poll_round(Duration::ZERO).expect("due");
+            let exchange = p.poll_round(Time::ZERO).expect("due");
             for _ in 0..rng.random_range(0..6) {
                 let from = rng.random_range(2_000..2_020);
                 let others = (0..3).map(|_| rng.random_range(2_000..2_020));
                 let others: Vec<u32> = others.collect();
-                p.handle_request(
-                    &from,
-                    request([&[from], &others[..]].concat()),
-                    Duration::ZERO,
-                );
+                p.handle_request(&from, request([&[from], &others[..]].concat()), Time::ZERO);
             }
             let response = Response {
                 descriptors: fresh(3_000..3_004),
             };
-            p.handle_response(exchange.id, response, Duration::ZERO)
+            p.handle_response(exchange.id, response, Time::ZERO)
                 .expect("in flight");
             let mut ids = peers(p.view());
             ids.sort_unstable();

@@ -9,6 +9,7 @@ use crate::{
         sampler::config::{Config, Diversity},
         view::{Descriptor, View},
     },
+    time::Time,
 };
 
 /// How many failed peers are remembered, for each peer that the view may hold. A guess: more than a
@@ -38,16 +39,16 @@ struct FailedPeer<P: Peer> {
     /// How many of these failures came after it had moved.
     moves: u32,
     /// When it failed last.
-    since: Duration,
+    since: Time,
     /// Until when it is not taken in.
-    until: Duration,
+    until: Time,
 }
 
 impl<P: Peer> FailedPeer<P> {
     /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where
     /// it was says nothing about where it is: its pause is as long as if it had only failed after
     /// moves.
-    fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Duration) -> bool {
+    fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Time) -> bool {
         let known = self.known.as_ref();
         let until = match known.is_some_and(|known| peer.has_moved(known)) {
             true => self
@@ -82,12 +83,7 @@ impl<P: Peer> Admission<P> {
     /// A peer could not be reached, or not be talked to, and leaves the view, which holds `known`
     /// of it. It stays out for a pause that doubles with each failure, up to the longest: no
     /// verdict is for ever.
-    pub(super) fn failed(
-        &mut self,
-        id: &P::Id,
-        known: Option<&P>,
-        (now, config): (Duration, &Config),
-    ) {
+    pub(super) fn failed(&mut self, id: &P::Id, known: Option<&P>, (now, config): (Time, &Config)) {
         let Some((first, longest)) = config.quarantine() else {
             return;
         };
@@ -124,7 +120,7 @@ impl<P: Peer> Admission<P> {
     /// node reaches it is to be seen, so the next failure counts on from those before. Not within
     /// the first pause after a failure: a peer behind a firewall would be dialled in vain whenever
     /// it calls.
-    pub(super) fn called(&mut self, id: &P::Id, now: Duration, config: &Config) {
+    pub(super) fn called(&mut self, id: &P::Id, now: Time, config: &Config) {
         let (Some(state), Some((first, _))) = (&mut self.0, config.quarantine()) else {
             return;
         };
@@ -153,7 +149,7 @@ impl<P: Peer> Admission<P> {
     }
 
     /// Whether the peer failed so shortly ago that it is not taken in.
-    fn in_quarantine(&self, peer: &P, now: Duration, config: &Config) -> bool {
+    fn in_quarantine(&self, peer: &P, now: Time, config: &Config) -> bool {
         let failed = self.0.as_ref().map_or(&[][..], |state| &state.failed);
         let pauses = config.quarantine().filter(|_| !failed.is_empty());
         pauses.is_some_and(|pauses| {
@@ -175,7 +171,7 @@ impl<P: Peer> Admission<P> {
         view: &View<P>,
         (partner, side): (&P::Id, Side),
         received: &mut Vec<Descriptor<P>>,
-        (now, config): (Duration, &Config),
+        (now, config): (Time, &Config),
     ) {
         received.retain(|d| !self.in_quarantine(&d.peer, now, config));
         let Some(Diversity {
@@ -256,7 +252,7 @@ mod tests {
     use super::*;
     use crate::peer::Prefixes;
 
-    const NOW: Duration = Duration::ZERO;
+    const NOW: Time = Time::ZERO;
 
     fn config() -> Config {
         Config::default().with_diversity(Some(Diversity {
@@ -380,7 +376,7 @@ mod tests {
         }
     }
 
-    fn failed(admission: &mut Admission<At>, peer: At, now: Duration, config: &Config) {
+    fn failed(admission: &mut Admission<At>, peer: At, now: Time, config: &Config) {
         admission.failed(&peer.0, Some(&peer), (now, config));
     }
 
@@ -390,11 +386,15 @@ mod tests {
     fn a_failed_peer_stays_out_twice_as_long_each_time_and_never_for_good() {
         let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
         let mut admission = Admission::new();
-        let mut now = Duration::ZERO;
+        let mut now = Time::ZERO;
         for minutes in [1, 2, 4, 8, 10, 10, 10, 10] {
             failed(&mut admission, PEER, now, &config);
             now += minutes * MINUTE;
-            assert!(admission.in_quarantine(&PEER, now - Duration::from_nanos(1), &config));
+            assert!(admission.in_quarantine(
+                &PEER,
+                now.saturating_sub(Duration::from_nanos(1)),
+                &config
+            ));
             assert!(
                 !admission.in_quarantine(&PEER, now, &config),
                 "after {minutes} minutes"
@@ -477,7 +477,7 @@ mod tests {
             failed(&mut admission, At(1, version), now, &config);
             now += minutes * MINUTE;
             let moved = At(1, version + 1);
-            let early = now - Duration::from_nanos(1);
+            let early = now.saturating_sub(Duration::from_nanos(1));
             assert!(admission.in_quarantine(&moved, early, &config));
             assert!(!admission.in_quarantine(&moved, now, &config));
         }

@@ -1,10 +1,11 @@
 //! The exchanges that a node has started and not finished.
 
-use std::{hint::black_box, num::NonZeroU64, time::Duration};
+use std::{hint::black_box, num::NonZeroU64};
 
 use smallvec::SmallVec;
 
 use crate::sampling::sampler::message::ExchangeId;
+use crate::time::Time;
 
 /// How many exchanges one node may have started and not finished. A guess, far above what
 /// [`Config::fanout`](crate::sampling::sampler::config::Config::fanout) asks for in practice.
@@ -29,7 +30,7 @@ pub(super) struct Started<I> {
     pub(super) sent: Vec<I>,
     /// The round that started it, and may make up for it.
     pub(super) round: Option<NonZeroU64>,
-    deadline: Duration,
+    deadline: Time,
 }
 
 impl<I: Eq> InFlight<I> {
@@ -70,12 +71,12 @@ impl<I: Eq> InFlight<I> {
     }
 
     /// When the time of the first of them is over.
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    pub(super) fn deadline(&self) -> Option<Time> {
         self.exchanges.iter().map(|e| e.deadline).min()
     }
 
     /// One whose time is over.
-    pub(super) fn overdue(&self, now: Duration) -> Option<ExchangeId> {
+    pub(super) fn overdue(&self, now: Time) -> Option<ExchangeId> {
         let overdue = self.exchanges.iter().find(|e| e.deadline <= now);
         overdue.map(|e| e.id)
     }
@@ -86,7 +87,7 @@ impl<I: Eq> InFlight<I> {
         partner: I,
         sent: Vec<I>,
         round: Option<NonZeroU64>,
-        deadline: Duration,
+        deadline: Time,
     ) -> ExchangeId {
         let id = ExchangeId(self.next_id);
         self.next_id += 1;

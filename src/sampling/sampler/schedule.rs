@@ -1,18 +1,19 @@
 //! When a node's rounds start, and which exchanges each may make.
 
-use std::{hint::black_box, num::NonZeroU64, time::Duration};
+use std::{hint::black_box, num::NonZeroU64};
 
 use smallvec::SmallVec;
 
 use crate::sampling::sampler::config::Config;
+use crate::time::Time;
 
 /// When the next round starts, and what the current one may still do.
 #[derive(Debug)]
 pub(super) struct Schedule<I> {
-    next_round: Duration,
+    next_round: Time,
     /// The current round's number, and when it started. None before the first.
     round: Option<NonZeroU64>,
-    round_started: Option<Duration>,
+    round_started: Option<Time>,
     /// Exchanges that the current round may still start.
     budget: u32,
     /// Failures of the current round that may still be made up for.
@@ -30,7 +31,7 @@ impl<I: Eq> Schedule<I> {
     /// The first round is due at once.
     pub(super) fn new() -> Self {
         Self {
-            next_round: Duration::ZERO,
+            next_round: Time::ZERO,
             round: None,
             round_started: None,
             budget: 0,
@@ -42,7 +43,7 @@ impl<I: Eq> Schedule<I> {
     }
 
     /// When the next round starts.
-    pub(super) fn next_round(&self) -> Duration {
+    pub(super) fn next_round(&self) -> Time {
         self.next_round
     }
 
@@ -71,11 +72,11 @@ impl<I: Eq> Schedule<I> {
     }
 
     /// Starts the next round when its time has come, and returns whether it has.
-    pub(super) fn begin_if_due(&mut self, now: Duration, config: &Config) -> bool {
+    pub(super) fn begin_if_due(&mut self, now: Time, config: &Config) -> bool {
         if now < self.next_round {
             return false;
         }
-        let unhurried = |started| now >= config.period().saturating_add(started);
+        let unhurried = |started: Time| now >= started + config.period();
         if self.round_started.is_none_or(unhurried) {
             self.hastes = 0;
         }
@@ -117,13 +118,7 @@ impl<I: Eq> Schedule<I> {
 
     /// An exchange has ended: while there is room, the next round starts after the eager delay, doubled
     /// for each exchange in a row that brought nobody new.
-    pub(super) fn hurry_to_fill(
-        &mut self,
-        grown: bool,
-        room: bool,
-        now: Duration,
-        config: &Config,
-    ) {
+    pub(super) fn hurry_to_fill(&mut self, grown: bool, room: bool, now: Time, config: &Config) {
         self.fruitless = match room && !grown {
             true => self.fruitless.saturating_add(1),
             false => 0,
@@ -135,13 +130,13 @@ impl<I: Eq> Schedule<I> {
 
     /// Lets the next round start after the eager delay, doubled each time, until a whole period has
     /// passed without haste.
-    pub(super) fn hasten(&mut self, now: Duration, config: &Config) {
+    pub(super) fn hasten(&mut self, now: Time, config: &Config) {
         self.next_round_within(now, self.hastes, config);
         self.hastes = self.hastes.saturating_add(1);
     }
 
     /// Brings the next round forward: to the eager delay from now, doubled `doublings` times.
-    fn next_round_within(&mut self, now: Duration, doublings: u32, config: &Config) {
+    fn next_round_within(&mut self, now: Time, doublings: u32, config: &Config) {
         let pause = config.eager_delay().saturating_mul(1 << doublings.min(20));
         self.next_round = self.next_round.min(now.saturating_add(pause));
     }

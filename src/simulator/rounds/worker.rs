@@ -1,6 +1,6 @@
 //! One thread's share of the work of a round.
 
-use std::{mem, ops::Range, sync::atomic::Ordering, time::Duration};
+use std::{mem, ops::Range, sync::atomic::Ordering};
 
 use rand::RngExt;
 
@@ -21,6 +21,7 @@ use crate::{
         rounds::mail::{Answered, Asked, Barrier, Mail, Worked, collect, post},
         traffic::Traffic,
     },
+    time::Time,
 };
 
 /// The most turns of a batch (measured: with fewer, misses are waited for one by one; with more, what
@@ -29,7 +30,7 @@ pub(super) const MAX_BATCH: usize = 256;
 
 /// What all workers know of a round.
 pub(super) struct Turns<'a> {
-    pub(super) now: Duration,
+    pub(super) now: Time,
     pub(super) round: u64,
     pub(super) config: Config,
     pub(super) batch: usize,
@@ -295,7 +296,7 @@ impl Worker {
     }
 
     /// The partners answer.
-    fn answer<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, now: Duration, all: bool) {
+    fn answer<O: Overlay<Host>>(&mut self, shard: &mut Shard<'_, O>, now: Time, all: bool) {
         for asked in self.asked.drain(..) {
             let node = shard.node(asked.to);
             if node.in_flight() > 0 {

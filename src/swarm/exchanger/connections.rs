@@ -14,6 +14,7 @@ use crate::swarm::{
     address::{Host, Target},
     node::contacts::Place,
 };
+use crate::time::Time;
 
 /// How long a relayed connection is left open after an exchange when there is room for one more neighbour: dcutr takes
 /// two round trips through the relay, and a dial. A guess.
@@ -57,12 +58,12 @@ struct Connection {
     /// That relay, if it is known.
     relay: Option<PeerId>,
     /// Until when it is left open after an exchange, for the two ends may connect directly with its help.
-    upgrades_until: Option<Duration>,
+    upgrades_until: Option<Time>,
     support: Support,
     /// In which pass an exchange was made or tried on it last.
     used: Option<u64>,
     /// When it was established.
-    since: Duration,
+    since: Time,
     /// Whether it was pruned, and is about to close.
     pruned: bool,
     /// Whether there is another one to the same neighbour, which both ends keep instead.
@@ -96,11 +97,11 @@ pub(crate) struct Connections {
     peers: BTreeMap<PeerId, Vec<Connection>>,
     /// Until when relayed ones are left open, of whom. There may be very many connections, and this is asked whenever
     /// the swarm does anything.
-    upgrades: BTreeSet<(Duration, PeerId, ConnectionId)>,
+    upgrades: BTreeSet<(Time, PeerId, ConnectionId)>,
     /// Peers that did not speak the protocol, and since when. For a while they are not asked again
     /// whenever a sibling connects them: another instance of this behaviour may do so in every
     /// round.
-    mute: LruCache<PeerId, Duration>,
+    mute: LruCache<PeerId, Time>,
     /// How often all connected peers were given another chance.
     pass: u64,
 }
@@ -122,7 +123,7 @@ impl Connections {
         peer: PeerId,
         id: ConnectionId,
         (origin, whither): (Origin, Whither),
-        now: Duration,
+        now: Time,
     ) {
         let prefixes = whither.remote.and_then(|target| target.prefixes());
         let host = whither.remote.map(|target| target.host());
@@ -270,14 +271,14 @@ impl Connections {
     }
 
     /// The next peer whose relayed connections have been left open for long enough.
-    pub(crate) fn upgrade_overdue(&self, now: Duration) -> Option<PeerId> {
+    pub(crate) fn upgrade_overdue(&self, now: Time) -> Option<PeerId> {
         let first = self.upgrades.first();
         let overdue = first.filter(|(until, ..)| *until <= now);
         overdue.map(|(_, peer, _)| *peer)
     }
 
     /// When [`Self::upgrade_overdue`] has somebody next.
-    pub(crate) fn next_upgrade(&self) -> Option<Duration> {
+    pub(crate) fn next_upgrade(&self) -> Option<Time> {
         self.upgrades.first().map(|(until, ..)| *until)
     }
 
@@ -346,7 +347,7 @@ impl Connections {
     }
 
     /// All connections that are not about to close because they were pruned: since when, to whom, which.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (Duration, PeerId, ConnectionId)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Time, PeerId, ConnectionId)> {
         self.peers.iter().flat_map(|(peer, connections)| {
             let open = connections.iter().filter(|c| !c.pruned);
             open.map(|c| (c.since, *peer, c.id))
@@ -395,7 +396,7 @@ impl Connections {
         peer: &PeerId,
         id: ConnectionId,
         speaks: bool,
-        now: Duration,
+        now: Time,
     ) {
         match speaks {
             true => _ = self.mute.remove(peer),
@@ -409,7 +410,7 @@ impl Connections {
         }
     }
 
-    fn is_mute(&self, peer: &PeerId, now: Duration) -> bool {
+    fn is_mute(&self, peer: &PeerId, now: Time) -> bool {
         let since = self.mute.peek(peer);
         since.is_some_and(|since| now < since.saturating_add(MUTE_FOR))
     }
@@ -418,7 +419,7 @@ impl Connections {
     ///
     /// A peer that has connected to us is passed over for `patience`, since it is likely to have
     /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for ever.
-    pub(crate) fn untried(&self, now: Duration, patience: Option<Duration>) -> Option<PeerId> {
+    pub(crate) fn untried(&self, now: Time, patience: Option<Duration>) -> Option<PeerId> {
         let is_ready = |connections| ready_at(connections, patience).is_some_and(|at| at <= now);
         let ready = self.all_untried().filter(|(_, c)| is_ready(c));
         // The peer that was never asked, or was asked longest ago.
@@ -429,7 +430,7 @@ impl Connections {
     }
 
     /// When [`Self::untried`] has somebody next.
-    pub(crate) fn next_untried(&self, patience: Option<Duration>) -> Option<Duration> {
+    pub(crate) fn next_untried(&self, patience: Option<Duration>) -> Option<Time> {
         let untried = self.all_untried();
         untried.filter_map(|(_, c)| ready_at(c, patience)).min()
     }
@@ -455,7 +456,7 @@ impl Connections {
     }
 }
 
-fn ready_at(connections: &[Connection], patience: Option<Duration>) -> Option<Duration> {
+fn ready_at(connections: &[Connection], patience: Option<Duration>) -> Option<Time> {
     let ready_at = connections.iter().map(|c| match (c.origin, c.support) {
         (Origin::Inbound, Support::Unknown) => Some(c.since.saturating_add(patience?)),
         (Origin::Inbound, _) => patience.map(|_| c.since),
@@ -482,29 +483,38 @@ mod tests {
             sibling,
             connection(1),
             (Origin::Sibling, Whither::default()),
-            Duration::ZERO,
+            Time::ZERO,
         );
         connections.add(
             inbound,
             connection(2),
             (Origin::Inbound, Whither::default()),
-            Duration::ZERO,
+            Time::ZERO,
         );
         assert_eq!(
-            connections.untried(Duration::ZERO, Some(PATIENCE)),
+            connections.untried(Time::ZERO, Some(PATIENCE)),
             Some(sibling)
         );
         connections.mark_used(&sibling, connection(1));
-        assert_eq!(connections.untried(Duration::ZERO, Some(PATIENCE)), None);
-        assert_eq!(connections.next_untried(Some(PATIENCE)), Some(PATIENCE));
-        assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), Some(inbound));
-        connections.mark_support(&inbound, connection(2), true, Duration::ZERO);
+        assert_eq!(connections.untried(Time::ZERO, Some(PATIENCE)), None);
         assert_eq!(
-            connections.untried(Duration::ZERO, Some(PATIENCE)),
+            connections.next_untried(Some(PATIENCE)),
+            Some(Time::new(PATIENCE))
+        );
+        assert_eq!(
+            connections.untried(Time::new(PATIENCE), Some(PATIENCE)),
             Some(inbound)
         );
-        connections.mark_support(&inbound, connection(2), false, Duration::ZERO);
-        assert_eq!(connections.untried(PATIENCE, Some(PATIENCE)), None);
+        connections.mark_support(&inbound, connection(2), true, Time::ZERO);
+        assert_eq!(
+            connections.untried(Time::ZERO, Some(PATIENCE)),
+            Some(inbound)
+        );
+        connections.mark_support(&inbound, connection(2), false, Time::ZERO);
+        assert_eq!(
+            connections.untried(Time::new(PATIENCE), Some(PATIENCE)),
+            None
+        );
         assert_eq!(connections.next_untried(Some(PATIENCE)), None);
     }
 
@@ -522,15 +532,18 @@ mod tests {
             connections.remove(&peer, connection(id));
             untried
         };
-        let start = Duration::ZERO;
+        let start = Time::ZERO;
         assert!(is_untried(1, None, start));
         assert!(!is_untried(2, Some(false), start));
         assert!(!is_untried(3, None, start));
         is_untried(4, Some(true), start);
         assert!(is_untried(5, None, start), "it has learnt to");
         is_untried(6, Some(false), start);
-        assert!(!is_untried(7, None, MUTE_FOR / 2));
-        assert!(is_untried(8, None, MUTE_FOR), "it may have learnt to");
+        assert!(!is_untried(7, None, Time::new(MUTE_FOR / 2)));
+        assert!(
+            is_untried(8, None, Time::new(MUTE_FOR)),
+            "it may have learnt to"
+        );
     }
 
     #[test]
@@ -542,18 +555,18 @@ mod tests {
             peer,
             connection(1),
             (Origin::Exchange, Whither::default()),
-            Duration::ZERO,
+            Time::ZERO,
         );
         connections.add(
             peer,
             connection(2),
             (Origin::Inbound, Whither::default()),
-            Duration::ZERO,
+            Time::ZERO,
         );
         assert_eq!(connections.of(&peer).count(), 2);
         assert!(connections.is_for_exchange(&peer, connection(1)));
         assert!(!connections.is_for_exchange(&peer, connection(2)));
-        connections.mark_support(&peer, connection(1), false, Duration::ZERO);
+        connections.mark_support(&peer, connection(1), false, Time::ZERO);
         assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
         connections.remove(&peer, connection(2));
@@ -578,12 +591,12 @@ mod tests {
         let mut connections = Connections::default();
         let (peer, relay) = (PeerId::random(), PeerId::random());
         let way = (Origin::Exchange, through(relay));
-        connections.add(peer, connection(1), way, Duration::ZERO);
+        connections.add(peer, connection(1), way, Time::ZERO);
         assert!(!connections.is_direct(&peer));
         assert!(connections.network(&peer).is_some(), "the relay's");
         assert!(connections.usable(&peer).eq([connection(1)]));
         let way = (Origin::Inbound, Whither::default());
-        connections.add(peer, connection(2), way, Duration::ZERO);
+        connections.add(peer, connection(2), way, Time::ZERO);
         assert!(connections.usable(&peer).eq([connection(2), connection(1)]));
         assert!(connections.direct(&peer).eq([connection(2)]));
         assert_eq!(
@@ -602,13 +615,16 @@ mod tests {
         let peer = PeerId::random();
         for (number, origin) in [(1, Origin::Exchange), (2, Origin::Sibling)] {
             let way = (origin, through(PeerId::random()));
-            connections.add(peer, connection(number), way, Duration::ZERO);
+            connections.add(peer, connection(number), way, Time::ZERO);
         }
         assert!(connections.is_upgrading(&peer, connection(1)));
         assert!(!connections.is_upgrading(&peer, connection(2)));
-        assert_eq!(connections.next_upgrade(), Some(UPGRADE_TIMEOUT));
-        assert_eq!(connections.upgrade_overdue(Duration::ZERO), None);
-        assert_eq!(connections.upgrade_overdue(UPGRADE_TIMEOUT), Some(peer));
+        assert_eq!(connections.next_upgrade(), Some(Time::new(UPGRADE_TIMEOUT)));
+        assert_eq!(connections.upgrade_overdue(Time::ZERO), None);
+        assert_eq!(
+            connections.upgrade_overdue(Time::new(UPGRADE_TIMEOUT)),
+            Some(peer)
+        );
         assert_eq!(connections.end_upgrades(&peer), [connection(1)]);
         assert_eq!(connections.end_upgrades(&peer), []);
         assert_eq!(connections.next_upgrade(), None);
@@ -629,7 +645,7 @@ mod tests {
             ..Whither::default()
         };
         let way = (Origin::Inbound, whither);
-        connections.add(relay, connection(1), way, Duration::ZERO);
+        connections.add(relay, connection(1), way, Time::ZERO);
         assert!(connections.is_relay_at(&relay, home.host()));
         let other = target("/ip4/1.2.3.5/tcp/1");
         assert!(!connections.is_relay_at(&relay, other.host()));

@@ -12,6 +12,8 @@ use std::{
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
+use crate::time::Time;
+
 /// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be dialled for the
 /// listener first. A guess: two round trips, and a dial.
 const SEEDS_WAIT: Duration = Duration::from_secs(1);
@@ -26,7 +28,7 @@ pub(crate) struct Relays {
     /// Those that dials under way lead through.
     dials: BTreeMap<ConnectionId, Vec<PeerId>>,
     /// Since when a listener is being set up: perhaps at a relay, nobody says which.
-    setting_up: Option<Duration>,
+    setting_up: Option<Time>,
     /// How many are.
     count: usize,
     /// Whether connections are kept for that.
@@ -51,20 +53,20 @@ impl Relays {
     }
 
     /// When [`Self::gives_up`] has something to do.
-    pub(crate) fn next_wake(&self) -> Option<Duration> {
+    pub(crate) fn next_wake(&self) -> Option<Time> {
         let since = self.setting_up.filter(|_| self.keeps);
         since.map(|since| since.saturating_add(KEPT_FOR))
     }
 
     /// Whether what was kept for a listener has been kept for long enough; once for each time.
-    pub(crate) fn gives_up(&mut self, now: Duration) -> bool {
+    pub(crate) fn gives_up(&mut self, now: Time) -> bool {
         let gives_up = self.next_wake().is_some_and(|at| at <= now);
         self.keeps &= !gives_up;
         gives_up
     }
 
     /// Until when no seed is to be dialled.
-    pub(crate) fn seeds_wait_until(&self) -> Option<Duration> {
+    pub(crate) fn seeds_wait_until(&self) -> Option<Time> {
         Some(self.setting_up?.saturating_add(SEEDS_WAIT))
     }
 
@@ -86,7 +88,7 @@ impl Relays {
         &mut self,
         own: BTreeSet<PeerId>,
         setting_up: usize,
-        now: Duration,
+        now: Time,
     ) -> bool {
         let lost = self.own.difference(&own).next().is_some();
         self.own = own;
@@ -127,9 +129,9 @@ mod tests {
         let relay = BTreeSet::from([PeerId::random()]);
         let none = BTreeSet::new();
         let mut relays = Relays::default();
-        let now = Duration::from_secs(7);
+        let now = Time::new(Duration::from_secs(7));
         assert!(!relays.set_listening(none.clone(), 1, now));
-        assert!(!relays.set_listening(none.clone(), 1, 2 * now));
+        assert!(!relays.set_listening(none.clone(), 1, now + now.since_zero()));
         assert!(relays.is_setting_up());
         assert_eq!(relays.seeds_wait_until(), Some(now + SEEDS_WAIT));
         assert!(relays.set_listening(relay.clone(), 0, now));
@@ -144,17 +146,20 @@ mod tests {
     fn a_listener_that_is_never_set_up_is_given_up_until_there_is_another() {
         let none = BTreeSet::new;
         let mut relays = Relays::default();
-        let start = Duration::from_secs(7);
+        let start = Time::new(Duration::from_secs(7));
         relays.set_listening(none(), 1, start);
         let end = start + KEPT_FOR;
         assert_eq!(relays.next_wake(), Some(end));
-        assert!(!relays.gives_up(end - Duration::from_nanos(1)) && relays.is_setting_up());
+        assert!(
+            !relays.gives_up(end.saturating_sub(Duration::from_nanos(1))) && relays.is_setting_up()
+        );
         assert!(relays.gives_up(end) && !relays.is_setting_up());
         assert!(!relays.gives_up(end) && relays.next_wake().is_none());
         assert!(!relays.set_listening(none(), 1, end) && !relays.is_setting_up());
-        relays.set_listening(none(), 2, 2 * end);
-        assert_eq!(relays.next_wake(), Some(2 * end + KEPT_FOR));
-        assert!(!relays.set_listening(none(), 1, 2 * end) && relays.is_setting_up());
-        assert!(relays.set_listening(none(), 0, 2 * end));
+        let later = end + KEPT_FOR;
+        relays.set_listening(none(), 2, later);
+        assert_eq!(relays.next_wake(), Some(later + KEPT_FOR));
+        assert!(!relays.set_listening(none(), 1, later) && relays.is_setting_up());
+        assert!(relays.set_listening(none(), 0, later));
     }
 }

@@ -25,6 +25,7 @@ use crate::swarm::{
     rate::{Bucket, Rate},
     sampling::event::NotDialled,
 };
+use crate::time::Time;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -121,7 +122,7 @@ impl Dials {
     pub(crate) fn choose<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
-        now: Duration,
+        now: Time,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         let choice = self.choose_for_sibling(addresses, now, rng)?;
@@ -157,7 +158,7 @@ impl Dials {
 
     /// From when on more than half of a minute's dials are left: so much is for others than the peers
     /// of the view. `None`: never.
-    pub(crate) fn next_spare(&self) -> Option<Duration> {
+    pub(crate) fn next_spare(&self) -> Option<Time> {
         let half = self.per_minute.burst() / 2;
         self.minute.next_above(half, self.per_minute)
     }
@@ -166,7 +167,7 @@ impl Dials {
     pub(crate) fn choose_for_sibling<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
-        now: Duration,
+        now: Time,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         self.choose_within(addresses, (now, self.in_vain.backoff), rng)
@@ -177,7 +178,7 @@ impl Dials {
     pub(crate) fn choose_anew<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
-        now: Duration,
+        now: Time,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         self.choose_within(addresses, (now, None), rng)
@@ -186,7 +187,7 @@ impl Dials {
     fn choose_within<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
-        (now, backoff): (Duration, Option<(Duration, Duration)>),
+        (now, backoff): (Time, Option<(Duration, Duration)>),
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         self.in_vain.expire(now);
@@ -236,7 +237,7 @@ impl Dials {
     }
 
     /// Counts what is dialled from now on: as in vain, until it turns out not to be.
-    pub(crate) fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Duration) {
+    pub(crate) fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Time) {
         for target in &choice.counted {
             self.in_vain.count(*target, now);
         }
@@ -271,7 +272,7 @@ impl Dials {
     /// A peer has come from the host of `address`, one of its own: what was dialled there in vain
     /// is forgiven, for its door may have been closed for a while. Not within the first backoff
     /// after a dial in vain: a peer behind a firewall would be dialled in vain whenever it calls.
-    pub(crate) fn called(&mut self, address: &Multiaddr, now: Duration) {
+    pub(crate) fn called(&mut self, address: &Multiaddr, now: Time) {
         let Some(target) = Target::of(address).filter(|target| target.relay().is_none()) else {
             return;
         };
@@ -335,16 +336,16 @@ struct InVain {
     per_prefix: u32,
     backoff: Option<(Duration, Duration)>,
     /// The oldest first.
-    log: VecDeque<(Duration, Target)>,
+    log: VecDeque<(Time, Target)>,
     /// How many of the log, and when the last was made.
-    targets: BTreeMap<Target, (u32, Duration)>,
+    targets: BTreeMap<Target, (u32, Time)>,
     /// How many of the log.
     prefixes: BTreeMap<u64, u32>,
 }
 
 impl InVain {
     /// Forgets what is longer ago than an hour.
-    fn expire(&mut self, now: Duration) {
+    fn expire(&mut self, now: Time) {
         while let Some((at, target)) = self.log.front().copied()
             && at.saturating_add(HOUR) <= now
         {
@@ -358,7 +359,7 @@ impl InVain {
         &self,
         target: &Target,
         chosen: &[Target],
-        (now, backoff): (Duration, Option<(Duration, Duration)>),
+        (now, backoff): (Time, Option<(Duration, Duration)>),
     ) -> bool {
         let of = |target| self.targets.get(target).copied().unwrap_or_default();
         // A relay must answer, and may then be asked for more than one peer in vain.
@@ -381,7 +382,7 @@ impl InVain {
         dials < self.per_address && !too_early && !asked_enough && !crowded && !full
     }
 
-    fn count(&mut self, target: Target, now: Duration) {
+    fn count(&mut self, target: Target, now: Time) {
         self.log.push_back((now, target));
         let (dials, last) = self.targets.entry(target).or_default();
         (*dials, *last) = (*dials + 1, now);
@@ -406,7 +407,7 @@ impl InVain {
     }
 
     /// Takes the last dial of `target` back, and returns when it was.
-    fn uncount(&mut self, target: Target) -> Option<Duration> {
+    fn uncount(&mut self, target: Target) -> Option<Time> {
         // Nearly always among the last; `None`: longer ago than an hour.
         let at = self.log.iter().rposition(|(_, other)| *other == target)?;
         let (when, _) = self.log.remove(at)?;
@@ -464,7 +465,7 @@ mod tests {
     }
 
     /// Dials in vain, as often as it may.
-    fn exhaust(dials: &mut Dials, known: &[Multiaddr], now: Duration) {
+    fn exhaust(dials: &mut Dials, known: &[Multiaddr], now: Time) {
         while let Ok(connection) = dial(dials, known, now) {
             dials.failed(connection, |_| Fate::InVain);
         }
@@ -478,16 +479,19 @@ mod tests {
         };
         let mut dials = Dials::new(&limits, Some((60 * SECOND, 3_600 * SECOND)));
         let home = [address("/ip4/1.2.3.4/tcp/1")];
-        exhaust(&mut dials, &home, SECOND);
-        dials.called(&home[0], 30 * SECOND);
-        assert!(dial(&mut dials, &home, 30 * SECOND).is_err(), "too early");
-        dials.called(&address("/ip4/1.2.3.4/tcp/2"), 61 * SECOND);
-        dials.called(&address("/ip4/1.2.3.5/tcp/1"), 61 * SECOND);
-        exhaust(&mut dials, &home, 61 * SECOND);
-        exhaust(&mut dials, &home, 1_000 * SECOND);
-        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_err());
-        dials.called(&home[0], 1_100 * SECOND);
-        assert!(dial(&mut dials, &home, 1_100 * SECOND).is_ok());
+        exhaust(&mut dials, &home, Time::new(SECOND));
+        dials.called(&home[0], Time::new(30 * SECOND));
+        assert!(
+            dial(&mut dials, &home, Time::new(30 * SECOND)).is_err(),
+            "too early"
+        );
+        dials.called(&address("/ip4/1.2.3.4/tcp/2"), Time::new(61 * SECOND));
+        dials.called(&address("/ip4/1.2.3.5/tcp/1"), Time::new(61 * SECOND));
+        exhaust(&mut dials, &home, Time::new(61 * SECOND));
+        exhaust(&mut dials, &home, Time::new(1_000 * SECOND));
+        assert!(dial(&mut dials, &home, Time::new(1_100 * SECOND)).is_err());
+        dials.called(&home[0], Time::new(1_100 * SECOND));
+        assert!(dial(&mut dials, &home, Time::new(1_100 * SECOND)).is_ok());
     }
 
     #[test]
@@ -499,14 +503,14 @@ mod tests {
         for _ in 0..5 {
             let choice = dials.choose_known(&home, &mut rng);
             let connection = next_connection(&dials);
-            dials.hand_over(connection, choice.expect("an address"), SECOND);
+            dials.hand_over(connection, choice.expect("an address"), Time::new(SECOND));
             dials.failed(connection, |_| Fate::InVain);
         }
         let own = dials.choose_known(&[address("/ip4/1.2.3.4/tcp/9")], &mut rng);
         assert_eq!(own.err(), Some(NotDialled::Ourselves));
         assert!(dials.in_vain.log.is_empty());
         assert!(
-            dial(&mut dials, &home, SECOND).is_ok(),
+            dial(&mut dials, &home, Time::new(SECOND)).is_ok(),
             "the minute's dial is left"
         );
     }
@@ -518,11 +522,7 @@ mod tests {
     }
 
     /// Dials a peer of whom only hearsay is known.
-    fn dial(
-        dials: &mut Dials,
-        known: &[Multiaddr],
-        now: Duration,
-    ) -> Result<ConnectionId, NotDialled> {
+    fn dial(dials: &mut Dials, known: &[Multiaddr], now: Time) -> Result<ConnectionId, NotDialled> {
         let addresses = Addresses {
             known,
             verified: None,
@@ -534,7 +534,7 @@ mod tests {
     }
 
     /// How many of `peers` are dialled, all in vain.
-    fn in_vain(dials: &mut Dials, peers: impl Iterator<Item = Multiaddr>, now: Duration) -> usize {
+    fn in_vain(dials: &mut Dials, peers: impl Iterator<Item = Multiaddr>, now: Time) -> usize {
         peers
             .filter(
                 |address| match dial(dials, std::slice::from_ref(address), now) {
@@ -555,9 +555,9 @@ mod tests {
     fn a_victim_is_dialled_a_few_times_an_hour_whoever_is_said_to_be_there() {
         let mut dials = dials(|_| ());
         let victim = || std::iter::repeat_n(address("/ip4/1.2.3.4/tcp/80"), 1_000);
-        assert_eq!(in_vain(&mut dials, victim(), Duration::ZERO), 3);
-        assert_eq!(in_vain(&mut dials, victim(), HOUR - SECOND), 0);
-        assert_eq!(in_vain(&mut dials, victim(), HOUR), 3);
+        assert_eq!(in_vain(&mut dials, victim(), Time::ZERO), 3);
+        assert_eq!(in_vain(&mut dials, victim(), Time::new(HOUR - SECOND)), 0);
+        assert_eq!(in_vain(&mut dials, victim(), Time::new(HOUR)), 3);
         assert!(dials.is_empty());
     }
 
@@ -565,15 +565,15 @@ mod tests {
     fn a_network_is_dialled_no_more_often_under_many_addresses() {
         let mut dials = dials(|_| ());
         let ports = (1..1_000).map(|port| address(&format!("/ip4/1.2.3.4/tcp/{port}")));
-        assert_eq!(in_vain(&mut dials, ports, Duration::ZERO), 12);
+        assert_eq!(in_vain(&mut dials, ports, Time::ZERO), 12);
         let hosts = (1..255).map(|host| address(&format!("/ip4/1.2.3.{host}/udp/1/quic-v1")));
-        assert_eq!(in_vain(&mut dials, hosts, Duration::ZERO), 0);
+        assert_eq!(in_vain(&mut dials, hosts, Time::ZERO), 0);
         let others = (1..255).map(|net| address(&format!("/ip4/1.2.{net}.4/tcp/80")));
-        assert_eq!(in_vain(&mut dials, others, Duration::ZERO), 253);
+        assert_eq!(in_vain(&mut dials, others, Time::ZERO), 253);
         let names = (0..255).map(|name| address(&format!("/dns4/{name}.example.org/tcp/80")));
-        assert_eq!(in_vain(&mut dials, names, Duration::ZERO), 12);
+        assert_eq!(in_vain(&mut dials, names, Time::ZERO), 12);
         let customer = (0..255).map(|host| address(&format!("/ip6/2a00:1:2:{host}::1/tcp/80")));
-        assert_eq!(in_vain(&mut dials, customer, Duration::ZERO), 12);
+        assert_eq!(in_vain(&mut dials, customer, Time::ZERO), 12);
     }
 
     #[test]
@@ -585,7 +585,7 @@ mod tests {
         let known: Vec<_> = (1..=5)
             .map(|host| address(&format!("/ip4/1.2.3.{host}/tcp/80")))
             .collect();
-        let connection = dial(&mut dials, &known, Duration::ZERO).expect("some of them");
+        let connection = dial(&mut dials, &known, Time::ZERO).expect("some of them");
         assert_eq!(dials.handed(connection).map(|handed| handed.len()), Some(3));
     }
 
@@ -599,7 +599,7 @@ mod tests {
             "/udp/443/quic-v1",
         ];
         let known = known.map(|port| address(&format!("/ip4/1.2.3.4{port}")));
-        let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
+        let connection = dial(&mut dials, &known, Time::ZERO).expect("free");
         assert_eq!(dials.handed(connection).map(|handed| handed.len()), Some(2));
     }
 
@@ -619,7 +619,7 @@ mod tests {
                 known: &known,
                 verified: None,
             };
-            let choice = dials.choose(addresses, Duration::ZERO, &mut rng);
+            let choice = dials.choose(addresses, Time::ZERO, &mut rng);
             let hosts = choice
                 .expect("free")
                 .counted
@@ -638,7 +638,7 @@ mod tests {
         for port in 1..=10_000 {
             let known = ["tcp", "udp"];
             let known = known.map(|kind| address(&format!("/ip4/1.2.3.4/{kind}/{port}")));
-            let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
+            let connection = dial(&mut dials, &known, Time::ZERO).expect("free");
             assert_eq!(dials.handed(connection).map(|handed| handed.len()), Some(2));
             dials.answered(connection, &known[0]);
         }
@@ -654,7 +654,7 @@ mod tests {
         for port in 1..=1_000 {
             let home = address(&format!("/ip4/5.6.7.8/tcp/{port}"));
             let known = [address("/ip4/1.2.3.4/tcp/80"), home.clone()];
-            let connection = dial(&mut dials, &known, Duration::ZERO).expect("its home");
+            let connection = dial(&mut dials, &known, Time::ZERO).expect("its home");
             let handed = dials.handed(connection).expect("both or one");
             knocks += usize::from(handed.contains(&known[0]));
             dials.answered(connection, &home);
@@ -672,7 +672,7 @@ mod tests {
         let behind = behind_a_relay(80);
         let mut asked = 0;
         for _ in 0..count {
-            if let Ok(connection) = dial(dials, std::slice::from_ref(&behind), SECOND) {
+            if let Ok(connection) = dial(dials, std::slice::from_ref(&behind), Time::new(SECOND)) {
                 dials.failed(connection, |_| fate);
                 asked += 1;
             }
@@ -704,14 +704,14 @@ mod tests {
         let known = std::slice::from_ref(&home);
         let verified = Some(&home);
         let addresses = Addresses { known, verified };
-        let choice = dials.choose(addresses, SECOND, &mut StdRng::seed_from_u64(1));
+        let choice = dials.choose(addresses, Time::new(SECOND), &mut StdRng::seed_from_u64(1));
         let connection = ConnectionId::new_unchecked(7);
-        dials.hand_over(connection, choice.expect("exempt"), SECOND);
+        dials.hand_over(connection, choice.expect("exempt"), Time::new(SECOND));
         dials.answered(connection, &home);
         assert!(dials.in_vain.log.is_empty());
         assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 12);
         // Not another relay, on the same host.
-        let connection = dial(&mut dials, &[], SECOND).expect("nothing against it");
+        let connection = dial(&mut dials, &[], Time::new(SECOND)).expect("nothing against it");
         dials.answered(connection, &behind_a_relay(81));
         assert_eq!(asked(&mut dials, 50, Fate::RelayAnswered), 0);
     }
@@ -723,7 +723,10 @@ mod tests {
         assert_eq!(asked(&mut dials, 5, Fate::RelayAnswered), 5);
         assert_eq!(asked(&mut dials, 5, Fate::InVain), 1);
         let door = [address("/ip4/1.2.3.4/tcp/80")];
-        assert_eq!(dial(&mut dials, &door, SECOND), Err(NotDialled::InVain));
+        assert_eq!(
+            dial(&mut dials, &door, Time::new(SECOND)),
+            Err(NotDialled::InVain)
+        );
     }
 
     /// Our own connection limits say nothing about an address.
@@ -732,7 +735,7 @@ mod tests {
         let mut dials = dials(|_| ());
         let known = [address("/ip4/1.2.3.4/tcp/80")];
         for _ in 0..100 {
-            let connection = dial(&mut dials, &known, Duration::ZERO).expect("free");
+            let connection = dial(&mut dials, &known, Time::ZERO).expect("free");
             dials.failed(connection, |_| Fate::Unmade);
         }
         assert!(dials.in_vain.log.is_empty());
@@ -742,24 +745,31 @@ mod tests {
     fn where_a_peer_was_found_it_is_dialled_whatever_others_say() {
         let mut dials = dials(|_| ());
         let home = address("/ip4/1.2.3.4/tcp/80");
-        in_vain(&mut dials, std::iter::repeat_n(home.clone(), 99), SECOND);
+        in_vain(
+            &mut dials,
+            std::iter::repeat_n(home.clone(), 99),
+            Time::new(SECOND),
+        );
         let known = [address("/ip4/9.9.9.9/tcp/9"), home.clone()];
         let addresses = Addresses {
             known: &known,
             verified: Some(&home),
         };
-        let choice = dials.choose(addresses, SECOND, &mut StdRng::seed_from_u64(1));
+        let choice = dials.choose(addresses, Time::new(SECOND), &mut StdRng::seed_from_u64(1));
         dials.hand_over(
             ConnectionId::new_unchecked(7),
             choice.expect("exempt"),
-            SECOND,
+            Time::new(SECOND),
         );
         assert_eq!(dials.in_vain.log.len(), 3, "not counted");
         let handed = dials.handed(ConnectionId::new_unchecked(7));
         assert_eq!(handed.as_deref(), Some(&known[1..]), "nowhere else");
         // Nor does its answer make room for others.
         dials.answered(ConnectionId::new_unchecked(7), &home);
-        assert_eq!(in_vain(&mut dials, [home].into_iter(), SECOND), 0);
+        assert_eq!(
+            in_vain(&mut dials, [home].into_iter(), Time::new(SECOND)),
+            0
+        );
     }
 
     #[test]
@@ -769,18 +779,18 @@ mod tests {
         let victim = || std::iter::once(address("/ip4/1.2.3.4/tcp/80"));
         let mut dialled = Vec::new();
         for second in 0..160 {
-            if in_vain(&mut dials, victim(), second * SECOND) > 0 {
+            if in_vain(&mut dials, victim(), Time::new(second * SECOND)) > 0 {
                 dialled.push(second);
             }
         }
         assert_eq!(dialled, [0, 10, 30, 70, 110, 150]);
         // Under way is as good as in vain.
         let known = [address("/ip4/5.6.7.8/tcp/80")];
-        let connection = dial(&mut dials, &known, 200 * SECOND).expect("free");
-        let again = dial(&mut dials, &known, 200 * SECOND);
+        let connection = dial(&mut dials, &known, Time::new(200 * SECOND)).expect("free");
+        let again = dial(&mut dials, &known, Time::new(200 * SECOND));
         assert_eq!(again, Err(NotDialled::InVain));
         dials.answered(connection, &known[0]);
-        assert!(dial(&mut dials, &known, 200 * SECOND).is_ok());
+        assert!(dial(&mut dials, &known, Time::new(200 * SECOND)).is_ok());
     }
 
     #[test]
@@ -788,12 +798,12 @@ mod tests {
         let mut dials = dials(|_| ());
         dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
         let known = [address("/ip4/1.2.3.4/tcp/80")];
-        let failed = dial(&mut dials, &known, Duration::ZERO).expect("free");
+        let failed = dial(&mut dials, &known, Time::ZERO).expect("free");
         dials.failed(failed, |_| Fate::InVain);
-        let good = dial(&mut dials, &known, 20 * SECOND).expect("free");
+        let good = dial(&mut dials, &known, Time::new(20 * SECOND)).expect("free");
         dials.answered(good, &known[0]);
         let target = Target::of(&known[0]).expect("a target");
-        assert_eq!(dials.in_vain.targets[&target], (1, Duration::ZERO));
+        assert_eq!(dials.in_vain.targets[&target], (1, Time::ZERO));
     }
 
     #[test]
@@ -807,13 +817,13 @@ mod tests {
         dials.set_own(own.iter());
         let again = [address("/ip4/10.0.0.1/tcp/4001/ws")];
         assert_eq!(
-            dial(&mut dials, &again, Duration::ZERO),
+            dial(&mut dials, &again, Time::ZERO),
             Err(NotDialled::Ourselves)
         );
         let relay = [address("/ip4/1.2.3.4/tcp/1")];
-        assert!(dial(&mut dials, &relay, Duration::ZERO).is_ok());
+        assert!(dial(&mut dials, &relay, Time::ZERO).is_ok());
         let both = [again[0].clone(), address("/ip4/10.0.0.2/tcp/4001")];
-        let connection = dial(&mut dials, &both, Duration::ZERO).expect("the other");
+        let connection = dial(&mut dials, &both, Time::ZERO).expect("the other");
         assert_eq!(dials.handed(connection).as_deref(), Some(&both[1..]));
     }
 
@@ -830,23 +840,23 @@ mod tests {
                 })
                 .count()
         };
-        assert_eq!(dialled(&mut dials, 1, Duration::ZERO), 6);
-        assert_eq!(dialled(&mut dials, 2, 10 * SECOND), 1);
-        assert_eq!(dialled(&mut dials, 3, 10 * MINUTE), 6);
+        assert_eq!(dialled(&mut dials, 1, Time::ZERO), 6);
+        assert_eq!(dialled(&mut dials, 2, Time::new(10 * SECOND)), 1);
+        assert_eq!(dialled(&mut dials, 3, Time::new(10 * MINUTE)), 6);
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_not_washed_away() {
         let mut dials = dials(|limits| limits.dials_per_prefix = 1_000_000);
         let victim = || std::iter::repeat_n(address("/ip4/1.2.3.4/tcp/80"), 10);
-        in_vain(&mut dials, victim(), Duration::ZERO);
+        in_vain(&mut dials, victim(), Time::ZERO);
         let many =
             (0..20_000u32).map(|n| address(&format!("/ip4/8.8.{}.{}/tcp/80", n / 250, n % 250)));
-        let dialled = in_vain(&mut dials, many, SECOND);
+        let dialled = in_vain(&mut dials, many, Time::new(SECOND));
         assert_eq!(dialled, REMEMBERED - 3);
-        assert_eq!(in_vain(&mut dials, victim(), 2 * SECOND), 0);
+        assert_eq!(in_vain(&mut dials, victim(), Time::new(2 * SECOND)), 0);
         assert_eq!(dials.in_vain.targets.len(), REMEMBERED - 2);
-        assert_eq!(in_vain(&mut dials, victim(), HOUR + SECOND), 3);
+        assert_eq!(in_vain(&mut dials, victim(), Time::new(HOUR + SECOND)), 3);
         assert_eq!(dials.in_vain.log.len(), 3);
         assert_eq!(dials.in_vain.targets.len(), 1);
         assert_eq!(dials.in_vain.prefixes.len(), 1);
@@ -855,7 +865,7 @@ mod tests {
     #[test]
     fn of_whom_nothing_is_known_siblings_may_know() {
         let mut dials = dials(|_| ());
-        let connection = dial(&mut dials, &[], Duration::ZERO).expect("nothing against it");
+        let connection = dial(&mut dials, &[], Time::ZERO).expect("nothing against it");
         assert_eq!(dials.handed(connection), Some(Vec::new()));
     }
 }

@@ -1,6 +1,6 @@
 //! Contact, as against hearsay: peers that this node has made an exchange with.
 
-use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
@@ -9,6 +9,7 @@ use crate::swarm::{
     address::{Host, Target},
     record::Record,
 };
+use crate::time::Time;
 
 /// How many contacts are remembered whose address was verified, and how many others. A guess: twice
 /// the largest view.
@@ -63,7 +64,7 @@ struct Contact {
     /// Whether it has failed since: then it is no contact, and only remembered for the case that it
     /// was this node that failed.
     failed: bool,
-    last: Duration,
+    last: Time,
 }
 
 impl Contacts {
@@ -75,7 +76,7 @@ impl Contacts {
         peer: PeerId,
         record: Option<&Record>,
         place: Place<'_>,
-        now: Duration,
+        now: Time,
         kept: impl Fn(&PeerId) -> bool,
     ) -> Vec<Multiaddr> {
         let before = self.0.remove(&peer).unwrap_or_default();
@@ -217,6 +218,8 @@ fn newer<'a>(one: Option<&'a Record>, other: Option<&'a Record>) -> Option<&'a R
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use std::slice;
 
     use libp2p_identity::Keypair;
@@ -233,7 +236,7 @@ mod tests {
         Record::sign(keypair, seq, &[home(port)]).expect("signing works")
     }
 
-    fn meet(contacts: &mut Contacts, record: &Record, dialled: Option<&Multiaddr>, now: Duration) {
+    fn meet(contacts: &mut Contacts, record: &Record, dialled: Option<&Multiaddr>, now: Time) {
         meet_at(contacts, record, at(dialled), now);
     }
 
@@ -241,7 +244,7 @@ mod tests {
         contacts: &mut Contacts,
         record: &Record,
         place: Place<'_>,
-        now: Duration,
+        now: Time,
     ) -> Vec<Multiaddr> {
         contacts.met(record.peer_id(), Some(record), place, now, |_| false)
     }
@@ -258,19 +261,21 @@ mod tests {
         let mut contacts = Contacts::default();
         let [a, b, c] = [1, 2, 3].map(|_| Keypair::generate_ed25519());
         let (a, b, c) = (record(&a, 1, 1), record(&b, 1, 2), record(&c, 1, 3));
-        meet(&mut contacts, &a, Some(&home(1)), SECOND);
-        meet(&mut contacts, &b, None, SECOND);
-        meet(&mut contacts, &c, Some(&home(99)), SECOND);
+        meet(&mut contacts, &a, Some(&home(1)), Time::new(SECOND));
+        meet(&mut contacts, &b, None, Time::new(SECOND));
+        meet(&mut contacts, &c, Some(&home(99)), Time::new(SECOND));
         let hidden = PeerId::random();
-        contacts.met(hidden, None, at(Some(&home(4))), SECOND, |_| false);
+        contacts.met(hidden, None, at(Some(&home(4))), Time::new(SECOND), |_| {
+            false
+        });
         for peer in [a.peer_id(), b.peer_id(), c.peer_id(), hidden] {
             assert!(contacts.contains(&peer));
         }
         assert_eq!(contacts.found(), slice::from_ref(&a));
-        meet(&mut contacts, &b, Some(&home(2)), 2 * SECOND);
+        meet(&mut contacts, &b, Some(&home(2)), Time::new(2 * SECOND));
         assert_eq!(contacts.found(), [b.clone(), a.clone()], "the latest first");
         // It came by itself since, and is where it was.
-        meet(&mut contacts, &a, None, 3 * SECOND);
+        meet(&mut contacts, &a, None, Time::new(3 * SECOND));
         assert_eq!(contacts.found(), [a.clone(), b.clone()]);
         contacts.not_found_at(&a.peer_id(), &home(9));
         contacts.not_found_at(&b.peer_id(), &home(2));
@@ -287,13 +292,13 @@ mod tests {
         let mut contacts = Contacts::default();
         let [a, b] = [1, 2].map(|_| Keypair::generate_ed25519());
         let (a, b) = (record(&a, 1, 1), record(&b, 1, 2));
-        meet(&mut contacts, &a, Some(&home(1)), SECOND);
-        meet(&mut contacts, &b, Some(&home(2)), 2 * SECOND);
+        meet(&mut contacts, &a, Some(&home(1)), Time::new(SECOND));
+        meet(&mut contacts, &b, Some(&home(2)), Time::new(2 * SECOND));
         contacts.failed(&b.peer_id());
         assert_eq!(contacts.found(), slice::from_ref(&a));
         contacts.failed(&a.peer_id());
         assert_eq!(contacts.found(), [b.clone(), a.clone()]);
-        meet(&mut contacts, &a, None, 3 * SECOND);
+        meet(&mut contacts, &a, None, Time::new(3 * SECOND));
         assert_eq!(contacts.found(), [a]);
     }
 
@@ -303,20 +308,20 @@ mod tests {
         let keypair = Keypair::generate_ed25519();
         let (old, new) = (record(&keypair, 1, 1), record(&keypair, 2, 2));
         let peer = old.peer_id();
-        meet(&mut contacts, &old, Some(&home(1)), SECOND);
+        meet(&mut contacts, &old, Some(&home(1)), Time::new(SECOND));
         let known = contacts.whereabouts(&peer, None);
         assert_eq!(known, (Some(old.clone()), Some(home(1))));
         // Gossip knows it already.
         let known = contacts.whereabouts(&peer, Some(&new));
         assert_eq!(known, (Some(new.clone()), None));
-        meet(&mut contacts, &new, None, SECOND);
+        meet(&mut contacts, &new, None, Time::new(SECOND));
         assert_eq!(
             contacts.whereabouts(&peer, Some(&old)),
             (Some(new.clone()), None)
         );
-        meet(&mut contacts, &old, Some(&home(1)), SECOND);
+        meet(&mut contacts, &old, Some(&home(1)), Time::new(SECOND));
         assert!(contacts.found().is_empty(), "not where it says it is now");
-        meet(&mut contacts, &new, Some(&home(2)), SECOND);
+        meet(&mut contacts, &new, Some(&home(2)), Time::new(SECOND));
         assert_eq!(contacts.found(), [new]);
         assert_eq!(contacts.whereabouts(&PeerId::random(), None), (None, None));
     }
@@ -326,12 +331,14 @@ mod tests {
         let mut contacts = Contacts::default();
         let keypair = Keypair::generate_ed25519();
         let found = record(&keypair, 1, 1);
-        meet(&mut contacts, &found, Some(&home(1)), Duration::ZERO);
+        meet(&mut contacts, &found, Some(&home(1)), Time::ZERO);
         let kept = PeerId::random();
-        contacts.met(kept, None, at(None), Duration::ZERO, |_| true);
+        contacts.met(kept, None, at(None), Time::ZERO, |_| true);
         for second in 1..3 * MAX_CONTACTS as u32 {
             let peer = PeerId::random();
-            contacts.met(peer, None, at(None), second * SECOND, |peer| *peer == kept);
+            contacts.met(peer, None, at(None), Time::new(second * SECOND), |peer| {
+                *peer == kept
+            });
             assert!(contacts.contains(&peer), "the latest stays");
         }
         assert_eq!(contacts.0.len(), MAX_CONTACTS + 1);
@@ -370,13 +377,18 @@ mod tests {
         ];
         let said = [home.clone(), quic.clone(), victim.clone(), relayed.clone()];
         let record = record_of(&keypair, 1, &said);
-        let told = meet_at(&mut contacts, &record, at(None), SECOND);
+        let told = meet_at(&mut contacts, &record, at(None), Time::new(SECOND));
         assert!(told.is_empty(), "a relayed connection shows nothing");
-        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), SECOND);
+        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), Time::new(SECOND));
         assert_eq!(told, [home.clone(), quic.clone()]);
-        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), SECOND);
+        let told = meet_at(&mut contacts, &record, from("1.2.3.4"), Time::new(SECOND));
         assert!(told.is_empty(), "told before");
-        let told = meet_at(&mut contacts, &record, at(Some(&relayed)), SECOND);
+        let told = meet_at(
+            &mut contacts,
+            &record,
+            at(Some(&relayed)),
+            Time::new(SECOND),
+        );
         assert_eq!(told, [relayed], "dialled exactly there");
         let (_, verified) = contacts.whereabouts(&record.peer_id(), None);
         assert_ne!(
@@ -401,14 +413,17 @@ mod tests {
             missed: &missed,
             ..from("1.2.3.4")
         };
-        let told = meet_at(&mut contacts, &record, place, SECOND);
+        let told = meet_at(&mut contacts, &record, place, Time::new(SECOND));
         assert_eq!(told, slice::from_ref(&tcp));
         // Later it is found there, too.
         let place = Place {
             dialled: Some(&quic),
             ..from("1.2.3.4")
         };
-        assert_eq!(meet_at(&mut contacts, &record, place, SECOND), missed);
+        assert_eq!(
+            meet_at(&mut contacts, &record, place, Time::new(SECOND)),
+            missed
+        );
     }
 
     #[test]
@@ -419,8 +434,9 @@ mod tests {
         let old = record_of(&keypair, 1, slice::from_ref(&one));
         let new = record_of(&keypair, 2, &[one.clone(), two.clone()]);
         let peer = old.peer_id();
-        let meet =
-            |contacts: &mut Contacts, record| meet_at(contacts, record, from("1.2.3.4"), SECOND);
+        let meet = |contacts: &mut Contacts, record| {
+            meet_at(contacts, record, from("1.2.3.4"), Time::new(SECOND))
+        };
         assert_eq!(meet(&mut contacts, &old), slice::from_ref(&one));
         assert_eq!(meet(&mut contacts, &new), slice::from_ref(&two));
         assert!(meet(&mut contacts, &old).is_empty());
@@ -440,18 +456,23 @@ mod tests {
         let came_by = |contacts: &mut Contacts, n: u32| {
             let home = text(&format!("/ip4/1.2.3.4/tcp/{}", n + 1));
             let record = record_of(&Keypair::generate_ed25519(), 1, &[home]);
-            meet_at(contacts, &record, from("1.2.3.4"), n * SECOND);
+            meet_at(contacts, &record, from("1.2.3.4"), Time::new(n * SECOND));
             record
         };
         let elsewhere = record(&Keypair::generate_ed25519(), 1, 1);
-        meet_at(&mut contacts, &elsewhere, from("1.2.3.4"), SECOND);
+        meet_at(
+            &mut contacts,
+            &elsewhere,
+            from("1.2.3.4"),
+            Time::new(SECOND),
+        );
         assert!(contacts.found().is_empty());
         let first = came_by(&mut contacts, 1);
         assert_eq!(contacts.found(), slice::from_ref(&first));
         contacts.failed(&first.peer_id());
         assert_eq!(contacts.found(), [first], "nobody else is left");
         let found = record(&Keypair::generate_ed25519(), 1, 7);
-        meet(&mut contacts, &found, Some(&home(7)), SECOND);
+        meet(&mut contacts, &found, Some(&home(7)), Time::new(SECOND));
         for n in 2..100 {
             came_by(&mut contacts, n);
         }
@@ -460,7 +481,7 @@ mod tests {
         assert_eq!(saved[0], found, "before all others");
         for port in 10..10 + FEW as u64 {
             let found = record(&Keypair::generate_ed25519(), 1, port);
-            meet(&mut contacts, &found, Some(&home(port)), SECOND);
+            meet(&mut contacts, &found, Some(&home(port)), Time::new(SECOND));
         }
         let saved = contacts.found();
         assert_eq!(saved.len(), FEW + 1);

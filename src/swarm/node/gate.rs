@@ -15,6 +15,7 @@ use crate::swarm::{
     limits::Limits,
     rate::{Bucket, Rate},
 };
+use crate::time::Time;
 
 /// How long the application is not told again of the same refusal of the same peer. It may happen a
 /// hundred thousand times a second, and is counted each time. A guess.
@@ -59,7 +60,7 @@ struct State {
 struct Lately {
     requests: Bucket,
     /// When the application is to be told again of each [`Refusal`].
-    quiet_until: [Duration; 3],
+    quiet_until: [Time; 3],
 }
 
 impl Gate {
@@ -91,7 +92,7 @@ impl Gate {
         self: &Arc<Self>,
         peer: PeerId,
         wanted: bool,
-        now: Duration,
+        now: Time,
     ) -> Result<Pass, Refusal> {
         let mut state = self.state();
         if !state.lately(peer).requests.take(self.per_peer, now) {
@@ -116,7 +117,7 @@ impl Gate {
     }
 
     /// Whether to tell the application that a stream of `peer` was dropped.
-    pub(crate) fn is_news(&self, peer: PeerId, refusal: Refusal, now: Duration) -> bool {
+    pub(crate) fn is_news(&self, peer: PeerId, refusal: Refusal, now: Time) -> bool {
         let mut state = self.state();
         let quiet_until = &mut state.lately(peer).quiet_until[refusal as usize];
         let news = *quiet_until <= now;
@@ -189,7 +190,7 @@ mod tests {
     }
 
     /// How many requests of `peer` in a row are read, of a hundred thousand.
-    fn admitted(gate: &Arc<Gate>, peer: PeerId, now: Duration) -> usize {
+    fn admitted(gate: &Arc<Gate>, peer: PeerId, now: Time) -> usize {
         let admit = |_: &usize| gate.admit(peer, false, now).is_ok();
         (0..100_000).filter(admit).count()
     }
@@ -198,14 +199,14 @@ mod tests {
     fn a_peer_gets_its_burst_and_then_its_rate() {
         let gate = gate(|_| {}, PERIOD);
         let peer = PeerId::random();
-        assert_eq!(admitted(&gate, peer, SECOND), 30);
+        assert_eq!(admitted(&gate, peer, Time::new(SECOND)), 30);
         assert_eq!(
-            gate.admit(peer, true, SECOND).unwrap_err(),
+            gate.admit(peer, true, Time::new(SECOND)).unwrap_err(),
             Refusal::TooManyRequests
         );
-        assert_eq!(admitted(&gate, peer, 4 * SECOND), 3);
+        assert_eq!(admitted(&gate, peer, Time::new(4 * SECOND)), 3);
         // Nobody else is held up.
-        assert_eq!(admitted(&gate, PeerId::random(), 4 * SECOND), 30);
+        assert_eq!(admitted(&gate, PeerId::random(), Time::new(4 * SECOND)), 30);
     }
 
     /// A peer knows nothing of the period of another. What every node bears is what it can count
@@ -221,10 +222,10 @@ mod tests {
         for period in [1, 200, 10_000, 3_600_000, 86_400_000].map(Duration::from_millis) {
             let gate = gate(narrowest, period);
             let peer = PeerId::random();
-            let burst = admitted(&gate, peer, SECOND);
+            let burst = admitted(&gate, peer, Time::new(SECOND));
             assert!(burst >= 30, "{period:?}: {burst}");
             for seconds in 2..100 {
-                let later = admitted(&gate, peer, seconds * SECOND);
+                let later = admitted(&gate, peer, Time::new(seconds * SECOND));
                 assert!(later >= 1, "{period:?}: none in second {seconds}");
             }
         }
@@ -236,8 +237,8 @@ mod tests {
         let period = SECOND / 5;
         let gate = gate(|limits| limits.requests_per_second = 1, period);
         let peer = PeerId::random();
-        admitted(&gate, peer, SECOND);
-        assert_eq!(admitted(&gate, peer, SECOND + period), 10);
+        admitted(&gate, peer, Time::new(SECOND));
+        assert_eq!(admitted(&gate, peer, Time::new(SECOND + period)), 10);
     }
 
     #[test]
@@ -247,24 +248,28 @@ mod tests {
             let strangers = (0..10).map(|_| PeerId::random());
             strangers.map(|peer| admitted(&gate, peer, now)).sum()
         };
-        assert_eq!(strangers(SECOND), 50);
+        assert_eq!(strangers(Time::new(SECOND)), 50);
         assert_eq!(
-            gate.admit(PeerId::random(), false, SECOND).unwrap_err(),
+            gate.admit(PeerId::random(), false, Time::new(SECOND))
+                .unwrap_err(),
             Refusal::Overloaded
         );
         for _ in 0..50 {
-            let wanted = gate.admit(PeerId::random(), true, SECOND);
+            let wanted = gate.admit(PeerId::random(), true, Time::new(SECOND));
             assert!(wanted.is_ok());
         }
-        let wanted = gate.admit(PeerId::random(), true, SECOND);
+        let wanted = gate.admit(PeerId::random(), true, Time::new(SECOND));
         assert_eq!(wanted.unwrap_err(), Refusal::Overloaded);
-        assert_eq!(strangers(2 * SECOND), 50);
+        assert_eq!(strangers(Time::new(2 * SECOND)), 50);
     }
 
     #[test]
     fn the_oldest_stream_gives_way() {
         let gate = gate(|limits| limits.inbound_streams_overall = 3, PERIOD);
-        let open = || gate.admit(PeerId::random(), false, SECOND).expect("room");
+        let open = || {
+            gate.admit(PeerId::random(), false, Time::new(SECOND))
+                .expect("room")
+        };
         let is_over = |pass: &Pass| {
             let work = Abortable::new(pending::<()>(), pass.registration());
             work.now_or_never().is_some()
@@ -290,14 +295,14 @@ mod tests {
     fn a_peer_that_comes_back_gets_no_new_burst() {
         let gate = gate(|limits| limits.peers_remembered = 10, PERIOD);
         let peer = PeerId::random();
-        admitted(&gate, peer, SECOND);
+        admitted(&gate, peer, Time::new(SECOND));
         for _ in 0..9 {
-            admitted(&gate, PeerId::random(), SECOND);
+            admitted(&gate, PeerId::random(), Time::new(SECOND));
         }
-        assert_eq!(admitted(&gate, peer, SECOND), 0);
+        assert_eq!(admitted(&gate, peer, Time::new(SECOND)), 0);
         // Memory is bounded, so with enough others it is forgotten.
         for _ in 0..1_000 {
-            let _ = gate.admit(PeerId::random(), false, SECOND);
+            let _ = gate.admit(PeerId::random(), false, Time::new(SECOND));
         }
         // The cache makes room for a newcomer only when the next one comes.
         assert_eq!(gate.state().peers.len(), 11);
@@ -311,10 +316,10 @@ mod tests {
             let news = |_: &usize| gate.is_news(peer, refusal, now);
             (0..100_000).filter(news).count()
         };
-        assert_eq!(told(Refusal::TooManyRequests, Duration::ZERO), 1);
-        assert_eq!(told(Refusal::TooManyStreams, Duration::ZERO), 1);
-        assert_eq!(told(Refusal::TooManyRequests, QUIET - SECOND), 0);
-        assert_eq!(told(Refusal::TooManyRequests, QUIET), 1);
-        assert!(gate.is_news(PeerId::random(), Refusal::TooManyRequests, QUIET));
+        assert_eq!(told(Refusal::TooManyRequests, Time::ZERO), 1);
+        assert_eq!(told(Refusal::TooManyStreams, Time::ZERO), 1);
+        assert_eq!(told(Refusal::TooManyRequests, Time::new(QUIET - SECOND)), 0);
+        assert_eq!(told(Refusal::TooManyRequests, Time::new(QUIET)), 1);
+        assert!(gate.is_news(PeerId::random(), Refusal::TooManyRequests, Time::new(QUIET)));
     }
 }

@@ -44,6 +44,7 @@ use crate::{
         shared::Shared,
         wire::Request,
     },
+    time::Time,
 };
 
 /// Timers are not made for eternity; waking up for nothing once a day costs nothing.
@@ -100,7 +101,7 @@ pub struct Behaviour<O = AnyOverlay> {
     leaving: bool,
     start: Instant,
     timer: Delay,
-    timer_at: Option<Duration>,
+    timer_at: Option<Time>,
 }
 
 impl Behaviour {
@@ -317,8 +318,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.leave(now);
     }
 
-    fn now(&self) -> Duration {
-        self.start.elapsed()
+    fn now(&self) -> Time {
+        Time::new(self.start.elapsed())
     }
 
     /// Takes out a record that the peer sends as its own, and another key has signed: a dial to the
@@ -555,7 +556,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             if self.timer_at != wake {
                 self.timer_at = wake;
                 if let Some(at) = wake {
-                    self.timer.reset(at.saturating_sub(now).min(LONGEST_SLEEP));
+                    self.timer.reset((at - now).min(LONGEST_SLEEP));
                 }
             }
             if self.timer_at.is_none() || self.timer.poll_unpin(cx).is_pending() {

@@ -7,6 +7,7 @@ use libp2p_identity::PeerId;
 use rand::{Rng, seq::IteratorRandom};
 
 use crate::swarm::limits::MAX_ADDRESSES;
+use crate::time::Time;
 
 /// How many candidates a node keeps. A guess: enough to find a way in among many that are stale, and
 /// with their addresses some 50 kB.
@@ -39,7 +40,7 @@ struct Candidate {
     /// How often all its addresses were tried in vain, since it last answered.
     failures: u32,
     /// Until when it is left alone, though it is told of again.
-    rests_until: Duration,
+    rests_until: Time,
     /// When it was last told of.
     told: u64,
 }
@@ -73,7 +74,7 @@ impl Candidates {
 
     /// Somebody says that `peer` is at `address`, which has no peer at its end. Who has failed of late
     /// is not tried again for that, unless it is a new address.
-    pub(super) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Duration) {
+    pub(super) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Time) {
         self.told += 1;
         if !self.peers.contains_key(&peer) && self.peers.len() >= MAX_CANDIDATES {
             // Who had its chance gives way first, and then who was told of longest ago.
@@ -111,7 +112,7 @@ impl Candidates {
     /// later.
     pub(super) fn next<R: Rng + ?Sized>(
         &mut self,
-        (now, rng): (Duration, &mut R),
+        (now, rng): (Time, &mut R),
         known: impl Fn(&PeerId) -> bool,
         busy: impl Fn(&PeerId) -> bool,
     ) -> Option<PeerId> {
@@ -133,7 +134,7 @@ impl Candidates {
     }
 
     /// Whether somebody is to be tried.
-    pub(super) fn is_waiting(&self, now: Duration) -> bool {
+    pub(super) fn is_waiting(&self, now: Time) -> bool {
         self.peers.values().any(|candidate| candidate.is_due(now))
     }
 
@@ -170,7 +171,7 @@ impl Candidates {
     }
 
     /// An exchange with `peer` has ended.
-    pub(super) fn ended(&mut self, peer: &PeerId, outcome: Outcome, now: Duration) {
+    pub(super) fn ended(&mut self, peer: &PeerId, outcome: Outcome, now: Time) {
         let Some(candidate) = self.peers.get_mut(peer) else {
             return;
         };
@@ -181,7 +182,7 @@ impl Candidates {
                 candidate.close();
                 candidate.mute = false;
                 candidate.failures = 0;
-                candidate.rests_until = Duration::ZERO;
+                candidate.rests_until = Time::ZERO;
             }
             Outcome::Mute => {
                 candidate.close();
@@ -199,7 +200,7 @@ impl Candidates {
 
     /// The node is alone: whoever failed has another chance, but for those that do not speak the
     /// protocol.
-    pub(super) fn start_over(&mut self, now: Duration) {
+    pub(super) fn start_over(&mut self, now: Time) {
         for candidate in self.peers.values_mut() {
             if !candidate.trying && !candidate.is_mute(now) {
                 candidate.reopen();
@@ -213,11 +214,11 @@ impl Candidate {
         self.addresses.iter().any(|address| !address.tried)
     }
 
-    fn is_mute(&self, now: Duration) -> bool {
+    fn is_mute(&self, now: Time) -> bool {
         self.mute && now < self.rests_until
     }
 
-    fn is_due(&self, now: Duration) -> bool {
+    fn is_due(&self, now: Time) -> bool {
         !self.trying && self.has_untried() && !self.is_mute(now)
     }
 
@@ -248,7 +249,7 @@ mod tests {
     }
 
     /// Tries whoever is due, and lets it fail; returns at how many addresses.
-    fn fail(candidates: &mut Candidates, now: Duration) -> usize {
+    fn fail(candidates: &mut Candidates, now: Time) -> usize {
         let mut rng = StdRng::seed_from_u64(1);
         let mut tried = 0;
         while let Some(peer) = candidates.next((now, &mut rng), |_| false, |_| false) {
@@ -266,43 +267,51 @@ mod tests {
         let peer = PeerId::random();
         let mut tried = Vec::new();
         for second in 0..200 {
-            candidates.tell(peer, address(1), second * SECOND);
-            if fail(&mut candidates, second * SECOND) > 0 {
+            candidates.tell(peer, address(1), Time::new(second * SECOND));
+            if fail(&mut candidates, Time::new(second * SECOND)) > 0 {
                 tried.push(second);
             }
         }
         assert_eq!(tried, [0, 10, 30, 70, 110, 150, 190]);
         let mut rng = StdRng::seed_from_u64(1);
-        candidates.tell(peer, address(1), 300 * SECOND);
-        let next = candidates.next((300 * SECOND, &mut rng), |_| false, |_| false);
+        candidates.tell(peer, address(1), Time::new(300 * SECOND));
+        let next = candidates.next((Time::new(300 * SECOND), &mut rng), |_| false, |_| false);
         assert_eq!(next, Some(peer));
-        candidates.ended(&peer, Outcome::Met, 300 * SECOND);
+        candidates.ended(&peer, Outcome::Met, Time::new(300 * SECOND));
         assert_eq!(
-            fail(&mut candidates, 300 * SECOND),
+            fail(&mut candidates, Time::new(300 * SECOND)),
             0,
             "met, and not told of since"
         );
-        candidates.tell(peer, address(1), 301 * SECOND);
-        assert_eq!(fail(&mut candidates, 301 * SECOND), 1);
-        candidates.tell(peer, address(1), 311 * SECOND);
-        assert_eq!(fail(&mut candidates, 311 * SECOND), 1, "forgiven");
+        candidates.tell(peer, address(1), Time::new(301 * SECOND));
+        assert_eq!(fail(&mut candidates, Time::new(301 * SECOND)), 1);
+        candidates.tell(peer, address(1), Time::new(311 * SECOND));
+        assert_eq!(
+            fail(&mut candidates, Time::new(311 * SECOND)),
+            1,
+            "forgiven"
+        );
     }
 
     #[test]
     fn a_new_address_is_tried_at_once_and_addresses_without_end_are_not() {
         let mut candidates = candidates();
         let peer = PeerId::random();
-        candidates.tell(peer, address(1), Duration::ZERO);
-        assert_eq!(fail(&mut candidates, Duration::ZERO), 1);
-        candidates.tell(peer, address(2), SECOND);
-        assert_eq!(fail(&mut candidates, SECOND), 1, "only the new one");
+        candidates.tell(peer, address(1), Time::ZERO);
+        assert_eq!(fail(&mut candidates, Time::ZERO), 1);
+        candidates.tell(peer, address(2), Time::new(SECOND));
+        assert_eq!(
+            fail(&mut candidates, Time::new(SECOND)),
+            1,
+            "only the new one"
+        );
         let mut tried = 0;
         for port in 3..100 {
-            candidates.tell(peer, address(port), SECOND);
-            tried += fail(&mut candidates, SECOND);
+            candidates.tell(peer, address(port), Time::new(SECOND));
+            tried += fail(&mut candidates, Time::new(SECOND));
         }
         assert_eq!(tried, MAX_ADDRESSES - 2);
-        candidates.tell(peer, address(100), 100 * SECOND);
+        candidates.tell(peer, address(100), Time::new(100 * SECOND));
         let known = candidates.addresses(&peer);
         assert_eq!(known.len(), MAX_ADDRESSES);
         assert!(known.contains(&address(100)) && !known.contains(&address(1)));
@@ -313,22 +322,26 @@ mod tests {
         let mut candidates = candidates();
         let (dead, mute) = (PeerId::random(), PeerId::random());
         let mut rng = StdRng::seed_from_u64(1);
-        candidates.tell(mute, address(1), Duration::ZERO);
+        candidates.tell(mute, address(1), Time::ZERO);
         assert!(
             candidates
-                .next((SECOND, &mut rng), |_| false, |_| false)
+                .next((Time::new(SECOND), &mut rng), |_| false, |_| false)
                 .is_some()
         );
-        candidates.ended(&mute, Outcome::Mute, SECOND);
-        candidates.tell(dead, address(2), SECOND);
-        assert_eq!(fail(&mut candidates, SECOND), 1);
-        assert!(!candidates.is_waiting(2 * SECOND));
-        candidates.start_over(2 * SECOND);
-        candidates.tell(mute, address(3), 2 * SECOND);
-        assert_eq!(fail(&mut candidates, 2 * SECOND), 1, "the dead one");
-        candidates.start_over(41 * SECOND);
+        candidates.ended(&mute, Outcome::Mute, Time::new(SECOND));
+        candidates.tell(dead, address(2), Time::new(SECOND));
+        assert_eq!(fail(&mut candidates, Time::new(SECOND)), 1);
+        assert!(!candidates.is_waiting(Time::new(2 * SECOND)));
+        candidates.start_over(Time::new(2 * SECOND));
+        candidates.tell(mute, address(3), Time::new(2 * SECOND));
         assert_eq!(
-            fail(&mut candidates, 41 * SECOND),
+            fail(&mut candidates, Time::new(2 * SECOND)),
+            1,
+            "the dead one"
+        );
+        candidates.start_over(Time::new(41 * SECOND));
+        assert_eq!(
+            fail(&mut candidates, Time::new(41 * SECOND)),
             3,
             "both, at all addresses"
         );
@@ -339,27 +352,31 @@ mod tests {
         let mut candidates = candidates();
         let peers: Vec<_> = (0..10).map(|_| PeerId::random()).collect();
         for peer in &peers {
-            candidates.tell(*peer, address(1), Duration::ZERO);
+            candidates.tell(*peer, address(1), Time::ZERO);
         }
         let mut rng = StdRng::seed_from_u64(1);
         let (known, busy) = (peers[0], peers[1]);
         let mut next = |candidates: &mut Candidates| {
-            candidates.next((SECOND, &mut rng), |p| *p == known, |p| *p == busy)
+            candidates.next(
+                (Time::new(SECOND), &mut rng),
+                |p| *p == known,
+                |p| *p == busy,
+            )
         };
         let first: Vec<_> = std::iter::from_fn(|| next(&mut candidates)).collect();
         assert_eq!(first.len(), AT_ONCE);
         for peer in first {
-            candidates.ended(&peer, Outcome::Met, SECOND);
+            candidates.ended(&peer, Outcome::Met, Time::new(SECOND));
         }
         let mut others = 0;
         while let Some(peer) = next(&mut candidates) {
-            candidates.ended(&peer, Outcome::Met, SECOND);
+            candidates.ended(&peer, Outcome::Met, Time::new(SECOND));
             assert!(peer != known && peer != busy);
             others += 1;
         }
         assert_eq!(others, 8 - AT_ONCE);
         assert_eq!(
-            fail(&mut candidates, SECOND),
+            fail(&mut candidates, Time::new(SECOND)),
             1,
             "the busy one has its turn later"
         );
@@ -369,17 +386,17 @@ mod tests {
     fn what_is_kept_is_bounded_and_who_had_its_chance_gives_way() {
         let mut candidates = candidates();
         let first = PeerId::random();
-        candidates.tell(first, address(1), Duration::ZERO);
+        candidates.tell(first, address(1), Time::ZERO);
         let tried = PeerId::random();
-        candidates.tell(tried, address(2), Duration::ZERO);
-        candidates.ended(&tried, Outcome::Met, Duration::ZERO);
+        candidates.tell(tried, address(2), Time::ZERO);
+        candidates.ended(&tried, Outcome::Met, Time::ZERO);
         for port in 0..MAX_CANDIDATES as u64 - 1 {
-            candidates.tell(PeerId::random(), address(port), Duration::ZERO);
+            candidates.tell(PeerId::random(), address(port), Time::ZERO);
         }
         assert_eq!(candidates.peers.len(), MAX_CANDIDATES);
         assert!(!candidates.peers.contains_key(&tried));
         assert!(candidates.peers.contains_key(&first));
-        candidates.tell(PeerId::random(), address(1), Duration::ZERO);
+        candidates.tell(PeerId::random(), address(1), Time::ZERO);
         assert_eq!(candidates.peers.len(), MAX_CANDIDATES);
         assert!(!candidates.peers.contains_key(&first), "the oldest");
     }

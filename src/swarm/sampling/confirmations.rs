@@ -7,6 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use libp2p_identity::PeerId;
 
+use crate::time::Time;
+
 /// How long an answer may take before the question is asked again, and then before the neighbour is
 /// given up, in periods: both together less than three rounds.
 const PATIENCE: f64 = 1.25;
@@ -23,9 +25,9 @@ pub(super) struct Confirmations {
 #[derive(Debug)]
 struct Neighbour {
     /// When it last sent anything.
-    heard: Duration,
+    heard: Time,
     /// When it was last asked without an answer since, and for which time.
-    asked: Option<(Duration, u32)>,
+    asked: Option<(Time, u32)>,
 }
 
 /// What is due for a neighbour that has not answered.
@@ -47,7 +49,7 @@ impl Confirmations {
     }
 
     /// The peer is a neighbour from now on: it has just said so.
-    pub(super) fn add(&mut self, peer: PeerId, now: Duration) {
+    pub(super) fn add(&mut self, peer: PeerId, now: Time) {
         let heard = Neighbour {
             heard: now,
             asked: None,
@@ -61,7 +63,7 @@ impl Confirmations {
     }
 
     /// The peer has sent something, or has refused to.
-    pub(super) fn heard(&mut self, peer: &PeerId, now: Duration) {
+    pub(super) fn heard(&mut self, peer: &PeerId, now: Time) {
         if let Some(neighbour) = self.neighbours.get_mut(peer) {
             neighbour.heard = now;
             neighbour.asked = None;
@@ -77,7 +79,7 @@ impl Confirmations {
     }
 
     /// The neighbour was asked.
-    pub(super) fn asked(&mut self, peer: &PeerId, now: Duration) {
+    pub(super) fn asked(&mut self, peer: &PeerId, now: Time) {
         if let Some(neighbour) = self.neighbours.get_mut(peer) {
             let times = neighbour.asked.map_or(0, |(_, times)| times);
             neighbour.asked = Some((now, times + 1));
@@ -87,7 +89,7 @@ impl Confirmations {
     /// The next neighbour whose time to answer is over. To be called until `None`, and what it says
     /// is to be done. If this node itself comes too late, or is in trouble, nobody is given up for
     /// it.
-    pub(super) fn poll(&self, now: Duration, in_trouble: bool) -> Option<Due> {
+    pub(super) fn poll(&self, now: Time, in_trouble: bool) -> Option<Due> {
         let due = self.neighbours.iter().find_map(|(peer, neighbour)| {
             let (since, times) = neighbour.asked?;
             let at = since.saturating_add(self.patience);
@@ -102,7 +104,7 @@ impl Confirmations {
     }
 
     /// When [`Self::poll`] has something next.
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    pub(super) fn next_wake(&self) -> Option<Time> {
         let asked = self.neighbours.values().filter_map(|n| n.asked);
         let since = asked.map(|(since, _)| since).min()?;
         Some(since.saturating_add(self.patience))
@@ -120,7 +122,7 @@ mod tests {
         let mut confirmations = Confirmations::new(PERIOD);
         let peers: Vec<_> = (0..count).map(|_| PeerId::random()).collect();
         for (second, peer) in peers.iter().enumerate() {
-            confirmations.add(*peer, Duration::from_secs(second as u64));
+            confirmations.add(*peer, Time::new(Duration::from_secs(second as u64)));
         }
         (confirmations, peers)
     }
@@ -129,9 +131,9 @@ mod tests {
     fn the_neighbour_heard_longest_ago_is_asked_first() {
         let (mut confirmations, peers) = neighbours(3);
         assert_eq!(confirmations.next(), Some(peers[0]));
-        confirmations.asked(&peers[0], PERIOD);
+        confirmations.asked(&peers[0], Time::new(PERIOD));
         assert_eq!(confirmations.next(), Some(peers[1]));
-        confirmations.heard(&peers[1], PERIOD);
+        confirmations.heard(&peers[1], Time::new(PERIOD));
         assert_eq!(confirmations.next(), Some(peers[2]));
         confirmations.remove(&peers[2]);
         assert_eq!(confirmations.next(), Some(peers[1]));
@@ -141,29 +143,35 @@ mod tests {
     fn a_neighbour_that_does_not_answer_twice_is_given_up_within_three_rounds() {
         let (mut confirmations, peers) = neighbours(1);
         let peer = peers[0];
-        confirmations.asked(&peer, PERIOD);
+        confirmations.asked(&peer, Time::new(PERIOD));
         let first = PERIOD + PATIENCE;
-        assert_eq!(confirmations.next_wake(), Some(first));
-        assert_eq!(confirmations.poll(first - PERIOD, false), None);
-        assert_eq!(confirmations.poll(first, false), Some(Due::Again(peer)));
-        confirmations.asked(&peer, first);
+        assert_eq!(confirmations.next_wake(), Some(Time::new(first)));
+        assert_eq!(confirmations.poll(Time::new(first - PERIOD), false), None);
+        assert_eq!(
+            confirmations.poll(Time::new(first), false),
+            Some(Due::Again(peer))
+        );
+        confirmations.asked(&peer, Time::new(first));
         let second = first + PATIENCE;
         assert!(second - PERIOD < 3 * PERIOD);
-        assert_eq!(confirmations.poll(second, false), Some(Due::Silent(peer)));
+        assert_eq!(
+            confirmations.poll(Time::new(second), false),
+            Some(Due::Silent(peer))
+        );
         confirmations.remove(&peer);
-        assert_eq!(confirmations.poll(second, false), None);
+        assert_eq!(confirmations.poll(Time::new(second), false), None);
         assert_eq!(confirmations.next_wake(), None);
     }
 
     #[test]
     fn a_word_from_the_neighbour_ends_the_question() {
         let (mut confirmations, peers) = neighbours(1);
-        confirmations.asked(&peers[0], PERIOD);
-        confirmations.asked(&peers[0], 2 * PERIOD);
-        confirmations.heard(&peers[0], 3 * PERIOD);
-        assert_eq!(confirmations.poll(9 * PERIOD, false), None);
-        confirmations.asked(&peers[0], 9 * PERIOD);
-        let due = confirmations.poll(9 * PERIOD + PATIENCE, false);
+        confirmations.asked(&peers[0], Time::new(PERIOD));
+        confirmations.asked(&peers[0], Time::new(2 * PERIOD));
+        confirmations.heard(&peers[0], Time::new(3 * PERIOD));
+        assert_eq!(confirmations.poll(Time::new(9 * PERIOD), false), None);
+        confirmations.asked(&peers[0], Time::new(9 * PERIOD));
+        let due = confirmations.poll(Time::new(9 * PERIOD + PATIENCE), false);
         assert_eq!(due, Some(Due::Again(peers[0])), "it starts anew");
     }
 
@@ -171,11 +179,11 @@ mod tests {
     fn a_node_that_is_late_or_in_trouble_gives_up_nobody() {
         let (mut confirmations, peers) = neighbours(1);
         let again = Some(Due::Again(peers[0]));
-        confirmations.asked(&peers[0], Duration::ZERO);
-        confirmations.asked(&peers[0], Duration::ZERO);
-        assert_eq!(confirmations.poll(PATIENCE, true), again);
-        assert_eq!(confirmations.poll(2 * PATIENCE, false), again);
+        confirmations.asked(&peers[0], Time::ZERO);
+        confirmations.asked(&peers[0], Time::ZERO);
+        assert_eq!(confirmations.poll(Time::new(PATIENCE), true), again);
+        assert_eq!(confirmations.poll(Time::new(2 * PATIENCE), false), again);
         let silent = Some(Due::Silent(peers[0]));
-        assert_eq!(confirmations.poll(PATIENCE, false), silent);
+        assert_eq!(confirmations.poll(Time::new(PATIENCE), false), silent);
     }
 }

@@ -42,6 +42,7 @@ use crate::{
         },
         wire::{Proposal, Request, Response},
     },
+    time::Time,
 };
 
 /// After how many rounds somebody who was refused has another chance. A guess: one dial in four rounds may be
@@ -78,17 +79,17 @@ pub(super) struct Driver<O> {
     /// Exchanges with peers that are in the view no more, if they ever were: see [`Self::recall`].
     recalled: BTreeSet<ExchangeId>,
     /// When the budget has room for candidates again that wait for it.
-    candidates_at: Option<Duration>,
+    candidates_at: Option<Time>,
     /// When to start another attempt beside those that are under way: see [`Self::press_on`].
-    press_at: Option<Duration>,
+    press_at: Option<Time>,
     /// Until when seeds wait for a listener that is being set up.
-    seeds_at: Option<Duration>,
+    seeds_at: Option<Time>,
     local: PeerId,
     protocol: StreamProtocol,
     policy: AddressPolicy,
     exchange_timeout: Duration,
     /// Peers that another behaviour of this swarm does not want, and until when they are not taken in.
-    blocked: LruCache<PeerId, Duration>,
+    blocked: LruCache<PeerId, Time>,
     blocked_for: Duration,
     /// Rounds since somebody who was refused had another chance.
     unreconsidered: u32,
@@ -97,11 +98,11 @@ pub(super) struct Driver<O> {
     visitors_rate: Rate,
     visitors: Bucket,
     /// When anybody was heard last.
-    heard_at: Duration,
+    heard_at: Time,
     /// Whether there was ever a connection over IPv4, and over IPv6.
     reached: [bool; 2],
     /// Until when this node cannot tell whether others answer: it is too busy, or has no network.
-    in_trouble_until: Duration,
+    in_trouble_until: Time,
     leaving: Option<Leaving>,
     /// The largest number that others' copies of this node's own record have, if it is larger than
     /// its own.
@@ -112,7 +113,7 @@ pub(super) struct Driver<O> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Leaving {
     /// Goodbyes are on their way, at most until this time.
-    Until(Duration),
+    Until(Time),
     Left,
 }
 
@@ -153,9 +154,9 @@ impl<O: Overlay<Record>> Driver<O> {
             policy: config.addresses().clone(),
             visitors_rate: Rate::per(config.limits().dials_per_minute, Duration::from_secs(60)),
             visitors: Bucket::default(),
-            heard_at: Duration::ZERO,
+            heard_at: Time::ZERO,
             reached: [false; 2],
-            in_trouble_until: Duration::ZERO,
+            in_trouble_until: Time::ZERO,
             exchange_timeout: config.gossip().exchange_timeout(),
             blocked: LruCache::new(MOST_BLOCKED),
             blocked_for: quarantine.map_or(BLOCKED, |(first, _)| first.max(BLOCKED)),
@@ -199,7 +200,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// Says goodbye, and takes no part any more.
-    pub(super) fn leave(&mut self, now: Duration) {
+    pub(super) fn leave(&mut self, now: Time) {
         if self.leaving.is_some() {
             return;
         }
@@ -218,12 +219,12 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// This node has too much to do, or no network, and nothing that fails for as long as an
     /// exchange takes is held against anybody.
-    pub(super) fn note_trouble(&mut self, now: Duration) {
+    pub(super) fn note_trouble(&mut self, now: Time) {
         self.in_trouble_until = now.saturating_add(self.exchange_timeout);
     }
 
     /// The peer has sent something, or has refused to.
-    fn hear(&mut self, peer: &PeerId, now: Duration) {
+    fn hear(&mut self, peer: &PeerId, now: Time) {
         self.heard_at = now;
         self.links.heard(peer, now);
     }
@@ -241,7 +242,7 @@ impl<O: Overlay<Record>> Driver<O> {
     // ---- What is due ----
 
     /// Does what the time asks for.
-    pub(super) fn advance(&mut self, now: Duration) {
+    pub(super) fn advance(&mut self, now: Time) {
         self.links.answer_fellows();
         match self.leaving {
             Some(Leaving::Left) => return,
@@ -294,7 +295,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    pub(super) fn next_wake(&self) -> Option<Time> {
         match self.leaving {
             Some(Leaving::Left) => None,
             Some(Leaving::Until(end)) => Some(end),
@@ -341,7 +342,7 @@ impl<O: Overlay<Record>> Driver<O> {
         &mut self,
         exchange: Exchange<Record, PeerId>,
         seed: Option<Multiaddr>,
-        now: Duration,
+        now: Time,
     ) {
         let (id, partner) = (exchange.id, exchange.partner);
         self.begin(exchange, seed);
@@ -349,7 +350,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// Brings the request of exchange `id` to its partner, or has it dialled.
-    fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
+    fn bring(&mut self, id: ExchangeId, partner: PeerId, now: Time) {
         match self.links.usable(&partner) {
             Some(connection) => self.links.send_exchange(id, partner, connection),
             None if self.links.is_closing(&partner) => {} // Then it is dialled.
@@ -369,7 +370,7 @@ impl<O: Overlay<Record>> Driver<O> {
         connection: ConnectionId,
         id: InboundId,
         request: Request,
-        now: Duration,
+        now: Time,
     ) {
         self.links.connections.mark_used(&peer, connection);
         self.links
@@ -470,7 +471,7 @@ mod tests {
         Multiaddr::empty().with(Protocol::Memory(1))
     }
 
-    fn established(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Duration) {
+    fn established(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, now: Time) {
         dialled(driver, peer, id, address(), now);
     }
 
@@ -485,7 +486,7 @@ mod tests {
     fn dial_seed(driver: &mut Driver<Random>, address: Multiaddr) -> ConnectionId {
         let added = driver.seeds.add(address, PeerId::random());
         added.expect("an address");
-        driver.advance(Duration::ZERO);
+        driver.advance(Time::ZERO);
         dial_of(drain(driver)).expect("the seed is dialled")
     }
 
@@ -505,14 +506,14 @@ mod tests {
     fn a_late_seed_connection_is_released() {
         let mut driver = driver(Config::local().with_neighbours(0));
         let dial = dial_seed(&mut driver, address());
-        driver.advance(25 * SECOND); // Its time, 20 s, is over.
+        driver.advance(Time::new(25 * SECOND)); // Its time, 20 s, is over.
         // Somebody else connects the peer, and an exchange is under way there.
         let (peer, other) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        established(&mut driver, peer, other, 25 * SECOND);
-        driver.advance(25 * SECOND);
+        established(&mut driver, peer, other, Time::new(25 * SECOND));
+        driver.advance(Time::new(25 * SECOND));
         drain(&mut driver);
         assert_eq!(driver.gossip.in_flight(), 1);
-        established(&mut driver, peer, dial, 26 * SECOND);
+        established(&mut driver, peer, dial, Time::new(26 * SECOND));
         let released = drain(&mut driver).iter().any(|action| {
             matches!(
                 action,
@@ -532,12 +533,12 @@ mod tests {
         let mut driver = driver(Config::local().with_view_size(100));
         for id in 0..70 {
             let id = ConnectionId::new_unchecked((1 << 40) + id);
-            established(&mut driver, PeerId::random(), id, Duration::ZERO);
+            established(&mut driver, PeerId::random(), id, Time::ZERO);
         }
         let mut asked = BTreeSet::new();
         // All of the first 64 time out.
         for now in [Duration::ZERO, 11 * SECOND, 11 * SECOND] {
-            driver.advance(now);
+            driver.advance(Time::new(now));
             asked.extend(drain(&mut driver).iter().filter_map(|action| match action {
                 ToSwarm::NotifyHandler {
                     peer_id,
@@ -564,7 +565,7 @@ mod tests {
         driver
             .gossip
             .init([Record::sign(&keypair, 1, &[home]).expect("signing works")]);
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let own = dial_of(drain(&mut driver)).expect("the round's partner is dialled");
         let condition = PeerCondition::DisconnectedAndNotDialing;
         driver.on_dial_failure(
@@ -573,7 +574,7 @@ mod tests {
                 error: &DialError::DialPeerConditionFalse(condition),
                 connection_id: own,
             },
-            SECOND,
+            Time::new(SECOND),
         );
         driver.on_dial_failure(
             DialFailure {
@@ -581,11 +582,11 @@ mod tests {
                 error: &DialError::Transport(Vec::new()),
                 connection_id: seed,
             },
-            SECOND,
+            Time::new(SECOND),
         );
-        driver.advance(2 * SECOND);
+        driver.advance(Time::new(2 * SECOND));
         let redialled = dial_of(drain(&mut driver)).is_some();
-        driver.advance(12 * SECOND);
+        driver.advance(Time::new(12 * SECOND));
         assert!(
             redialled || driver.gossip.view().contains(&peer),
             "dropped, and never dialled"
@@ -598,8 +599,8 @@ mod tests {
     fn a_peer_whose_answer_was_lost_is_told_that_it_is_no_neighbour() {
         let mut driver = driver(Config::local());
         let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        established(&mut driver, peer, connection, Duration::ZERO);
-        driver.advance(Duration::ZERO);
+        established(&mut driver, peer, connection, Time::ZERO);
+        driver.advance(Time::ZERO);
         let sent = request_of(drain(&mut driver));
         let (id, request) = sent.expect("a sibling's connection is used");
         assert!(matches!(
@@ -609,7 +610,13 @@ mod tests {
                 ..
             }
         ));
-        driver.on_outcome(peer, connection, id, Err(OutboundError::Timeout), SECOND);
+        driver.on_outcome(
+            peer,
+            connection,
+            id,
+            Err(OutboundError::Timeout),
+            Time::new(SECOND),
+        );
         let told = drain(&mut driver).into_iter().any(|action| {
             matches!(
                 action,
@@ -633,8 +640,8 @@ mod tests {
     fn after_leaving_no_exchange_is_started() {
         let mut driver = driver(Config::local());
         let dial = dial_seed(&mut driver, address());
-        driver.leave(SECOND);
-        established(&mut driver, PeerId::random(), dial, SECOND);
+        driver.leave(Time::new(SECOND));
+        established(&mut driver, PeerId::random(), dial, Time::new(SECOND));
         let actions = drain(&mut driver);
         assert!(
             actions.iter().all(|action| matches!(
@@ -646,7 +653,7 @@ mod tests {
             )),
             "{actions:?}"
         );
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         assert!(matches!(
             drain(&mut driver)[..],
             [ToSwarm::GenerateEvent(Event::Left)]
@@ -659,17 +666,17 @@ mod tests {
     fn after_leaving_answers_come_too_late() {
         let mut driver = driver(Config::local());
         let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        established(&mut driver, peer, connection, Duration::ZERO);
-        driver.advance(Duration::ZERO);
+        established(&mut driver, peer, connection, Time::ZERO);
+        driver.advance(Time::ZERO);
         let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
-        driver.leave(SECOND);
+        driver.leave(Time::new(SECOND));
         assert_eq!(driver.gossip.in_flight(), 0);
         drain(&mut driver);
         let yes = Response {
             neighbour: true,
             ..Response::empty()
         };
-        driver.on_outcome(peer, connection, id, Ok(yes), SECOND);
+        driver.on_outcome(peer, connection, id, Ok(yes), Time::new(SECOND));
         assert!(driver.links.neighbours().is_empty());
         let (_, told) = request_of(drain(&mut driver)).expect("it is told that it is no neighbour");
         assert!(matches!(
@@ -689,9 +696,15 @@ mod tests {
             let mut driver = driver(Config::local().with_neighbours(0));
             let peer = PeerId::random();
             let connection = dial_seed(&mut driver, address());
-            established(&mut driver, peer, connection, Duration::ZERO);
+            established(&mut driver, peer, connection, Time::ZERO);
             let (id, _) = request_of(drain(&mut driver)).expect("an exchange");
-            driver.on_outcome(peer, connection, id, Ok(Response::empty()), SECOND);
+            driver.on_outcome(
+                peer,
+                connection,
+                id,
+                Ok(Response::empty()),
+                Time::new(SECOND),
+            );
             if wanted {
                 let condition = PeerCondition::DisconnectedAndNotDialing;
                 driver.on_dial_failure(
@@ -700,7 +713,7 @@ mod tests {
                         error: &DialError::DialPeerConditionFalse(condition),
                         connection_id: ConnectionId::new_unchecked(1 << 41),
                     },
-                    SECOND,
+                    Time::new(SECOND),
                 );
             }
             driver.links.on_idle(peer, connection);
@@ -724,7 +737,7 @@ mod tests {
     fn fail_dials(
         driver: &mut Driver<Random>,
         error: impl Fn(&PeerId) -> DialError,
-        now: Duration,
+        now: Time,
     ) -> Vec<PeerId> {
         let mut dialled = Vec::new();
         loop {
@@ -785,7 +798,7 @@ mod tests {
                 pull: false,
                 room: usize::MAX,
             };
-            let now = Duration::from_secs(second);
+            let now = Time::new(Duration::from_secs(second));
             driver.gossip.handle_request(&PeerId::random(), gossip, now);
             let dialled = fail_dials(&mut driver, error, now);
             times.extend(dialled.contains(&peer).then_some(second));
@@ -807,7 +820,7 @@ mod tests {
         fakes(&mut driver, 100, &address());
         let mut dials = 0;
         for second in 0..300 {
-            dials += fail_dials(&mut driver, nobody_there, second * SECOND).len();
+            dials += fail_dials(&mut driver, nobody_there, Time::new(second * SECOND)).len();
         }
         assert_eq!(dials, 3);
         assert!(driver.gossip.view().is_empty());
@@ -824,7 +837,7 @@ mod tests {
         }
         let mut dials = 0;
         for second in 0..100 {
-            dials += fail_dials(&mut driver, denied, second * SECOND).len();
+            dials += fail_dials(&mut driver, denied, Time::new(second * SECOND)).len();
         }
         assert!(dials > 30, "{dials}");
         assert_eq!(driver.gossip.view().len(), 10);
@@ -840,14 +853,14 @@ mod tests {
         let config = Config::local().with_period(SECOND).with_limits(limits);
         let mut driver = driver(config.with_view_size(10));
         let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        established(&mut driver, peer, connection, Duration::ZERO);
-        driver.advance(Duration::ZERO);
+        established(&mut driver, peer, connection, Time::ZERO);
+        driver.advance(Time::ZERO);
         let (id, _) = request_of(drain(&mut driver)).expect("it is asked");
         let yes = || Response {
             neighbour: true,
             ..Response::empty()
         };
-        driver.on_outcome(peer, connection, id, Ok(yes()), Duration::ZERO);
+        driver.on_outcome(peer, connection, id, Ok(yes()), Time::ZERO);
         assert_eq!(driver.links.neighbours(), [peer]);
         for port in 1..=10 {
             let address = Multiaddr::empty().with(Protocol::Memory(port));
@@ -857,7 +870,7 @@ mod tests {
         // Ten a second, and the minute's three are never used up.
         let mut exchanges = 0;
         for second in 1..=30 {
-            let now = second * SECOND;
+            let now = Time::new(second * SECOND);
             driver.advance(now);
             let dial = dial_of(drain(&mut driver)).expect("within the budget");
             let partner = driver.links.exchanges.partners().first().copied();
@@ -904,7 +917,7 @@ mod tests {
         let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
         let mut turned_away = 0;
         for second in 1..=10 {
-            let now = second * SECOND;
+            let now = Time::new(second * SECOND);
             driver.advance(now);
             let Some(dial) = dial_of(drain(&mut driver)) else {
                 continue;
@@ -937,23 +950,23 @@ mod tests {
         fakes(&mut driver, 1, &address());
         let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
         let connection = ConnectionId::new_unchecked(1 << 40);
-        established(&mut driver, peer, connection, Duration::ZERO);
+        established(&mut driver, peer, connection, Time::ZERO);
         let connections = &mut driver.links.connections;
-        connections.mark_support(&peer, connection, true, SECOND);
-        driver.advance(SECOND);
+        connections.mark_support(&peer, connection, true, Time::new(SECOND));
+        driver.advance(Time::new(SECOND));
         assert!(request_of(drain(&mut driver)).is_some());
-        closed(&mut driver, peer, connection, SECOND);
+        closed(&mut driver, peer, connection, Time::new(SECOND));
         // A few times.
         for _ in 0..2 {
             let dial = dial_of(drain(&mut driver)).expect("it is dialled");
-            established(&mut driver, peer, dial, SECOND);
+            established(&mut driver, peer, dial, Time::new(SECOND));
             let again = request_of(drain(&mut driver));
             assert!(again.is_some(), "and asked again");
             driver
                 .links
                 .connections
-                .mark_support(&peer, dial, true, SECOND);
-            closed(&mut driver, peer, dial, SECOND);
+                .mark_support(&peer, dial, true, Time::new(SECOND));
+            closed(&mut driver, peer, dial, Time::new(SECOND));
         }
         let actions = drain(&mut driver);
         assert!(dial_of(actions).is_none());
@@ -984,9 +997,9 @@ mod tests {
             connection_id: ConnectionId::new_unchecked(1 << 40),
             peer_id,
         };
-        driver.on_listen_failure(came_by(None), SECOND);
+        driver.on_listen_failure(came_by(None), Time::new(SECOND));
         assert_eq!(driver.gossip.view().len(), 2, "nobody knows who that was");
-        driver.on_listen_failure(came_by(Some(peer)), SECOND);
+        driver.on_listen_failure(came_by(Some(peer)), Time::new(SECOND));
         assert!(!driver.gossip.view().contains(&peer));
         // A sibling's dial says so, too.
         let error = DialError::Denied { cause: deny() };
@@ -995,7 +1008,7 @@ mod tests {
             error: &error,
             connection_id: ConnectionId::new_unchecked(1 << 41),
         };
-        driver.on_dial_failure(failure, 2 * SECOND);
+        driver.on_dial_failure(failure, Time::new(2 * SECOND));
         let tell = |driver: &mut Driver<Random>, now| {
             let gossip = crate::sampling::sampler::message::Request {
                 descriptors: vec![blocked.clone()],
@@ -1010,21 +1023,21 @@ mod tests {
             driver.on_request(PeerId::random(), connection, InboundId(1), request, now);
             driver.gossip.view().contains(&peer)
         };
-        assert!(!tell(&mut driver, 61 * SECOND));
+        assert!(!tell(&mut driver, Time::new(61 * SECOND)));
         assert!(
-            tell(&mut driver, 62 * SECOND),
+            tell(&mut driver, Time::new(62 * SECOND)),
             "who knows: it has its chance"
         );
-        driver.on_dial_failure(failure, 63 * SECOND);
-        assert!(!tell(&mut driver, 64 * SECOND));
+        driver.on_dial_failure(failure, Time::new(63 * SECOND));
+        assert!(!tell(&mut driver, Time::new(64 * SECOND)));
         // It is connected: so it is blocked no longer.
         established(
             &mut driver,
             peer,
             ConnectionId::new_unchecked(1 << 43),
-            64 * SECOND,
+            Time::new(64 * SECOND),
         );
-        assert!(tell(&mut driver, 64 * SECOND));
+        assert!(tell(&mut driver, Time::new(64 * SECOND)));
     }
 
     /// As many dials as a minute may have: the others have to wait, and stay.
@@ -1044,7 +1057,7 @@ mod tests {
             );
         }
         let dials: usize = (0..5)
-            .map(|second| fail_dials(&mut driver, nobody_there, second * SECOND).len())
+            .map(|second| fail_dials(&mut driver, nobody_there, Time::new(second * SECOND)).len())
             .sum();
         assert_eq!(dials, 1);
         assert_eq!(driver.gossip.view().len(), 9);
@@ -1053,7 +1066,7 @@ mod tests {
             .seeds
             .add(seed, PeerId::random())
             .expect("an address");
-        driver.advance(5 * SECOND);
+        driver.advance(Time::new(5 * SECOND));
         assert!(dial_of(drain(&mut driver)).is_some(), "the seed is dialled");
     }
 
@@ -1063,14 +1076,14 @@ mod tests {
         for overloaded in [false, true] {
             let mut driver = driver(Config::local().with_neighbours(0));
             fakes(&mut driver, 1, &address());
-            driver.advance(SECOND);
+            driver.advance(Time::new(SECOND));
             assert!(dial_of(drain(&mut driver)).is_some(), "a round");
             let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
             if overloaded {
-                driver.note_trouble(11 * SECOND);
+                driver.note_trouble(Time::new(11 * SECOND));
             }
             // The dial does not end in time.
-            driver.advance(11 * SECOND);
+            driver.advance(Time::new(11 * SECOND));
             assert_eq!(driver.gossip.view().contains(&peer), overloaded);
         }
     }
@@ -1083,9 +1096,9 @@ mod tests {
             fakes(&mut driver, 1, &address());
             let peer = driver.gossip.view().as_slice()[0].peer.peer_id();
             let connection = ConnectionId::new_unchecked(1 << 40);
-            established(&mut driver, peer, connection, Duration::ZERO);
+            established(&mut driver, peer, connection, Time::ZERO);
             for time in [20, 40] {
-                let now = time * SECOND;
+                let now = Time::new(time * SECOND);
                 driver.advance(now);
                 let (id, _) = request_of(drain(&mut driver)).expect("a round");
                 if overloaded {
@@ -1099,7 +1112,7 @@ mod tests {
         }
     }
 
-    fn come_by(driver: &mut Driver<Random>, visitors: usize, now: Duration) {
+    fn come_by(driver: &mut Driver<Random>, visitors: usize, now: Time) {
         let endpoint = ConnectedPoint::Listener {
             local_addr: Multiaddr::empty(),
             send_back_addr: Multiaddr::empty(),
@@ -1120,15 +1133,15 @@ mod tests {
     #[test]
     fn visitors_who_say_nothing_leave_room_for_the_seeds() {
         let mut driver = driver(Config::local());
-        come_by(&mut driver, 200, Duration::ZERO);
-        driver.advance(2 * SECOND);
+        come_by(&mut driver, 200, Time::ZERO);
+        driver.advance(Time::new(2 * SECOND));
         assert_eq!(driver.gossip.in_flight(), finding::MOST_BESIDE);
         drain(&mut driver);
         driver
             .seeds
             .add(address(), PeerId::random())
             .expect("a good seed");
-        driver.advance(3 * SECOND);
+        driver.advance(Time::new(3 * SECOND));
         assert!(dial_of(drain(&mut driver)).is_some());
     }
 
@@ -1141,7 +1154,7 @@ mod tests {
         let mut driver = driver(Config::local().with_limits(limits));
         let mut asked = Vec::new();
         for minute in 1..=3 {
-            let now = minute * 60 * SECOND;
+            let now = Time::new(minute * 60 * SECOND);
             come_by(&mut driver, 20, now);
             driver.advance(now + 2 * SECOND);
             asked.push(driver.gossip.in_flight());
@@ -1149,7 +1162,10 @@ mod tests {
         }
         assert!(asked.iter().all(|asked| *asked <= 3), "{asked:?}");
         let next = driver.next_wake();
-        assert!(next.is_none_or(|at| at > 210 * SECOND), "spins: {next:?}");
+        assert!(
+            next.is_none_or(|at| at > Time::new(210 * SECOND)),
+            "spins: {next:?}"
+        );
     }
 
     /// Nobody who has said goodbye, or whom the application does not want, is handed out.
@@ -1169,7 +1185,7 @@ mod tests {
         driver.publisher.give(&unwanted);
         let connection = ConnectionId::new_unchecked(1 << 40);
         let (id, goodbye) = (InboundId(1), Request::Goodbye);
-        driver.on_request(polite.peer_id(), connection, id, goodbye, SECOND);
+        driver.on_request(polite.peer_id(), connection, id, goodbye, Time::new(SECOND));
         driver.remove(&unwanted.peer_id());
         let handle = driver.publisher.handle();
         assert_eq!(handle.select_peer(Selection::Uniform), None);
@@ -1181,8 +1197,8 @@ mod tests {
         let mut driver = driver(Config::local());
         let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
         let nowhere = (Multiaddr::empty(), Multiaddr::empty());
-        came(&mut driver, peer, connection, nowhere, Duration::ZERO);
-        let mut answer = |request: Request, now: Duration| {
+        came(&mut driver, peer, connection, nowhere, Time::ZERO);
+        let mut answer = |request: Request, now: Time| {
             driver.on_request(peer, connection, InboundId(1), request, now);
             let answered = drain(&mut driver)
                 .into_iter()
@@ -1196,26 +1212,26 @@ mod tests {
             (answered, driver.publisher.handle().is_contacted(&peer))
         };
         let notice = || Request::notice(Proposal::Needed);
-        assert_eq!(answer(notice(), Duration::ZERO), (Some(false), false));
+        assert_eq!(answer(notice(), Time::ZERO), (Some(false), false));
         let Request::Exchange { mut gossip, .. } = notice() else {
             panic!("a notice is an exchange of nothing");
         };
         gossip.pull = true;
         let neighbour = Proposal::Needed;
         let exchange = Request::Exchange { gossip, neighbour };
-        assert_eq!(answer(exchange, Duration::ZERO), (Some(true), true));
-        let goodbye = answer(Request::Goodbye, Duration::ZERO);
+        assert_eq!(answer(exchange, Time::ZERO), (Some(true), true));
+        let goodbye = answer(Request::Goodbye, Time::ZERO);
         assert_eq!(goodbye, (Some(false), false));
     }
 
-    fn tell(driver: &mut Driver<Random>, peer: PeerId, port: u64, now: Duration) -> Multiaddr {
+    fn tell(driver: &mut Driver<Random>, peer: PeerId, port: u64, now: Time) -> Multiaddr {
         let home = Multiaddr::empty().with(Protocol::Memory(port));
         driver.on_address_told(peer, &home, now);
         home
     }
 
     /// What the driver dials: whom, and where.
-    fn dials(driver: &mut Driver<Random>, now: Duration) -> Vec<(PeerId, Vec<Multiaddr>)> {
+    fn dials(driver: &mut Driver<Random>, now: Time) -> Vec<(PeerId, Vec<Multiaddr>)> {
         driver.advance(now);
         let dials = drain(driver).into_iter().filter_map(|action| match action {
             ToSwarm::Dial { opts } => {
@@ -1239,14 +1255,18 @@ mod tests {
             let private = "/ip4/10.0.0.1/tcp/1".parse().expect("a multiaddr");
             fakes(&mut driver, 10 - usize::from(room), &address());
             // The round's own dials come first.
-            driver.advance(SECOND);
+            driver.advance(Time::new(SECOND));
             drain(&mut driver);
             let (peer, hidden) = (PeerId::random(), PeerId::random());
-            driver.on_address_told(peer, &public.clone().with(Protocol::P2p(peer)), SECOND);
-            driver.on_address_told(peer, &private, SECOND);
-            driver.on_address_told(hidden, &private, SECOND);
-            driver.on_address_told(driver.local, &public, SECOND);
-            driver.advance(SECOND);
+            driver.on_address_told(
+                peer,
+                &public.clone().with(Protocol::P2p(peer)),
+                Time::new(SECOND),
+            );
+            driver.on_address_told(peer, &private, Time::new(SECOND));
+            driver.on_address_told(hidden, &private, Time::new(SECOND));
+            driver.on_address_told(driver.local, &public, Time::new(SECOND));
+            driver.advance(Time::new(SECOND));
             let opts = drain(&mut driver)
                 .into_iter()
                 .find_map(|action| match action {
@@ -1256,7 +1276,8 @@ mod tests {
             assert_eq!(opts.is_some(), room);
             if let Some(opts) = opts {
                 assert_eq!(opts.get_peer_id(), Some(peer));
-                let handed = driver.addresses_to_dial(opts.connection_id(), Some(peer), SECOND);
+                let handed =
+                    driver.addresses_to_dial(opts.connection_id(), Some(peer), Time::new(SECOND));
                 assert_eq!(handed, [public]);
                 let text = format!("{opts:?}");
                 assert!(
@@ -1277,12 +1298,12 @@ mod tests {
         fakes(&mut driver, 1, &address());
         let keypair = Keypair::generate_ed25519();
         let peer = keypair.public().to_peer_id();
-        let home = tell(&mut driver, peer, 2, Duration::ZERO);
+        let home = tell(&mut driver, peer, 2, Time::ZERO);
         let error = |dialled: &PeerId| match *dialled == peer {
             true => nobody_there(dialled),
             false => denied(dialled),
         };
-        let dialled = fail_dials(&mut driver, error, Duration::ZERO);
+        let dialled = fail_dials(&mut driver, error, Time::ZERO);
         assert!(dialled.contains(&peer));
         assert_eq!(driver.gossip.view().len(), 1);
         let record = Record::sign(&keypair, 1, &[home]).expect("signing works");
@@ -1292,7 +1313,9 @@ mod tests {
             room: usize::MAX,
         };
         let teller = PeerId::random();
-        driver.gossip.handle_request(&teller, gossip, SECOND);
+        driver
+            .gossip
+            .handle_request(&teller, gossip, Time::new(SECOND));
         assert!(driver.gossip.view().contains(&peer), "shut out");
     }
 
@@ -1302,10 +1325,10 @@ mod tests {
         let config = Config::local().with_quarantine(None);
         let mut driver = driver(config.with_neighbours(0));
         let peer = PeerId::random();
-        tell(&mut driver, peer, 1, Duration::ZERO);
+        tell(&mut driver, peer, 1, Time::ZERO);
         let mut times = Vec::new();
         for second in 0..300 {
-            let now = second * SECOND;
+            let now = Time::new(second * SECOND);
             if !fail_dials(&mut driver, nobody_there, now).is_empty() {
                 times.push(second);
             }
@@ -1319,27 +1342,24 @@ mod tests {
     fn a_candidate_that_is_denied_has_another_chance_and_is_made_up_for_by_nobody() {
         let mut driver = driver(Config::local().with_neighbours(0));
         let (friend, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-        established(&mut driver, friend, connection, Duration::ZERO);
-        driver.advance(Duration::ZERO);
+        established(&mut driver, friend, connection, Time::ZERO);
+        driver.advance(Time::ZERO);
         let (id, _) = request_of(drain(&mut driver)).expect("a sibling's connection is used");
         driver
             .links
             .connections
-            .mark_support(&friend, connection, true, SECOND);
-        driver.on_outcome(
-            friend,
-            connection,
-            id,
-            Ok(Response::empty()),
-            Duration::ZERO,
-        );
+            .mark_support(&friend, connection, true, Time::new(SECOND));
+        driver.on_outcome(friend, connection, id, Ok(Response::empty()), Time::ZERO);
         let peer = PeerId::random();
-        tell(&mut driver, peer, 1, Duration::ZERO);
-        assert_eq!(fail_dials(&mut driver, denied, Duration::ZERO), [peer]);
+        tell(&mut driver, peer, 1, Time::ZERO);
+        assert_eq!(fail_dials(&mut driver, denied, Time::ZERO), [peer]);
         assert_eq!(driver.gossip.in_flight(), 0, "somebody else is asked");
         assert!(!driver.candidates.is_trying(&peer));
-        tell(&mut driver, peer, 1, 2 * SECOND);
-        assert_eq!(fail_dials(&mut driver, denied, 2 * SECOND), [peer]);
+        tell(&mut driver, peer, 1, Time::new(2 * SECOND));
+        assert_eq!(
+            fail_dials(&mut driver, denied, Time::new(2 * SECOND)),
+            [peer]
+        );
     }
 
     /// They are said to be wherever the teller likes.
@@ -1352,20 +1372,23 @@ mod tests {
         let config = Config::local().with_limits(limits).with_quarantine(None);
         let mut driver = driver(config.with_neighbours(0));
         for port in 1..=50 {
-            tell(&mut driver, PeerId::random(), port, Duration::ZERO);
+            tell(&mut driver, PeerId::random(), port, Time::ZERO);
         }
-        let dialled = fail_dials(&mut driver, nobody_there, Duration::ZERO);
+        let dialled = fail_dials(&mut driver, nobody_there, Time::ZERO);
         assert_eq!(dialled.len(), 5);
         let next = driver.next_wake().expect("the others wait");
-        assert!(next > Duration::ZERO && next <= 6 * SECOND, "{next:?}");
-        let dialled = fail_dials(&mut driver, nobody_there, 6 * SECOND);
+        assert!(
+            next > Time::ZERO && next <= Time::new(6 * SECOND),
+            "{next:?}"
+        );
+        let dialled = fail_dials(&mut driver, nobody_there, Time::new(6 * SECOND));
         assert_eq!(dialled.len(), 1);
 
         let mut driver = self::driver(Config::open_internet().with_quarantine(None));
         let victim: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
         let mut dialled = 0;
         for minute in 0..50 {
-            let now = minute * 60 * SECOND;
+            let now = Time::new(minute * 60 * SECOND);
             driver.on_address_told(PeerId::random(), &victim, now);
             dialled += fail_dials(&mut driver, nobody_there, now).len();
         }
@@ -1378,10 +1401,10 @@ mod tests {
         let mut driver = driver(Config::local().with_neighbours(0));
         let keypairs = [1, 2].map(|_| Keypair::generate_ed25519());
         let [peer, other] = keypairs.each_ref().map(|k| k.public().to_peer_id());
-        tell(&mut driver, peer, 1, Duration::ZERO);
-        assert_eq!(dials(&mut driver, Duration::ZERO).len(), 1);
+        tell(&mut driver, peer, 1, Time::ZERO);
+        assert_eq!(dials(&mut driver, Time::ZERO).len(), 1);
         let connection = ConnectionId::new_unchecked(1 << 40);
-        established(&mut driver, peer, connection, Duration::ZERO);
+        established(&mut driver, peer, connection, Time::ZERO);
         let (id, _) = request_of(drain(&mut driver)).expect("an exchange");
         let mut answer = Response::empty();
         let records = keypairs.iter().zip(1..).map(|(keypair, port)| {
@@ -1389,17 +1412,17 @@ mod tests {
             Descriptor::fresh(Record::sign(keypair, 1, &[home]).expect("signing works"))
         });
         answer.gossip.descriptors = records.collect();
-        driver.on_outcome(peer, connection, id, Ok(answer), SECOND);
+        driver.on_outcome(peer, connection, id, Ok(answer), Time::new(SECOND));
         assert_eq!(driver.gossip.view().len(), 2);
         assert!(!driver.candidates.is_trying(&peer));
         drain(&mut driver);
         // Both are told of again: one that is a contact, one of whom gossip tells.
-        tell(&mut driver, peer, 1, SECOND);
-        tell(&mut driver, other, 9, SECOND);
+        tell(&mut driver, peer, 1, Time::new(SECOND));
+        tell(&mut driver, other, 9, Time::new(SECOND));
         let now = SECOND + SECOND / 100; // Before the next round.
-        assert!(dials(&mut driver, now).is_empty());
+        assert!(dials(&mut driver, Time::new(now)).is_empty());
         assert!(
-            !driver.candidates.is_waiting(now),
+            !driver.candidates.is_waiting(Time::new(now)),
             "nobody is looked at again"
         );
     }
@@ -1419,14 +1442,20 @@ mod tests {
             let victim = "/ip4/5.6.7.8/tcp/4001".parse().expect("a multiaddr");
             let local = local.parse().expect("a multiaddr");
             let remote = "/ip4/1.2.3.4/tcp/50000".parse().expect("a multiaddr");
-            came(&mut driver, peer, connection, (local, remote), SECOND);
+            came(
+                &mut driver,
+                peer,
+                connection,
+                (local, remote),
+                Time::new(SECOND),
+            );
             let record = Record::sign(&keypair, 1, &[victim, home.clone()]);
             let mut request = Request::notice(Proposal::None);
             let Request::Exchange { gossip, .. } = &mut request else {
                 panic!("a notice is an exchange of nothing");
             };
             gossip.descriptors = vec![Descriptor::fresh(record.expect("signing works"))];
-            driver.on_request(peer, connection, InboundId(1), request, SECOND);
+            driver.on_request(peer, connection, InboundId(1), request, Time::new(SECOND));
             let mut told = drain(&mut driver)
                 .into_iter()
                 .filter_map(|action| match action {
@@ -1464,13 +1493,15 @@ mod tests {
         let mut dials = 0;
         for (peer, id) in peers.into_iter().zip(1 << 41..) {
             let id = ConnectionId::new_unchecked(id);
-            dials += driver.addresses_to_dial(id, Some(peer), SECOND).len();
+            dials += driver
+                .addresses_to_dial(id, Some(peer), Time::new(SECOND))
+                .len();
             let failure = DialFailure {
                 peer_id: Some(peer),
                 error: &DialError::Transport(Vec::new()),
                 connection_id: id,
             };
-            driver.on_dial_failure(failure, SECOND);
+            driver.on_dial_failure(failure, Time::new(SECOND));
         }
         assert_eq!(dials, 3);
         assert!(driver.dials.is_empty());

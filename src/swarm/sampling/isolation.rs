@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::swarm::sampling::event::{Event, Isolated};
+use crate::time::Time;
 
 /// How long a node knows nobody before it says so. A guess: a seed that is there answers within a
 /// second or two, and siblings such as mDNS take a few.
@@ -14,9 +15,9 @@ const QUIET: Duration = Duration::from_secs(5 * 60);
 /// Notes since when this node has known nobody.
 #[derive(Debug, Default)]
 pub(super) struct Isolation {
-    since: Option<Duration>,
+    since: Option<Time>,
     /// Not to be said again before this time.
-    quiet_until: Duration,
+    quiet_until: Time,
     /// Why the latest seed failed, since somebody was known.
     last_failure: Option<String>,
 }
@@ -29,7 +30,7 @@ impl Isolation {
 
     /// `isolated`: the node has no view and no neighbours, and it has not left. Says so when it is
     /// time. To be called whenever that may have changed, and at [`Self::next_wake`].
-    pub(super) fn poll(&mut self, isolated: bool, seeds: usize, now: Duration) -> Option<Event> {
+    pub(super) fn poll(&mut self, isolated: bool, seeds: usize, now: Time) -> Option<Event> {
         if !isolated {
             self.since = None;
             self.last_failure = None;
@@ -41,7 +42,7 @@ impl Isolation {
         }
         self.quiet_until = now.saturating_add(QUIET);
         let isolated = Isolated {
-            lasting: now.saturating_sub(since),
+            lasting: now - since,
             seeds,
             last_failure: self.last_failure.clone(),
         };
@@ -50,7 +51,7 @@ impl Isolation {
     }
 
     /// When [`Self::poll`] has something to say, if nothing changes.
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    pub(super) fn next_wake(&self) -> Option<Time> {
         let patient_until = self.since?.saturating_add(PATIENCE);
         Some(patient_until.max(self.quiet_until))
     }
@@ -66,8 +67,12 @@ mod tests {
     /// The seconds, of so many, in which it was said.
     fn said(isolation: &mut Isolation, isolated: impl Fn(u32) -> bool, seconds: u32) -> Vec<u32> {
         let says = |second: &u32| {
-            let event = isolation.poll(isolated(*second), 0, *second * SECOND);
-            assert!(isolation.next_wake().is_none_or(|at| at > *second * SECOND));
+            let event = isolation.poll(isolated(*second), 0, Time::new(*second * SECOND));
+            assert!(
+                isolation
+                    .next_wake()
+                    .is_none_or(|at| at > Time::new(*second * SECOND))
+            );
             event.is_some()
         };
         (0..seconds).filter(says).collect()
@@ -104,15 +109,15 @@ mod tests {
             assert_eq!(lines, [format!("WARN {text}")]);
             text
         };
-        isolation.poll(true, 0, Duration::ZERO);
-        let without = text(&mut isolation, 0, 10 * SECOND);
+        isolation.poll(true, 0, Time::ZERO);
+        let without = text(&mut isolation, 0, Time::new(10 * SECOND));
         assert_eq!(
             without,
             "this node has known no other for 10s, and it has no seeds: it only joins when others \
              connect to it. See Config::with_seeds and Behaviour::init; on a LAN, add mDNS"
         );
         isolation.seed_failed("/memory/1: unreachable".to_owned());
-        let with = text(&mut isolation, 2, 400 * SECOND);
+        let with = text(&mut isolation, 2, Time::new(400 * SECOND));
         assert_eq!(
             with,
             "this node has known no other for 400s: none of its 2 seeds has let it join. The \

@@ -27,6 +27,7 @@ use crate::{
         },
         wire::{Proposal, Request},
     },
+    time::Time,
 };
 
 /// In how many rounds a node hurries for the place of a neighbour that it has lost. A guess: of the others, one
@@ -57,7 +58,7 @@ pub(super) struct Links {
     /// first: see [`LIFELINES`].
     lifelines: Vec<(PeerId, ConnectionId)>,
     /// When to look for neighbours with more than one connection.
-    surplus_at: Option<Duration>,
+    surplus_at: Option<Time>,
     /// Whether neighbours came or went since [`Self::is_in_a_hurry`] was last asked.
     neighbours_changed: bool,
     /// In how many more rounds to hurry for a neighbour that was lost.
@@ -67,7 +68,7 @@ pub(super) struct Links {
     leaving: bool,
     pruning: Option<Pruning>,
     /// When to look whether there is something to prune.
-    prune_at: Option<Duration>,
+    prune_at: Option<Time>,
 }
 
 impl Links {
@@ -218,14 +219,14 @@ impl Links {
     /// A round has begun: asks the neighbour that was heard longest ago whether it sees it that
     /// way. Messages overtake each other and get lost, so two ends may come to disagree; this ends
     /// it, whatever the reason was.
-    pub(super) fn begin_round(&mut self, now: Duration) {
+    pub(super) fn begin_round(&mut self, now: Time) {
         self.neighbours.begin_round();
         if let Some(peer) = self.confirmations.next() {
             self.ask_to_confirm(peer, now);
         }
     }
 
-    fn ask_to_confirm(&mut self, peer: PeerId, now: Duration) {
+    fn ask_to_confirm(&mut self, peer: PeerId, now: Time) {
         self.confirmations.asked(&peer, now);
         if let Some(connection) = self.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
@@ -234,13 +235,13 @@ impl Links {
     }
 
     /// The peer has sent something, or has refused to.
-    pub(super) fn heard(&mut self, peer: &PeerId, now: Duration) {
+    pub(super) fn heard(&mut self, peer: &PeerId, now: Time) {
         self.confirmations.heard(peer, now);
     }
 
     /// Asks again those neighbours that have not answered, and gives up those that were asked
     /// twice; nobody while this node is `in_trouble`.
-    pub(super) fn end_silence(&mut self, now: Duration, in_trouble: bool) {
+    pub(super) fn end_silence(&mut self, now: Time, in_trouble: bool) {
         while let Some(due) = self.confirmations.poll(now, in_trouble) {
             match due {
                 Due::Again(peer) => self.ask_to_confirm(peer, now),
@@ -287,7 +288,7 @@ impl Links {
         &mut self,
         peer: PeerId,
         proposal: Proposal,
-        (now, rng): (Duration, &mut R),
+        (now, rng): (Time, &mut R),
     ) -> bool {
         let proposal = match self.connections.is_direct(&peer) {
             true => proposal,
@@ -313,7 +314,7 @@ impl Links {
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
-        (now, rng): (Duration, &mut R),
+        (now, rng): (Time, &mut R),
     ) {
         // The direct connection may have closed meanwhile.
         let direct = self.connections.is_direct(&peer);
@@ -372,7 +373,7 @@ impl Links {
 
     /// Connections are needed no longer: looks at the next occasion what is to be pruned.
     pub(super) fn consider_pruning(&mut self) {
-        self.prune_at = self.pruning.map(|_| Duration::ZERO);
+        self.prune_at = self.pruning.map(|_| Time::ZERO);
     }
 
     /// A connection came: looks what is to be pruned, unless the first of those that were there before is to be
@@ -384,12 +385,12 @@ impl Links {
     }
 
     /// When [`Self::prune`] has something to do.
-    pub(super) fn next_pruning(&self) -> Option<Duration> {
+    pub(super) fn next_pruning(&self) -> Option<Time> {
         self.prune_at
     }
 
     /// Closes the oldest of the connections that are too many, whoever has opened them.
-    pub(super) fn prune(&mut self, now: Duration) {
+    pub(super) fn prune(&mut self, now: Time) {
         let due = self.prune_at.take_if(|at| *at <= now);
         let Some(pruning) = self.pruning.filter(|_| due.is_some()) else {
             return;
@@ -400,7 +401,7 @@ impl Links {
             return;
         }
         let relays = self.connections.relays();
-        let is_spare = |(_, peer, _): &(Duration, PeerId, ConnectionId)| {
+        let is_spare = |(_, peer, _): &(Time, PeerId, ConnectionId)| {
             !self.fellow.is_neighbour(peer) && !self.relays.contains(peer) && !relays.contains(peer)
         };
         let spare = all.into_iter().filter(is_spare);
@@ -454,7 +455,7 @@ impl Links {
     }
 
     /// When [`Self::end_waits`] has something to do.
-    pub(super) fn next_end(&self) -> Option<Duration> {
+    pub(super) fn next_end(&self) -> Option<Time> {
         let upgrade = self.connections.next_upgrade();
         let others = [
             self.relays.next_wake(),
@@ -465,7 +466,7 @@ impl Links {
     }
 
     /// Lets go of what was kept for something that has not come in time: a direct connection, a listener.
-    pub(super) fn end_waits(&mut self, now: Duration) {
+    pub(super) fn end_waits(&mut self, now: Time) {
         if self.relays.gives_up(now) {
             self.release_everybody();
         }
@@ -491,12 +492,7 @@ impl Links {
     }
 
     /// The relays that this node can be reached through, and how many listeners are being set up.
-    pub(super) fn set_listening(
-        &mut self,
-        own: BTreeSet<PeerId>,
-        setting_up: usize,
-        now: Duration,
-    ) {
+    pub(super) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: usize, now: Time) {
         if self.relays.set_listening(own, setting_up, now) {
             self.release_everybody();
         }
@@ -565,7 +561,7 @@ impl Links {
 
     /// A connection was made, or a peer has become a neighbour: if there is more than one connection to
     /// it, looks after a while which are surplus.
-    pub(super) fn look_for_surplus(&mut self, peer: &PeerId, now: Duration) {
+    pub(super) fn look_for_surplus(&mut self, peer: &PeerId, now: Time) {
         if self.is_neighbour(peer) && self.connections.kept(peer).nth(1).is_some() {
             // A third connection does not put it off, or a peer that opens one after the other
             // would keep all.
@@ -609,7 +605,7 @@ impl Links {
     }
 
     /// `peer` has become a neighbour, and another perhaps had to give way.
-    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId, now: Duration) {
+    fn take_turns(&mut self, gave_way: Option<GaveWay>, peer: PeerId, now: Time) {
         if let Some(GaveWay { peer, reason }) = gave_way {
             self.dismissed(peer, reason);
         }

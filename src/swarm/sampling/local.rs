@@ -18,6 +18,7 @@ use crate::swarm::{
     record::{Record, next_seq},
     sampling::event::{Event, NotAdvertising},
 };
+use crate::time::Time;
 
 /// How long addresses may take to come in before this node says that it has none to advertise, or
 /// has left some out. A guess: listeners report theirs one by one.
@@ -45,9 +46,9 @@ pub(super) struct LocalRecord {
     /// What of that was said last.
     left_out_said: Vec<Multiaddr>,
     /// When to say what is left out, if it still is.
-    left_out_at: Option<Duration>,
+    left_out_at: Option<Time>,
     /// When to say that there is nothing to advertise, if there still is not.
-    not_advertising_at: Option<Duration>,
+    not_advertising_at: Option<Time>,
     /// Whether that was said, and has been so since.
     said: bool,
 }
@@ -150,7 +151,7 @@ impl LocalRecord {
     }
 
     /// Returns the new record when the addresses ask for one; `Some(None)`: there is none any more.
-    pub(super) fn renew(&mut self, now: Duration) -> Option<Option<Record>> {
+    pub(super) fn renew(&mut self, now: Time) -> Option<Option<Record>> {
         let (chosen, left_out) = choose(self.admitted(), MAX_ADDRESSES);
         let new = if chosen.is_empty() {
             if !self.said && self.not_advertising_at.is_none() {
@@ -200,7 +201,7 @@ impl LocalRecord {
     }
 
     /// Notes what of the addresses is not in the record: `beyond` what was chosen, or too long.
-    fn note_left_out(&mut self, beyond: Vec<Multiaddr>, now: Duration) {
+    fn note_left_out(&mut self, beyond: Vec<Multiaddr>, now: Time) {
         let record = self.record.as_ref().map_or(&[][..], Record::addresses);
         let too_long = self.chosen.iter().filter(|a| !record.contains(a));
         self.left_out = too_long.cloned().chain(beyond).collect();
@@ -215,7 +216,7 @@ impl LocalRecord {
 
     /// Says once that there is nothing to advertise, when that is so, and each time that others are
     /// left out, which.
-    pub(super) fn poll(&mut self, now: Duration) -> Option<Event> {
+    pub(super) fn poll(&mut self, now: Time) -> Option<Event> {
         if self.left_out_at.take_if(|at| *at <= now).is_some() {
             return Some(self.say_left_out());
         }
@@ -250,7 +251,7 @@ impl LocalRecord {
     }
 
     /// When [`Self::poll`] has something to say.
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    pub(super) fn next_wake(&self) -> Option<Time> {
         let wakes = [self.not_advertising_at, self.left_out_at];
         wakes.into_iter().flatten().min()
     }
@@ -322,7 +323,7 @@ mod tests {
 
     fn change(local: &mut LocalRecord, event: &FromSwarm) -> Option<Option<Record>> {
         assert!(local.on_swarm_event(event));
-        local.renew(Duration::ZERO)
+        local.renew(Time::ZERO)
     }
 
     fn expire(local: &mut LocalRecord, addr: &str) -> Option<Option<Record>> {
@@ -354,7 +355,7 @@ mod tests {
     }
 
     /// What is said to be left out, and that it is not what is advertised.
-    fn left_out(local: &mut LocalRecord, now: Duration) -> Option<Vec<String>> {
+    fn left_out(local: &mut LocalRecord, now: Time) -> Option<Vec<String>> {
         let Event::AddressesLeftOut {
             advertised,
             left_out,
@@ -407,17 +408,17 @@ mod tests {
         let late = ["/ip4/10.5.0.7/tcp/4001", "/ip4/10.6.0.7/tcp/4001"];
         listen(&mut local, late[0]);
         listen(&mut local, late[1]);
-        assert_eq!(local.next_wake(), Some(ADDRESSES_TIMEOUT));
-        assert!(left_out(&mut local, Duration::ZERO).is_none(), "too early");
-        let first = left_out(&mut local, ADDRESSES_TIMEOUT).expect("two are left out");
+        assert_eq!(local.next_wake(), Some(Time::new(ADDRESSES_TIMEOUT)));
+        assert!(left_out(&mut local, Time::ZERO).is_none(), "too early");
+        let first = left_out(&mut local, Time::new(ADDRESSES_TIMEOUT)).expect("two are left out");
         assert_eq!(first.len(), 2);
-        assert!(left_out(&mut local, 9 * ADDRESSES_TIMEOUT).is_none());
+        assert!(left_out(&mut local, Time::new(9 * ADDRESSES_TIMEOUT)).is_none());
         // What comes and goes in the meantime changes nothing.
         listen(&mut local, "/ip4/172.17.0.1/tcp/4001");
         expire(&mut local, "/ip4/172.17.0.1/tcp/4001");
         assert_eq!(local.next_wake(), None);
         listen(&mut local, "/ip4/172.17.0.1/tcp/4001");
-        let second = left_out(&mut local, ADDRESSES_TIMEOUT).expect("one more");
+        let second = left_out(&mut local, Time::new(ADDRESSES_TIMEOUT)).expect("one more");
         assert_eq!(second.len(), 3);
         // Room for all, and then not any more.
         for gone in ["/ip4/172.17.0.1/tcp/4001", late[0], late[1]] {
@@ -425,7 +426,7 @@ mod tests {
         }
         assert_eq!((local.next_wake(), advertised(&local).len()), (None, 8));
         listen(&mut local, late[0]);
-        assert!(left_out(&mut local, ADDRESSES_TIMEOUT).is_some());
+        assert!(left_out(&mut local, Time::new(ADDRESSES_TIMEOUT)).is_some());
     }
 
     #[test]
@@ -439,9 +440,9 @@ mod tests {
         let signed = local.last_seq;
         let fitting = advertised(&local).len();
         assert!((1..5).contains(&fitting));
-        let said = left_out(&mut local, ADDRESSES_TIMEOUT).expect("some are left out");
+        let said = left_out(&mut local, Time::new(ADDRESSES_TIMEOUT)).expect("some are left out");
         assert_eq!(said.len(), 5 - fitting);
-        local.renew(Duration::ZERO);
+        local.renew(Time::ZERO);
         assert_eq!(local.last_seq, signed, "the same record is signed again");
     }
 
@@ -467,13 +468,13 @@ mod tests {
             assert!(!come_in(&mut local, from, to), "{from} came in at {to}");
         }
         assert!(come_in(&mut local, peer, near));
-        let record = local.renew(Duration::ZERO).flatten().expect("a new record");
+        let record = local.renew(Time::ZERO).flatten().expect("a new record");
         assert_eq!(advertised(&local)[0], near);
         // It stays when others come in, and nothing is signed anew for it.
         assert!(!come_in(&mut local, peer, near));
-        assert!(local.renew(Duration::ZERO).is_none());
+        assert!(local.renew(Time::ZERO).is_none());
         assert!(come_in(&mut local, peer, far));
-        let next = local.renew(Duration::ZERO).flatten().expect("a new record");
+        let next = local.renew(Time::ZERO).flatten().expect("a new record");
         assert!(next.seq() > record.seq());
         let now = advertised(&local);
         assert!(now[0] == near && now.iter().any(|a| a == far));
@@ -493,10 +494,10 @@ mod tests {
         let others = before.iter().filter(|a| **a != first).cloned();
         let peer = "/ip4/10.77.0.9/tcp/50000";
         assert!(come_in(&mut local, peer, &first));
-        assert!(local.renew(Duration::ZERO).is_none());
+        assert!(local.renew(Time::ZERO).is_none());
         for other in others {
             assert!(come_in(&mut local, peer, &other));
-            assert!(local.renew(Duration::ZERO).is_none(), "only the order");
+            assert!(local.renew(Time::ZERO).is_none(), "only the order");
         }
         let confirmed = address("/ip4/10.3.0.7/tcp/4001");
         let event = ExternalAddrConfirmed { addr: &confirmed };
@@ -526,25 +527,28 @@ mod tests {
     #[test]
     fn silence_is_said_once_and_after_a_while() {
         let mut local = local(Scope::Global);
-        assert!(local.poll(ADDRESSES_TIMEOUT).is_none());
+        assert!(local.poll(Time::new(ADDRESSES_TIMEOUT)).is_none());
         assert!(listen(&mut local, "/ip4/1.2.3.4/tcp/1").is_none());
-        assert_eq!(local.next_wake(), Some(ADDRESSES_TIMEOUT));
-        assert!(local.poll(Duration::ZERO).is_none());
-        let Some(Event::NotAdvertising(silence)) = local.poll(ADDRESSES_TIMEOUT) else {
+        assert_eq!(local.next_wake(), Some(Time::new(ADDRESSES_TIMEOUT)));
+        assert!(local.poll(Time::ZERO).is_none());
+        let Some(Event::NotAdvertising(silence)) = local.poll(Time::new(ADDRESSES_TIMEOUT)) else {
             panic!("nothing is said");
         };
         let listening = address("/ip4/1.2.3.4/tcp/1");
         assert_eq!(silence.addresses, [(listening, NotAdmitted::Unconfirmed)]);
-        assert!(local.poll(2 * ADDRESSES_TIMEOUT).is_none());
+        assert!(local.poll(Time::new(2 * ADDRESSES_TIMEOUT)).is_none());
     }
 
     #[test]
     fn silence_is_said_once_however_many_addresses_come() {
         let mut local = local(Scope::Global);
         assert!(listen(&mut local, "/ip4/10.0.0.1/tcp/1").is_none());
-        assert!(local.poll(ADDRESSES_TIMEOUT).is_some());
+        assert!(local.poll(Time::new(ADDRESSES_TIMEOUT)).is_some());
         assert!(listen(&mut local, "/ip4/10.0.0.2/tcp/1").is_none());
-        assert!(local.poll(9 * ADDRESSES_TIMEOUT).is_none(), "said twice");
+        assert!(
+            local.poll(Time::new(9 * ADDRESSES_TIMEOUT)).is_none(),
+            "said twice"
+        );
     }
 
     #[test]
@@ -598,7 +602,7 @@ mod tests {
         let mut local = local(Scope::Global);
         listen(&mut local, "/ip4/127.0.0.1/tcp/1");
         listen(&mut local, "/ip4/192.168.1.2/tcp/1");
-        let Some(Event::NotAdvertising(silence)) = local.poll(ADDRESSES_TIMEOUT) else {
+        let Some(Event::NotAdvertising(silence)) = local.poll(Time::new(ADDRESSES_TIMEOUT)) else {
             panic!("nothing is said");
         };
         assert_eq!(

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
+use crate::time::Time;
+
 /// By how much a pause grows with each peer of the view: a node that knows so many is one of more,
 /// and they probe for each other. With the default of 30 rounds somebody probes every ten rounds or
 /// oftener in a component of any size. Measured: `docs/recovery.md`.
@@ -19,7 +21,7 @@ pub(super) struct Probes {
     /// The shortest pause between two probes, on average; `None`: no probes.
     pause: Option<Duration>,
     /// When the last one was, or the node was made.
-    last: Duration,
+    last: Time,
     /// What stretches or shortens the present pause.
     stretch: f64,
 }
@@ -29,13 +31,13 @@ impl Probes {
     pub(super) fn new<R: Rng + ?Sized>(pause: Option<Duration>, rng: &mut R) -> Self {
         Self {
             pause,
-            last: Duration::ZERO,
+            last: Time::ZERO,
             stretch: stretch(rng),
         }
     }
 
     /// When the next probe is due, with a view of so many peers.
-    pub(super) fn next_wake(&self, view_len: usize) -> Option<Duration> {
+    pub(super) fn next_wake(&self, view_len: usize) -> Option<Time> {
         let rarely = (view_len as f64 * PER_PEER).max(1.0);
         let pause = self.pause?.mul_f64(self.stretch * rarely);
         Some(self.last.saturating_add(pause))
@@ -44,7 +46,7 @@ impl Probes {
     /// Whether a probe is due; once for each.
     pub(super) fn is_due<R: Rng + ?Sized>(
         &mut self,
-        now: Duration,
+        now: Time,
         view_len: usize,
         rng: &mut R,
     ) -> bool {
@@ -74,7 +76,8 @@ mod tests {
     fn count(seconds: u64, view_len: usize) -> usize {
         let mut rng = StdRng::seed_from_u64(1);
         let mut probes = Probes::new(Some(30 * SECOND), &mut rng);
-        let due = |now: &u64| probes.is_due(Duration::from_secs(*now), view_len, &mut rng);
+        let due =
+            |now: &u64| probes.is_due(Time::new(Duration::from_secs(*now)), view_len, &mut rng);
         (0..seconds).filter(due).count()
     }
 
@@ -95,7 +98,7 @@ mod tests {
         let mut firsts: Vec<_> = (0..100).map(first).collect();
         firsts.sort();
         let [earliest, latest] = [firsts[0], firsts[99]].map(|at| at.expect("it probes"));
-        assert!(earliest >= 15 * SECOND && latest <= 45 * SECOND);
+        assert!(earliest >= Time::new(15 * SECOND) && latest <= Time::new(45 * SECOND));
         assert!(latest - earliest > 25 * SECOND);
     }
 
@@ -103,7 +106,7 @@ mod tests {
     fn a_view_that_loses_peers_brings_the_next_probe_forward() {
         let mut rng = StdRng::seed_from_u64(1);
         let mut probes = Probes::new(Some(30 * SECOND), &mut rng);
-        let now = 100 * SECOND;
+        let now = Time::new(100 * SECOND);
         assert!(!probes.is_due(now, 30, &mut rng));
         assert!(probes.is_due(now, 3, &mut rng));
         assert!(probes.next_wake(3) > Some(now));
@@ -120,14 +123,14 @@ mod tests {
         let seconds = 60 * 60 * hours;
         let mut per_second = vec![0u32; seconds];
         for probes in &mut probes {
-            let mut now = Duration::ZERO;
+            let mut now = Time::ZERO;
             while let Some(at) = probes.next_wake(30)
-                && at.as_secs() < seconds as u64
+                && at.since_zero().as_secs() < seconds as u64
             {
                 now = at.max(now);
                 assert!(probes.is_due(now, 30, &mut rng));
                 // Half of them go to former contacts.
-                per_second[now.as_secs() as usize] += u32::from(rng.random_bool(0.5));
+                per_second[now.since_zero().as_secs() as usize] += u32::from(rng.random_bool(0.5));
             }
         }
         let all: u32 = per_second.iter().sum();

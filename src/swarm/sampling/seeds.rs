@@ -11,6 +11,7 @@ use crate::swarm::{
     address::{is_relayed, split_peer},
     sampling::event::SeedError,
 };
+use crate::time::Time;
 
 /// How many seeds a node keeps. A guess; mDNS on a large LAN may find as many.
 const MAX_SEEDS: usize = 256;
@@ -28,9 +29,9 @@ pub(super) struct Seeds {
     /// The pause after the next time that all seeds are due.
     pause: Duration,
     /// When all seeds are due again, if the view is empty then.
-    retry_at: Option<Duration>,
+    retry_at: Option<Time>,
     /// Whether the view was empty when this was last said, or since when it was not.
-    lonely: Result<(), Duration>,
+    lonely: Result<(), Time>,
 }
 
 #[derive(Debug)]
@@ -48,7 +49,7 @@ enum State {
     /// To be tried.
     Due,
     /// Being tried, until this time.
-    Trying(Duration),
+    Trying(Time),
     /// Tried; its turn comes again when the view is empty, or the node probes.
     Tried,
 }
@@ -61,7 +62,7 @@ impl Seeds {
             longest_pause,
             pause: first_pause,
             retry_at: None,
-            lonely: Err(Duration::ZERO),
+            lonely: Err(Time::ZERO),
         }
     }
 
@@ -123,7 +124,7 @@ impl Seeds {
     /// empty for as long.
     pub(super) fn start_over<R: Rng + ?Sized>(
         &mut self,
-        now: Duration,
+        now: Time,
         lonely: bool,
         rng: &mut R,
     ) -> bool {
@@ -174,7 +175,7 @@ impl Seeds {
     /// The next seed to try, until `now + timeout`. To be called until `None`.
     pub(super) fn poll<R: Rng + ?Sized>(
         &mut self,
-        now: Duration,
+        now: Time,
         timeout: Duration,
         rng: &mut R,
     ) -> Option<Multiaddr> {
@@ -192,7 +193,7 @@ impl Seeds {
     }
 
     /// A seed whose time is over; it counts as tried. To be called until `None`.
-    pub(super) fn poll_timeout(&mut self, now: Duration) -> Option<Multiaddr> {
+    pub(super) fn poll_timeout(&mut self, now: Time) -> Option<Multiaddr> {
         let late = |seed: &&mut Seed| matches!(seed.state, State::Trying(until) if until <= now);
         let seed = self.seeds.iter_mut().find(late)?;
         seed.state = State::Tried;
@@ -218,7 +219,7 @@ impl Seeds {
     }
 
     /// When [`Self::start_over`] or [`Self::poll_timeout`] have work to do next by themselves.
-    pub(super) fn next_wake(&self) -> Option<Duration> {
+    pub(super) fn next_wake(&self) -> Option<Time> {
         let deadlines = self.seeds.iter().filter_map(|seed| match seed.state {
             State::Trying(until) => Some(until),
             State::Due | State::Tried => None,
@@ -254,7 +255,7 @@ mod tests {
         seeds
     }
 
-    fn poll(seeds: &mut Seeds, now: Duration, lonely: bool) -> Vec<Multiaddr> {
+    fn poll(seeds: &mut Seeds, now: Time, lonely: bool) -> Vec<Multiaddr> {
         let mut rng = StdRng::seed_from_u64(1);
         seeds.start_over(now, lonely, &mut rng);
         std::iter::from_fn(|| seeds.poll(now, 10 * SECOND, &mut rng)).collect()
@@ -267,17 +268,17 @@ mod tests {
     #[test]
     fn every_seed_is_tried_once_a_few_at_a_time() {
         let mut seeds = seeds(6);
-        let first = poll(&mut seeds, SECOND, false);
+        let first = poll(&mut seeds, Time::new(SECOND), false);
         assert_eq!(first.len(), AT_ONCE);
         assert!(seeds.tried(&first[0]));
         assert!(!seeds.tried(&first[0]));
-        let second = poll(&mut seeds, SECOND, false);
+        let second = poll(&mut seeds, Time::new(SECOND), false);
         assert_eq!(second.len(), 1);
         assert!(!first.contains(&second[0]));
-        assert_eq!(seeds.next_wake(), Some(11 * SECOND));
-        let late = std::iter::from_fn(|| seeds.poll_timeout(11 * SECOND)).count();
+        assert_eq!(seeds.next_wake(), Some(Time::new(11 * SECOND)));
+        let late = std::iter::from_fn(|| seeds.poll_timeout(Time::new(11 * SECOND))).count();
         assert_eq!(late, AT_ONCE);
-        assert_eq!(poll(&mut seeds, 11 * SECOND, false).len(), 1);
+        assert_eq!(poll(&mut seeds, Time::new(11 * SECOND), false).len(), 1);
     }
 
     #[test]
@@ -285,7 +286,7 @@ mod tests {
         let mut seeds = seeds(1);
         let mut attempts = Vec::new();
         for tick in 0..6_000 {
-            let now = tick * SECOND / 10;
+            let now = Time::new(tick * SECOND / 10);
             for address in poll(&mut seeds, now, true) {
                 attempts.push(now);
                 assert!(seeds.tried(&address));
@@ -295,7 +296,7 @@ mod tests {
         assert!((10..22).contains(&attempts.len()), "{attempts:?}");
         let last = attempts[attempts.len() - 1] - attempts[attempts.len() - 2];
         assert!(last >= 30 * SECOND, "{attempts:?}");
-        assert!(poll(&mut seeds, 10_000 * SECOND, false).is_empty());
+        assert!(poll(&mut seeds, Time::new(10_000 * SECOND), false).is_empty());
     }
 
     #[test]
@@ -303,7 +304,7 @@ mod tests {
         let mut seeds = seeds(1);
         let mut attempts = Vec::new();
         for tick in 0..600 {
-            let now = tick * SECOND / 10;
+            let now = Time::new(tick * SECOND / 10);
             // Every other moment somebody is in the view.
             for address in poll(&mut seeds, now, tick % 2 == 0) {
                 attempts.push(now);
@@ -317,10 +318,10 @@ mod tests {
     #[test]
     fn a_seed_that_does_not_answer_does_not_put_off_the_others() {
         let mut seeds = seeds(2);
-        let first = poll(&mut seeds, Duration::ZERO, true);
+        let first = poll(&mut seeds, Time::ZERO, true);
         assert_eq!(first.len(), 2);
         assert!(seeds.tried(&first[0]));
-        let again = poll(&mut seeds, 2 * SECOND, true);
+        let again = poll(&mut seeds, Time::new(2 * SECOND), true);
         assert_eq!(again, first[..1]);
     }
 
@@ -329,7 +330,7 @@ mod tests {
         let mut seeds = seeds(2);
         for _ in 0..3 {
             assert!(
-                poll(&mut seeds, SECOND, false)
+                poll(&mut seeds, Time::new(SECOND), false)
                     .iter()
                     .all(|a| seeds.tried(a))
             );
@@ -339,29 +340,32 @@ mod tests {
         assert_eq!(tried, [3, 1]);
         seeds.seeds[1].state = State::Due;
         let mut rng = StdRng::seed_from_u64(1);
-        let next = seeds.poll(SECOND, SECOND, &mut rng);
+        let next = seeds.poll(Time::new(SECOND), SECOND, &mut rng);
         assert_eq!(next, Some(address(2)));
     }
 
     #[test]
     fn a_probe_makes_one_seed_due_though_the_view_is_not_empty() {
         let mut seeds = seeds(3);
-        let all = poll(&mut seeds, SECOND, false);
+        let all = poll(&mut seeds, Time::new(SECOND), false);
         assert!(all.iter().all(|address| seeds.tried(address)));
         let mut rng = StdRng::seed_from_u64(1);
-        assert!(poll(&mut seeds, 1_000 * SECOND, false).is_empty());
+        assert!(poll(&mut seeds, Time::new(1_000 * SECOND), false).is_empty());
         assert!(seeds.probe(&mut rng));
-        assert_eq!(poll(&mut seeds, 1_000 * SECOND, false).len(), 1);
+        assert_eq!(poll(&mut seeds, Time::new(1_000 * SECOND), false).len(), 1);
         assert!(!super::Seeds::new((SECOND, SECOND)).probe(&mut rng));
     }
 
     #[test]
     fn a_seed_that_was_this_node_is_tried_again_and_said_to_be_once() {
         let mut seeds = seeds(1);
-        let ours = poll(&mut seeds, SECOND, false).remove(0);
+        let ours = poll(&mut seeds, Time::new(SECOND), false).remove(0);
         assert!(seeds.is_ourselves(&ours));
         assert!(seeds.probe(&mut StdRng::seed_from_u64(1)));
-        assert_eq!(poll(&mut seeds, SECOND, false), std::slice::from_ref(&ours));
+        assert_eq!(
+            poll(&mut seeds, Time::new(SECOND), false),
+            std::slice::from_ref(&ours)
+        );
         assert!(!seeds.is_ourselves(&ours));
     }
 
@@ -422,7 +426,7 @@ mod tests {
     #[test]
     fn those_that_had_their_chance_give_way() {
         let mut seeds = seeds(MAX_SEEDS as u64);
-        let tried = poll(&mut seeds, SECOND, false);
+        let tried = poll(&mut seeds, Time::new(SECOND), false);
         assert!(seeds.tried(&tried[0]));
         assert!(seeds.add(address(9_999), PeerId::random()).is_ok());
         assert_eq!(seeds.addresses().count(), MAX_SEEDS);
@@ -435,14 +439,14 @@ mod tests {
     #[test]
     fn a_seed_added_while_lonely_leaves_no_wake_up_in_the_past() {
         let mut seeds = seeds(1);
-        let first = poll(&mut seeds, Duration::ZERO, true);
+        let first = poll(&mut seeds, Time::ZERO, true);
         assert!(seeds.tried(&first[0]));
-        assert!(poll(&mut seeds, Duration::ZERO, true).is_empty());
+        assert!(poll(&mut seeds, Time::ZERO, true).is_empty());
         // It waits for the second attempt. mDNS finds another.
         seeds.add(address(2), PeerId::random()).expect("an address");
-        assert_eq!(poll(&mut seeds, SECOND / 10, true).len(), 1);
+        assert_eq!(poll(&mut seeds, Time::new(SECOND / 10), true).len(), 1);
         // The first has its second attempt, although the other has not answered yet.
-        let now = 5 * SECOND;
+        let now = Time::new(5 * SECOND);
         assert_eq!(poll(&mut seeds, now, true), first);
         assert!(seeds.next_wake().is_none_or(|wake| wake > now));
     }
@@ -450,15 +454,19 @@ mod tests {
     #[test]
     fn the_last_seed_removed_leaves_no_wake_up_in_the_past() {
         let mut seeds = seeds(1);
-        let first = poll(&mut seeds, Duration::ZERO, true);
+        let first = poll(&mut seeds, Time::ZERO, true);
         assert!(seeds.tried(&first[0]));
-        assert!(poll(&mut seeds, Duration::ZERO, true).is_empty());
+        assert!(poll(&mut seeds, Time::ZERO, true).is_empty());
         seeds.remove(&address(1));
         // Started over, with nobody: for those who are connected.
-        assert!(poll(&mut seeds, 9 * SECOND, true).is_empty());
-        assert!(poll(&mut seeds, 9 * SECOND, true).is_empty());
-        assert!(seeds.next_wake().is_none_or(|wake| wake > 9 * SECOND));
-        poll(&mut seeds, 10 * SECOND, false);
+        assert!(poll(&mut seeds, Time::new(9 * SECOND), true).is_empty());
+        assert!(poll(&mut seeds, Time::new(9 * SECOND), true).is_empty());
+        assert!(
+            seeds
+                .next_wake()
+                .is_none_or(|wake| wake > Time::new(9 * SECOND))
+        );
+        poll(&mut seeds, Time::new(10 * SECOND), false);
         assert_eq!(seeds.next_wake(), None);
     }
 }

@@ -9,6 +9,7 @@ use crate::swarm::{
     counters::{Reason, Tally},
     sampling::event::{Event, ExchangeError, SeedError},
 };
+use crate::time::Time;
 
 /// How long a warning of one kind is not repeated, whatever its peer or seed. A guess, as long as
 /// the application is not told again of the same refusal.
@@ -32,7 +33,7 @@ impl Warnings {
         event: &Event,
         protocol: &StreamProtocol,
         tally: &Tally,
-        now: Duration,
+        now: Time,
     ) {
         match event {
             Event::SeedFailed {
@@ -55,7 +56,7 @@ impl Warnings {
     }
 
     /// `peer` sends as its own a record that `signer` has signed.
-    pub(super) fn misnamed(&mut self, peer: PeerId, signer: PeerId, now: Duration) {
+    pub(super) fn misnamed(&mut self, peer: PeerId, signer: PeerId, now: Time) {
         tracing::debug!(%peer, %signer, "A record is passed over: not signed by its sender");
         if let Some(suppressed) = self.misnamed.take(now) {
             tracing::warn!(
@@ -66,7 +67,7 @@ impl Warnings {
         }
     }
 
-    fn overloaded(&mut self, tally: &Tally, now: Duration) {
+    fn overloaded(&mut self, tally: &Tally, now: Time) {
         if self.overloaded.take(now).is_none() {
             return;
         }
@@ -84,13 +85,13 @@ impl Warnings {
 /// Says something at most once in [`QUIET`].
 #[derive(Debug, Default)]
 struct Quiet {
-    until: Duration,
+    until: Time,
     suppressed: u64,
 }
 
 impl Quiet {
     /// Whether to say it now; if so, how often it was not said since the last time.
-    fn take(&mut self, now: Duration) -> Option<u64> {
+    fn take(&mut self, now: Time) -> Option<u64> {
         if now < self.until {
             self.suppressed = self.suppressed.saturating_add(1);
             return None;
@@ -118,7 +119,7 @@ mod tests {
         warnings: &mut Warnings,
         tally: &Tally,
         event: impl Fn() -> Event,
-        now: Duration,
+        now: Time,
     ) -> Vec<String> {
         let protocol = StreamProtocol::new("/main/peer-sampling/1.0.0");
         logged(|| warnings.on_event(&event(), &protocol, tally, now))
@@ -131,7 +132,7 @@ mod tests {
             address: "/memory/7".parse().expect("a multiaddr"),
             error: SeedError::Exchange(OutboundError::Unsupported(PROTOCOL_NAME).into()),
         };
-        let first = warned(&mut warnings, &tally, event, SECOND);
+        let first = warned(&mut warnings, &tally, event, Time::new(SECOND));
         assert_eq!(first.len(), 1, "{first:?}");
         let parts = [
             "WARN",
@@ -145,17 +146,17 @@ mod tests {
             "{first:?}"
         );
         for _ in 0..3 {
-            let again = warned(&mut warnings, &tally, event, QUIET);
+            let again = warned(&mut warnings, &tally, event, Time::new(QUIET));
             assert!(again.is_empty(), "{again:?}");
         }
-        let later = warned(&mut warnings, &tally, event, QUIET + SECOND);
+        let later = warned(&mut warnings, &tally, event, Time::new(QUIET + SECOND));
         assert!(later[0].contains("suppressed=3"), "{later:?}");
         // A seed that is only down is no operator's business.
         let absent = || Event::SeedFailed {
             address: "/memory/7".parse().expect("a multiaddr"),
             error: SeedError::Timeout,
         };
-        assert!(warned(&mut warnings, &tally, absent, 9 * QUIET).is_empty());
+        assert!(warned(&mut warnings, &tally, absent, Time::new(9 * QUIET)).is_empty());
     }
 
     #[test]
@@ -167,14 +168,14 @@ mod tests {
             error: InboundError::Overloaded,
         };
         tally.refuse(Reason::Overloaded);
-        let first = warned(&mut warnings, &tally, event, SECOND);
+        let first = warned(&mut warnings, &tally, event, Time::new(SECOND));
         assert!(
             first[0].starts_with("WARN") && first[0].contains("refused=1"),
             "{first:?}"
         );
         (0..500).for_each(|_| tally.refuse(Reason::Overloaded));
-        assert!(warned(&mut warnings, &tally, event, 2 * SECOND).is_empty());
-        let later = warned(&mut warnings, &tally, event, QUIET + SECOND);
+        assert!(warned(&mut warnings, &tally, event, Time::new(2 * SECOND)).is_empty());
+        let later = warned(&mut warnings, &tally, event, Time::new(QUIET + SECOND));
         assert!(later[0].contains("refused=500"), "{later:?}");
     }
 }

@@ -40,6 +40,7 @@ use crate::{
         },
         wire::{MessageError, Request, Response},
     },
+    time::Time,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,7 +93,7 @@ enum Happening {
 
 struct World {
     rng: StdRng,
-    now: Duration,
+    now: Time,
     faults: Faults,
     /// The first driver of each node, then the second of each, and so on.
     drivers: Vec<Option<Driver<AnyOverlay>>>,
@@ -113,9 +114,9 @@ struct World {
     /// After how long a dial of somebody who is not there fails; `None`: after a round trip.
     silence: Option<Duration>,
     /// When each driver is to be woken.
-    wakes: Vec<Option<Duration>>,
+    wakes: Vec<Option<Time>>,
     /// What is to happen, by its time and its number.
-    agenda: BinaryHeap<Reverse<(Duration, u64)>>,
+    agenda: BinaryHeap<Reverse<(Time, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     next: u64,
     /// The other end of each end of a connection.
@@ -135,7 +136,7 @@ struct World {
     /// Which node dials whom at the moment, seeds left out.
     dialling: BTreeSet<(usize, usize, ConnectionId)>,
     /// Who has dialled where, and when, seeds left out.
-    dials: Vec<(usize, Multiaddr, Duration)>,
+    dials: Vec<(usize, Multiaddr, Time)>,
     /// How often seeds were dialled.
     dials_of_seeds: usize,
     /// How often each fault has happened, so that a test can see that it did.
@@ -181,7 +182,7 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
             rng: StdRng::from_rng(&mut rng),
-            now: Duration::ZERO,
+            now: Time::ZERO,
             faults,
             drivers: (0..nodes * instances).map(|_| None).collect(),
             nodes,
@@ -263,7 +264,7 @@ impl World {
     }
 
     /// Lets the world go on until `end`.
-    fn run_until(&mut self, end: Duration) {
+    fn run_until(&mut self, end: Time) {
         while let Some(Reverse((at, number))) = self.agenda.peek().copied() {
             if at > end {
                 break;
@@ -946,7 +947,7 @@ fn without_faults_everybody_is_known_and_nothing_is_left_over() {
     for seed in 0..seeds(20) {
         let what = format!("seed {seed}");
         let mut world = World::new(seed, 25, &config(), Faults::default());
-        world.run_until(300 * SECOND);
+        world.run_until(Time::new(300 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
@@ -971,10 +972,10 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
     for seed in 0..seeds(40) {
         let what = format!("seed {seed}");
         let mut world = World::new(seed, 20, &config(), faults);
-        world.run_until(300 * SECOND);
+        world.run_until(Time::new(300 * SECOND));
         // From now on nothing is lost any more.
         world.faults = Faults::default();
-        world.run_until(600 * SECOND);
+        world.run_until(Time::new(600 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
@@ -1001,13 +1002,13 @@ fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
         let what = format!("seed {seed}");
         let tell = |driver: &mut Driver<AnyOverlay>, before: &[PeerId], _| {
             for (node, peer) in before.iter().enumerate() {
-                driver.on_address_told(*peer, &address(node), Duration::ZERO);
+                driver.on_address_told(*peer, &address(node), Time::ZERO);
             }
         };
         let mut world = World::with_way_in(seed, 20, &config(), faults, tell);
-        world.run_until(300 * SECOND);
+        world.run_until(Time::new(300 * SECOND));
         world.faults = Faults::default();
-        world.run_until(900 * SECOND);
+        world.run_until(Time::new(900 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
@@ -1035,14 +1036,14 @@ fn drivers_that_share_connections_do_not_disturb_each_other() {
             World::with_instances(2, (seed, 15), &config(), faults, |driver, _, peer| {
                 driver.seeds.add(address(0), peer).expect("an address");
             });
-        world.run_until(200 * SECOND);
+        world.run_until(Time::new(200 * SECOND));
         world.faults = Faults::default();
         // The first driver of one node leaves, and the second goes on.
         let now = world.now;
         let driver = world.drivers[7].as_mut().expect("it lives");
         driver.leave(now);
         world.settle(7);
-        world.run_until(600 * SECOND);
+        world.run_until(Time::new(600 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (at, driver) in world.live().filter(|(at, _)| *at != 7) {
@@ -1063,10 +1064,10 @@ fn after_a_crash_of_half_the_dead_are_forgotten_and_their_places_taken() {
     for seed in 0..seeds(20) {
         let what = format!("seed {seed}");
         let mut world = World::new(seed, 30, &config(), Faults::default());
-        world.run_until(300 * SECOND);
+        world.run_until(Time::new(300 * SECOND));
         // The seed among them.
         (0..15).for_each(|node| world.crash(node));
-        world.run_until(900 * SECOND);
+        world.run_until(Time::new(900 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
@@ -1089,11 +1090,11 @@ fn neighbours_rotate_and_their_network_stays_whole() {
         let settings = Config::local().with_neighbours(8);
         let period = settings.gossip().period();
         let mut world = World::new(seed, 60, &settings, Faults::default());
-        world.run_until(20 * period);
+        world.run_until(Time::new(20 * period));
         world.most_connections = 0;
         let mut places = Vec::new();
         for round in 20..300 {
-            world.run_until(round * period);
+            world.run_until(Time::new(round * period));
             assert_eq!(world.components(), 1, "{what}: round {round}");
             places.extend(world.live().map(|(_, d)| d.links.neighbours().len()));
         }
@@ -1147,9 +1148,9 @@ fn what_siblings_never_close_is_pruned() {
         for pruning in [None, Some(pruning)] {
             let config = config().with_pruning(pruning);
             let mut world = World::new(seed, 20, &config, faults);
-            world.run_until(600 * SECOND);
+            world.run_until(Time::new(600 * SECOND));
             world.faults = Faults::default();
-            world.run_until(700 * SECOND);
+            world.run_until(Time::new(700 * SECOND));
             world.come_to_rest(&what);
             world.check(&what, 4);
             let open = (0..20).map(|node| world.connections_of(node));
@@ -1177,14 +1178,14 @@ fn who_leaves_is_forgotten_and_takes_no_part() {
     for seed in 0..seeds(20) {
         let what = format!("seed {seed}");
         let mut world = World::new(seed, 15, &config(), Faults::default());
-        world.run_until(300 * SECOND);
+        world.run_until(Time::new(300 * SECOND));
         for node in [0, 3, 7] {
             let now = world.now;
             let driver = world.drivers[node].as_mut().expect("it lives");
             driver.leave(now);
             world.settle(node);
         }
-        world.run_until(900 * SECOND);
+        world.run_until(Time::new(900 * SECOND));
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
@@ -1203,7 +1204,7 @@ fn who_leaves_is_forgotten_and_takes_no_part() {
 fn the_same_seed_gives_the_same_world() {
     let run = |seed| {
         let mut world = World::new(seed, 15, &config(), Faults::default());
-        world.run_until(100 * SECOND);
+        world.run_until(Time::new(100 * SECOND));
         let views = world.live().map(|(_, d)| d.gossip.view().clone());
         (world.next, views.collect::<Vec<_>>())
     };

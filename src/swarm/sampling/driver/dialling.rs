@@ -1,6 +1,6 @@
 //! Whom the driver dials, and what the swarm says of connections.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io};
 
 use libp2p_core::{ConnectedPoint, Multiaddr, transport::TransportError};
 use libp2p_identity::PeerId;
@@ -30,11 +30,12 @@ use crate::{
             },
         },
     },
+    time::Time,
 };
 
 impl<O: Overlay<Record>> Driver<O> {
     /// Dials the partner of exchange `id`, within the budget.
-    pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
+    pub(super) fn dial_partner(&mut self, id: ExchangeId, partner: PeerId, now: Time) {
         if self.recalled.contains(&id) {
             return self.dial_recalled(id, partner, now);
         }
@@ -69,7 +70,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Dials a peer that is in the view no more, where it was seen last: at no other addresses, so
     /// that other behaviours add nothing that the budget has not seen.
-    fn dial_recalled(&mut self, id: ExchangeId, partner: PeerId, now: Duration) {
+    fn dial_recalled(&mut self, id: ExchangeId, partner: PeerId, now: Time) {
         let (addresses, is_hearsay) = self.last_seen(&partner);
         let choice = match is_hearsay {
             true => {
@@ -93,7 +94,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// The handshake with the partner of exchange `id` has failed, perhaps since both ends have
     /// dialled at the same moment: dials once more, from another port. Returns whether it does.
-    fn dial_anew(&mut self, id: ExchangeId, now: Duration) -> bool {
+    fn dial_anew(&mut self, id: ExchangeId, now: Time) -> bool {
         let first = self.links.exchanges.is_first_try(id);
         let Some(partner) = self.links.exchanges.partner(id).filter(|_| first) else {
             return false;
@@ -141,7 +142,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Duration) {
+    fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Time) {
         self.dials.hand_over(connection, choice, now);
         let handed = self.dials.handed(connection).unwrap_or_default();
         let relays = handed.iter().filter_map(relay_of).collect();
@@ -160,7 +161,7 @@ impl<O: Overlay<Record>> Driver<O> {
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        now: Duration,
+        now: Time,
     ) -> Vec<Multiaddr> {
         if let Some(peer) = peer {
             self.dials.begun(connection, peer);
@@ -191,7 +192,7 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(in crate::swarm) fn on_connection_established(
         &mut self,
         event: ConnectionEstablished,
-        now: Duration,
+        now: Time,
     ) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         self.blocked.remove(&peer);
@@ -281,11 +282,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(in crate::swarm) fn on_connection_closed(
-        &mut self,
-        event: ConnectionClosed,
-        now: Duration,
-    ) {
+    pub(in crate::swarm) fn on_connection_closed(&mut self, event: ConnectionClosed, now: Time) {
         let (peer, connection) = (event.peer_id, event.connection_id);
         let has_served = self.links.connections.has_served(&peer, connection);
         let is_theirs = self.links.connections.is_inbound(&peer, connection);
@@ -314,7 +311,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(in crate::swarm) fn on_dial_failure(&mut self, event: DialFailure, now: Duration) {
+    pub(in crate::swarm) fn on_dial_failure(&mut self, event: DialFailure, now: Time) {
         let refused = matches!(event.error, DialError::DialPeerConditionFalse(_));
         let is_ours = self.links.fellow.is_ours(event.connection_id);
         self.links.fellow.dial_failed(event.connection_id);
@@ -393,7 +390,7 @@ impl<O: Overlay<Record>> Driver<O> {
         &mut self,
         id: ExchangeId,
         error: ExchangeError,
-        now: Duration,
+        now: Time,
     ) -> Option<ExchangeError> {
         let busy = self.links.exchanges.partners();
         let is_free = |peer: &PeerId| !busy.contains(peer) && self.links.usable(peer).is_some();
@@ -425,13 +422,13 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// A guard of this swarm does not want the peer at all. Whoever tells of it brings it back no sooner than
     /// it is given another chance.
-    fn block(&mut self, peer: PeerId, now: Duration) {
+    fn block(&mut self, peer: PeerId, now: Time) {
         self.remove(&peer);
         self.blocked
             .insert(peer, now.saturating_add(self.blocked_for));
     }
 
-    pub(in crate::swarm) fn on_listen_failure(&mut self, event: ListenFailure, now: Duration) {
+    pub(in crate::swarm) fn on_listen_failure(&mut self, event: ListenFailure, now: Time) {
         if let (Some(peer), ListenError::Denied { cause }) = (event.peer_id, event.error)
             && is_blocked(cause)
         {
@@ -454,7 +451,7 @@ impl<O: Overlay<Record>> Driver<O> {
         id: ExchangeId,
         partner: PeerId,
         (has_served, is_theirs): (bool, bool),
-        now: Duration,
+        now: Time,
     ) {
         let elsewhere = || self.links.usable(&partner).is_some();
         let known = elsewhere() || self.whereabouts(&partner).0.is_some();
@@ -502,7 +499,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
     /// that says nothing about those that we know.
-    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
+    fn waited_in_vain(&mut self, id: ExchangeId, error: &DialError, now: Time) {
         if self.links.exchanges.is_dialling(id) || self.links.exchanges.waits_for_relay(id) {
             return;
         }
@@ -521,7 +518,7 @@ impl<O: Overlay<Record>> Driver<O> {
         id: ExchangeId,
         tried: &[(Multiaddr, TransportError<io::Error>)],
         error: &DialError,
-        now: Duration,
+        now: Time,
     ) -> ExchangeError {
         let attempts = attempts(tried);
         if attempts.contains(&Attempt::Handshake) {
@@ -554,7 +551,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError, now: Duration) {
+    fn exchange_dial_failed(&mut self, id: ExchangeId, error: &DialError, now: Time) {
         if !self.links.exchanges.is_waiting(id) {
             return; // It found another connection.
         }
@@ -614,6 +611,8 @@ impl<O: Overlay<Record>> Driver<O> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use std::collections::BTreeSet;
 
     use libp2p_core::multiaddr::Protocol;
@@ -660,11 +659,11 @@ mod tests {
     }
 
     fn connect(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, address: Multiaddr) {
-        dialled(driver, peer, id, address, SECOND);
+        dialled(driver, peer, id, address, Time::new(SECOND));
     }
 
     fn close(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId) {
-        closed(driver, peer, id, SECOND);
+        closed(driver, peer, id, Time::new(SECOND));
     }
 
     fn id(number: usize) -> ConnectionId {
@@ -673,13 +672,19 @@ mod tests {
 
     /// The dials that the driver wants now: where the swarm is told to go.
     fn dials(driver: &mut Driver<Random>) -> Vec<(ConnectionId, PeerId, Vec<Multiaddr>)> {
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let dials = drain(driver).into_iter().filter_map(|action| match action {
             ToSwarm::Dial { opts } => Some((opts.connection_id(), opts.get_peer_id()?)),
             _ => None,
         });
         let dials: Vec<_> = dials.collect();
-        let go = |(id, peer)| (id, peer, driver.addresses_to_dial(id, Some(peer), SECOND));
+        let go = |(id, peer)| {
+            (
+                id,
+                peer,
+                driver.addresses_to_dial(id, Some(peer), Time::new(SECOND)),
+            )
+        };
         dials.into_iter().map(go).collect()
     }
 
@@ -694,7 +699,7 @@ mod tests {
             error: &DialError::Transport(attempts.collect()),
             connection_id: dial,
         };
-        driver.on_dial_failure(failure, SECOND);
+        driver.on_dial_failure(failure, Time::new(SECOND));
     }
 
     fn sent(actions: &[ToSwarm<Event, Command>]) -> Vec<(ConnectionId, OutboundId, Proposal)> {
@@ -719,7 +724,7 @@ mod tests {
         let [(dial, _, addresses)] = &dialled[..] else {
             panic!("{dialled:?}");
         };
-        driver.addresses_to_dial(id(1), Some(relay), SECOND);
+        driver.addresses_to_dial(id(1), Some(relay), Time::new(SECOND));
         no_circuit(&mut driver, *dial, peer, addresses);
         assert!(driver.gossip.view().contains(&peer));
         assert!(dials(&mut driver).is_empty(), "too early");
@@ -789,15 +794,13 @@ mod tests {
             .seeds
             .add(seed.clone(), PeerId::random())
             .expect("an address");
-        driver
-            .links
-            .set_listening(BTreeSet::new(), 1, Duration::ZERO);
-        driver.advance(Duration::ZERO);
+        driver.links.set_listening(BTreeSet::new(), 1, Time::ZERO);
+        driver.advance(Time::ZERO);
         assert!(drain(&mut driver).is_empty(), "seeds wait for the listener");
         let mut actions = Vec::new();
         while actions.is_empty() {
             let wake = driver.next_wake().expect("and not for ever");
-            assert!(wake <= 2 * SECOND, "{wake:?}");
+            assert!(wake <= Time::new(2 * SECOND), "{wake:?}");
             driver.advance(wake);
             actions = drain(&mut driver);
         }
@@ -809,20 +812,20 @@ mod tests {
         connect(&mut driver, peer, dial, seed);
         let request = sent(&drain(&mut driver))[0].1;
         let answer = Ok(Response::empty());
-        driver.on_outcome(peer, dial, request, answer, 2 * SECOND);
+        driver.on_outcome(peer, dial, request, answer, Time::new(2 * SECOND));
         driver.links.on_idle(peer, dial);
         let closes = |driver: &mut Driver<Random>| {
             let mut actions = drain(driver).into_iter();
             actions.any(|action| matches!(action, ToSwarm::CloseConnection { .. }))
         };
         assert!(!closes(&mut driver), "the listener may need it");
-        let mut wake = Duration::ZERO;
-        while wake < 120 * SECOND && !closes(&mut driver) {
-            wake = driver.next_wake().expect("the wait ends");
+        let mut wake = Time::ZERO;
+        while wake < Time::new(120 * SECOND) && !closes(&mut driver) {
+            wake = Time::new(driver.next_wake().expect("the wait ends").since_zero());
             driver.advance(wake);
             driver.links.on_idle(peer, dial);
         }
-        assert!(wake < 120 * SECOND, "kept for nothing");
+        assert!(wake < Time::new(120 * SECOND), "kept for nothing");
         assert!(driver.next_wake() > Some(wake));
     }
 
@@ -839,16 +842,16 @@ mod tests {
         for (peer, connection) in peers {
             connect(&mut driver, peer, connection, somewhere());
         }
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let requests = sent(&drain(&mut driver));
         assert_eq!(requests.len(), 2, "siblings' connections are used");
-        driver.advance(7 * SECOND);
+        driver.advance(Time::new(7 * SECOND));
         assert!(drain(&mut driver).is_empty(), "both are busy");
         for (connection, request, _) in requests {
             let of = peers.iter().find(|(_, id)| *id == connection);
             let (peer, _) = of.expect("one of the two");
             let answer = Ok(Response::empty());
-            driver.on_outcome(*peer, connection, request, answer, 7 * SECOND);
+            driver.on_outcome(*peer, connection, request, answer, Time::new(7 * SECOND));
         }
         drain(&mut driver);
         let mut closed = 0;
@@ -871,14 +874,14 @@ mod tests {
         connect(&mut driver, relay, id(0), relays_home());
         drain(&mut driver);
         connect(&mut driver, peer, id(1), behind(relay));
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let requests = sent(&drain(&mut driver));
         let request = requests.iter().find(|(on, ..)| *on == id(1));
         let (on, outbound, proposal) = *request.expect("an exchange");
         assert_eq!(proposal, Proposal::None);
-        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), SECOND);
+        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), Time::new(SECOND));
         let request = Request::notice(Proposal::Needed);
-        driver.on_request(peer, id(1), InboundId(1), request, SECOND);
+        driver.on_request(peer, id(1), InboundId(1), request, Time::new(SECOND));
         assert!(driver.links.neighbours().is_empty());
         drain(&mut driver);
 
@@ -893,7 +896,7 @@ mod tests {
             neighbour: true,
             ..Response::empty()
         };
-        driver.on_outcome(peer, on, outbound, Ok(yes), SECOND);
+        driver.on_outcome(peer, on, outbound, Ok(yes), Time::new(SECOND));
         assert_eq!(driver.links.neighbours(), [peer]);
         assert_eq!(driver.links.usable(&peer), Some(id(2)));
         close(&mut driver, peer, id(2));
@@ -933,15 +936,23 @@ mod tests {
             let address = addresses[0].clone().with(Protocol::P2p(peer));
             connect(&mut driver, peer, dial, address);
             let (_, request, _) = sent(&drain(&mut driver))[0];
-            driver.on_outcome(peer, dial, request, Ok(Response::empty()), SECOND);
+            driver.on_outcome(
+                peer,
+                dial,
+                request,
+                Ok(Response::empty()),
+                Time::new(SECOND),
+            );
             assert_eq!(released(&mut driver), 1 - neighbours);
             let wake = driver.next_wake().expect("rounds, and the end of the wait");
-            assert!(wake <= 6 * SECOND, "{wake:?}");
-            driver.links.end_waits(6 * SECOND - Duration::from_nanos(1));
+            assert!(wake <= Time::new(6 * SECOND), "{wake:?}");
+            driver
+                .links
+                .end_waits(Time::new(6 * SECOND - Duration::from_nanos(1)));
             assert_eq!(released(&mut driver), 0, "too early");
-            driver.links.end_waits(6 * SECOND);
+            driver.links.end_waits(Time::new(6 * SECOND));
             assert_eq!(released(&mut driver), 1, "kept for nothing");
-            driver.links.end_waits(7 * SECOND);
+            driver.links.end_waits(Time::new(7 * SECOND));
             assert_eq!((released(&mut driver), driver.links.next_end()), (0, None));
         }
     }
@@ -960,10 +971,16 @@ mod tests {
         connect(&mut driver, connected, id(1), somewhere());
         let (mut dials, mut now) = (0, SECOND);
         for _ in 0..60 {
-            driver.advance(now);
+            driver.advance(Time::new(now));
             let actions = drain(&mut driver);
             for (on, outbound, _) in sent(&actions) {
-                driver.on_outcome(connected, on, outbound, Ok(Response::empty()), now);
+                driver.on_outcome(
+                    connected,
+                    on,
+                    outbound,
+                    Ok(Response::empty()),
+                    Time::new(now),
+                );
             }
             for action in actions {
                 let ToSwarm::Dial { opts } = action else {
@@ -976,9 +993,11 @@ mod tests {
                     error: &DialError::Denied { cause },
                     connection_id: opts.connection_id(),
                 };
-                driver.on_dial_failure(failure, now);
+                driver.on_dial_failure(failure, Time::new(now));
             }
-            now = driver.next_wake().map_or(now, |at| at.max(now));
+            now = driver
+                .next_wake()
+                .map_or(now, |at| at.max(Time::new(now)).since_zero());
         }
         assert!(driver.gossip.view().contains(&denied));
         assert!(dials > 3, "{dials} dials");
@@ -995,15 +1014,15 @@ mod tests {
         driver
             .links
             .connections
-            .mark_support(&peer, id(1), true, SECOND);
-        driver.advance(SECOND);
+            .mark_support(&peer, id(1), true, Time::new(SECOND));
+        driver.advance(Time::new(SECOND));
         let asked = sent(&drain(&mut driver));
         assert_eq!(asked.len(), 1);
         connect(&mut driver, other, id(2), relays_home());
         driver
             .links
             .connections
-            .mark_support(&other, id(2), true, SECOND);
+            .mark_support(&other, id(2), true, Time::new(SECOND));
         close(&mut driver, peer, id(1));
         let dial = drain(&mut driver)
             .iter()
@@ -1018,12 +1037,18 @@ mod tests {
             error: &DialError::Denied { cause },
             connection_id: dial,
         };
-        driver.on_dial_failure(failure, SECOND);
+        driver.on_dial_failure(failure, Time::new(SECOND));
         let asked = sent(&drain(&mut driver));
         let [(on, outbound, _)] = asked[..] else {
             panic!("{asked:?}");
         };
-        driver.on_outcome(other, on, outbound, Ok(Response::empty()), SECOND);
+        driver.on_outcome(
+            other,
+            on,
+            outbound,
+            Ok(Response::empty()),
+            Time::new(SECOND),
+        );
         assert!(driver.links.is_settled());
     }
 
@@ -1034,16 +1059,16 @@ mod tests {
         let mut driver = driver(config);
         let (peer, other) = (PeerId::random(), PeerId::random());
         connect(&mut driver, peer, id(1), behind(PeerId::random()));
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let (on, outbound, _) = sent(&drain(&mut driver))[0];
-        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), SECOND);
+        driver.on_outcome(peer, on, outbound, Ok(Response::empty()), Time::new(SECOND));
         connect(&mut driver, peer, id(2), relays_home());
         assert_eq!(sent(&drain(&mut driver)).len(), 1, "a proposal");
         connect(&mut driver, peer, id(3), relays_home());
         close(&mut driver, peer, id(2));
         drain(&mut driver);
         connect(&mut driver, other, id(4), relays_home());
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let proposed = sent(&drain(&mut driver));
         assert!(
             matches!(proposed[..], [(_, _, Proposal::Needed)]),
@@ -1063,24 +1088,28 @@ mod tests {
         let peers: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
         for (number, peer) in peers.iter().enumerate() {
             connect(&mut driver, *peer, id(number), relays_home());
-            driver.advance(SECOND);
+            driver.advance(Time::new(SECOND));
             let (on, outbound, _) = sent(&drain(&mut driver))[0];
-            driver.on_outcome(*peer, on, outbound, Ok(yes()), SECOND);
+            driver.on_outcome(*peer, on, outbound, Ok(yes()), Time::new(SECOND));
         }
         assert_eq!(driver.links.neighbours(), &peers[..2]);
-        (0..2).for_each(|_| driver.links.begin_round(SECOND));
+        (0..2).for_each(|_| driver.links.begin_round(Time::new(SECOND)));
         drain(&mut driver);
 
         let third = peers[2];
         connect(&mut driver, third, id(3), behind(PeerId::random()));
-        let exchange = driver.gossip.exchange_with(third, SECOND);
-        driver.carry_out(exchange.expect("none is in flight"), None, SECOND);
+        let exchange = driver.gossip.exchange_with(third, Time::new(SECOND));
+        driver.carry_out(
+            exchange.expect("none is in flight"),
+            None,
+            Time::new(SECOND),
+        );
         let (on, _, proposal) = sent(&drain(&mut driver))[0];
         assert_eq!((on, proposal), (id(2), Proposal::Welcome), "it is due");
         close(&mut driver, third, id(2));
         let (on, outbound, proposal) = sent(&drain(&mut driver))[0];
         assert_eq!((on, proposal), (id(3), Proposal::None));
-        driver.on_outcome(third, on, outbound, Ok(yes()), SECOND);
+        driver.on_outcome(third, on, outbound, Ok(yes()), Time::new(SECOND));
         assert_eq!(driver.links.neighbours(), &peers[..2]);
     }
 
@@ -1093,7 +1122,7 @@ mod tests {
             .seeds
             .add(relays_home(), keypair.public().to_peer_id())
             .expect("an address");
-        driver.advance(SECOND);
+        driver.advance(Time::new(SECOND));
         let dial = drain(&mut driver)
             .into_iter()
             .find_map(|action| match action {
@@ -1105,7 +1134,13 @@ mod tests {
         let (_, outbound, _) = sent(&drain(&mut driver))[0];
         connect(&mut driver, peer, id(1), behind(relay));
         drain(&mut driver);
-        driver.on_outcome(relay, seed, outbound, Ok(Response::empty()), SECOND);
+        driver.on_outcome(
+            relay,
+            seed,
+            outbound,
+            Ok(Response::empty()),
+            Time::new(SECOND),
+        );
         let closes = |driver: &mut Driver<Random>| {
             driver.links.on_idle(relay, seed);
             let actions = drain(driver);

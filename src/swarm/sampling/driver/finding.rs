@@ -14,6 +14,7 @@ use crate::{
         record::Record,
         sampling::{candidates::Outcome, driver::Driver},
     },
+    time::Time,
 };
 
 /// How long a peer that has connected to us is left to start an exchange itself before we do, while
@@ -36,7 +37,7 @@ const MOST_RECALLED: usize = 4;
 impl<O: Overlay<Record>> Driver<O> {
     /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does
     /// not hold, may be in a part of the network that this one has lost sight of.
-    pub(super) fn probe(&mut self, now: Duration) {
+    pub(super) fn probe(&mut self, now: Time) {
         let view_len = self.gossip.view().len();
         if view_len == 0 || !self.probes.is_due(now, view_len, &mut self.rng) {
             return;
@@ -50,7 +51,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// With an empty view: tries whatever was tried before again, now and then.
-    pub(super) fn start_over(&mut self, now: Duration) {
+    pub(super) fn start_over(&mut self, now: Time) {
         let lonely = self.gossip.view().is_empty();
         if self.seeds.start_over(now, lonely, &mut self.rng) {
             self.links.connections.forget_used();
@@ -63,7 +64,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Starts exchanges with up to `count` peers that are in the view no more: former contacts,
     /// whether or not they have failed since, and those that the application has given. Returns how
     /// many.
-    fn recall(&mut self, count: usize, now: Duration) -> usize {
+    fn recall(&mut self, count: usize, now: Time) -> usize {
         let room = MOST_RECALLED.saturating_sub(self.recalled.len());
         let mut known: BTreeSet<PeerId> = self.publisher.contacts(|c| c.past().collect());
         known.extend(self.given.iter().map(|given| given.peer_id()));
@@ -87,7 +88,7 @@ impl<O: Overlay<Record>> Driver<O> {
     /// A node that is short of neighbours does not wait for the dead: while a dial takes long, it
     /// starts another exchange beside it, and another. So it finds somebody in less than a second
     /// where a dead peer takes five to fail.
-    pub(super) fn press_on(&mut self, now: Duration) {
+    pub(super) fn press_on(&mut self, now: Time) {
         let attempts = self.links.exchanges.waiting();
         let spare = self.dials.next_spare().is_some_and(|at| at <= now);
         let wanted = self.links.is_short() && !self.gossip.view().is_empty() && spare;
@@ -123,7 +124,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Contacts the seeds that are due, and, while the view has room, peers that somebody else has
     /// connected, and those of whom somebody else knows where they are.
-    pub(super) fn contact_more(&mut self, now: Duration) {
+    pub(super) fn contact_more(&mut self, now: Time) {
         // Dialling and the exchange each have the exchange's time.
         let seed_timeout = 2 * self.exchange_timeout;
         let wait = self.links.relays.seeds_wait_until();
@@ -142,7 +143,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.contact_candidates(now);
     }
 
-    fn contact_seed(&mut self, address: Multiaddr, now: Duration) {
+    fn contact_seed(&mut self, address: Multiaddr, now: Time) {
         let (_, peer) = split_peer(&address);
         let connected = peer.filter(|peer| self.links.usable(peer).is_some());
         if let Some(peer) = connected {
@@ -157,7 +158,7 @@ impl<O: Overlay<Record>> Driver<O> {
     }
 
     /// Somebody else has connected the peer: perhaps it speaks the protocol.
-    fn contact_connected(&mut self, peer: PeerId, now: Duration) {
+    fn contact_connected(&mut self, peer: PeerId, now: Time) {
         let visitor = self.links.connections.has_come_by_itself(&peer);
         let exchange = match self.gossip.view().contains(&peer) {
             true => None, // Its turn will come.
@@ -187,7 +188,7 @@ impl<O: Overlay<Record>> Driver<O> {
         &mut self,
         peer: PeerId,
         address: &Multiaddr,
-        now: Duration,
+        now: Time,
     ) {
         let wanted = peer != self.local && self.policy.check(&peer, address).is_ok();
         if wanted && self.leaving.is_none() {
@@ -197,7 +198,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     /// Contacts peers of whom only siblings know where they are, as long as more than half of the minute's dials are
     /// left: the rest is for rounds. Only when the view has room.
-    fn contact_candidates(&mut self, now: Duration) {
+    fn contact_candidates(&mut self, now: Time) {
         self.candidates_at = None;
         while self.wants_more_peers() && self.gossip.in_flight() < MOST_BESIDE {
             if !self.candidates.is_waiting(now) {

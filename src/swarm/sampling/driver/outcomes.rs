@@ -1,7 +1,5 @@
 //! What comes of the exchanges that the driver starts, and who is a contact for it.
 
-use std::time::Duration;
-
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
@@ -25,6 +23,7 @@ use crate::{
         },
         wire::Response,
     },
+    time::Time,
 };
 
 impl<O: Overlay<Record>> Driver<O> {
@@ -34,7 +33,7 @@ impl<O: Overlay<Record>> Driver<O> {
         connection: ConnectionId,
         outbound: OutboundId,
         result: Result<Response, OutboundError>,
-        now: Duration,
+        now: Time,
     ) {
         if let Err(OutboundError::Unsupported(_)) = result {
             self.links
@@ -88,7 +87,7 @@ impl<O: Overlay<Record>> Driver<O> {
         peer: PeerId,
         connection: ConnectionId,
         response: Response,
-        now: Duration,
+        now: Time,
     ) {
         let Response {
             mut gossip,
@@ -131,7 +130,7 @@ impl<O: Overlay<Record>> Driver<O> {
     pub(super) fn leave_out_the_blocked(
         &mut self,
         descriptors: &mut Vec<Descriptor<Record>>,
-        now: Duration,
+        now: Time,
     ) {
         if self.blocked.is_empty() {
             return;
@@ -198,7 +197,7 @@ impl<O: Overlay<Record>> Driver<O> {
         peer: PeerId,
         connection: ConnectionId,
         descriptors: &[Descriptor<Record>],
-        now: Duration,
+        now: Time,
     ) {
         let own = descriptors.iter().map(|d| &d.peer);
         let own = own.filter(|record| record.peer_id() == peer).last();
@@ -219,12 +218,12 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    pub(super) fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Duration) {
+    pub(super) fn exchange_failed(&mut self, id: ExchangeId, error: ExchangeError, now: Time) {
         let failure = error.failure();
         self.fail(id, (error, failure), now);
     }
 
-    pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Duration) {
+    pub(super) fn exchange_timed_out(&mut self, id: ExchangeId, now: Time) {
         let exchanges = &self.links.exchanges;
         // It waits for something of this node's own: for a connection that is being closed, or for
         // somebody else's dial.
@@ -240,7 +239,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.fail(id, (ExchangeError::Timeout, failure), now);
     }
 
-    fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Duration) {
+    fn fail(&mut self, id: ExchangeId, (error, failure): (ExchangeError, Failure), now: Time) {
         let failure = match failure {
             Failure::Broken if now < self.in_trouble_until => Failure::Refused,
             // Nobody has signed that it is there: or whoever made that up would have it shut out.
@@ -289,7 +288,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
-    fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Duration) {
+    fn after_failure(&mut self, failed: Failed<PeerId>, error: ExchangeError, now: Time) {
         let running = self.links.exchanges.finish(failed.id);
         let (peer, removed) = (failed.partner, failed.removed);
         let outcome = match error {

@@ -16,6 +16,7 @@ use crate::{
         handler::Command,
         sampling::{config::Config, driver::Driver, event::Event},
     },
+    time::Time,
 };
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -37,7 +38,7 @@ pub(super) fn dialled(
     peer: PeerId,
     id: ConnectionId,
     address: Multiaddr,
-    now: Duration,
+    now: Time,
 ) {
     let endpoint = ConnectedPoint::Dialer {
         address,
@@ -53,7 +54,7 @@ pub(super) fn came(
     peer: PeerId,
     id: ConnectionId,
     (local_addr, send_back_addr): (Multiaddr, Multiaddr),
-    now: Duration,
+    now: Time,
 ) {
     let endpoint = ConnectedPoint::Listener {
         local_addr,
@@ -67,7 +68,7 @@ fn established(
     peer_id: PeerId,
     connection_id: ConnectionId,
     endpoint: &ConnectedPoint,
-    now: Duration,
+    now: Time,
 ) {
     let event = ConnectionEstablished {
         peer_id,
@@ -83,7 +84,7 @@ pub(super) fn closed(
     driver: &mut Driver<Random>,
     peer_id: PeerId,
     connection_id: ConnectionId,
-    now: Duration,
+    now: Time,
 ) {
     let endpoint = ConnectedPoint::Listener {
         local_addr: Multiaddr::empty(),

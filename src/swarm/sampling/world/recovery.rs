@@ -1,14 +1,12 @@
 //! What a network comes back from by itself: cuts, outages, restarts, ports that are closed for a
 //! while, nodes that are stopped.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 
+use crate::time::Time;
 use crate::{
     sampling::overlay::{
         any::{AnyOverlay, OverlayKind},
@@ -169,7 +167,7 @@ fn halves_without_seeds_join_again() {
         let what = format!("seed {seed}");
         let tell = |driver: &mut Driver<AnyOverlay>, before: &[PeerId], _| {
             for (node, peer) in before.iter().enumerate() {
-                driver.on_address_told(*peer, &address(node), Duration::ZERO);
+                driver.on_address_told(*peer, &address(node), Time::ZERO);
             }
         };
         let mut world = World::with_way_in(seed, 20, &config(), Faults::default(), tell);

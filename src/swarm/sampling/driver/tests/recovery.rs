@@ -1,7 +1,7 @@
 //! What a node comes back from: its own outage, a clock that is behind, the dead among those it
 //! tries.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, io};
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol, transport::TransportError};
 use libp2p_identity::{Keypair, PeerId};
@@ -23,6 +23,7 @@ use crate::{
         },
         wire::{Proposal, Request, Response},
     },
+    time::Time,
 };
 
 /// A node at `/memory/<port>`, as others hear of it.
@@ -36,10 +37,7 @@ fn signed(keypair: &Keypair, seq: u64, port: u64) -> Record {
 }
 
 /// The dials that the driver wants now, each with its partner and its addresses.
-fn dials(
-    driver: &mut Driver<Random>,
-    now: Duration,
-) -> Vec<(ConnectionId, PeerId, Vec<Multiaddr>)> {
+fn dials(driver: &mut Driver<Random>, now: Time) -> Vec<(ConnectionId, PeerId, Vec<Multiaddr>)> {
     driver.advance(now);
     let wanted = drain(driver).into_iter().filter_map(|action| match action {
         ToSwarm::Dial { opts } => Some((opts.connection_id(), opts.get_peer_id()?)),
@@ -51,7 +49,7 @@ fn dials(
 }
 
 /// All dials under way fail in this way.
-fn fail(driver: &mut Driver<Random>, kind: io::ErrorKind, now: Duration) -> usize {
+fn fail(driver: &mut Driver<Random>, kind: io::ErrorKind, now: Time) -> usize {
     let dials = dials(driver, now);
     for (connection_id, peer, addresses) in &dials {
         let tried = addresses.iter().map(|address| {
@@ -77,11 +75,17 @@ fn a_node_without_a_network_keeps_its_view() {
         fail(
             &mut driver,
             io::ErrorKind::NetworkUnreachable,
-            second * SECOND,
+            Time::new(second * SECOND),
         );
     }
     assert_eq!(driver.gossip.view().len(), 10);
-    assert!(fail(&mut driver, io::ErrorKind::ConnectionRefused, 300 * SECOND) > 0);
+    assert!(
+        fail(
+            &mut driver,
+            io::ErrorKind::ConnectionRefused,
+            Time::new(300 * SECOND)
+        ) > 0
+    );
     assert!(driver.gossip.view().len() < 10, "those who are dead leave");
 }
 
@@ -96,13 +100,13 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
     });
     let records: Vec<Record> = records.collect();
     driver.init(records.clone());
-    fail(&mut driver, io::ErrorKind::NetworkUnreachable, 100 * SECOND);
-    assert!(driver.gossip.view().len() < 3);
-    assert_eq!(
-        driver.in_trouble_until,
-        Duration::ZERO,
-        "it has its network"
+    fail(
+        &mut driver,
+        io::ErrorKind::NetworkUnreachable,
+        Time::new(100 * SECOND),
     );
+    assert!(driver.gossip.view().len() < 3);
+    assert_eq!(driver.in_trouble_until, Time::ZERO, "it has its network");
     // A machine that had it and has lost it knows nothing of the others.
     let family = "/ip6/2606:4700::9/tcp/1".parse().expect("a multiaddr");
     dialled(
@@ -110,12 +114,16 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
         PeerId::random(),
         ConnectionId::new_unchecked(1 << 40),
         family,
-        100 * SECOND,
+        Time::new(100 * SECOND),
     );
     driver.init(records);
-    fail(&mut driver, io::ErrorKind::NetworkUnreachable, 200 * SECOND);
+    fail(
+        &mut driver,
+        io::ErrorKind::NetworkUnreachable,
+        Time::new(200 * SECOND),
+    );
     assert_eq!(driver.gossip.view().len(), 3);
-    assert!(driver.in_trouble_until > 200 * SECOND);
+    assert!(driver.in_trouble_until > Time::new(200 * SECOND));
 }
 
 /// Both ends have dialled at the same moment, and TCP has made one connection of the two.
@@ -135,10 +143,10 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
             error: &DialError::Transport(tried),
             connection_id,
         };
-        driver.on_dial_failure(event, SECOND);
+        driver.on_dial_failure(event, Time::new(SECOND));
         dial_of(drain(driver))
     };
-    for (connection, peer, addresses) in dials(&mut driver, SECOND) {
+    for (connection, peer, addresses) in dials(&mut driver, Time::new(SECOND)) {
         let home = &addresses[0];
         let anew = handshake_fails(&mut driver, peer, home, connection);
         let anew = anew.expect("it is dialled again");
@@ -154,7 +162,9 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
         room: usize::MAX,
     };
     let teller = PeerId::random();
-    driver.gossip.handle_request(&teller, request, SECOND);
+    driver
+        .gossip
+        .handle_request(&teller, request, Time::new(SECOND));
     assert_eq!(driver.gossip.view().len(), 2, "they are blamed");
 }
 
@@ -163,7 +173,7 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
     let mut driver = driver(Config::local());
     let peer = somebody(1);
     driver.init([peer.clone(), somebody(2)]);
-    let dialled = dials(&mut driver, SECOND);
+    let dialled = dials(&mut driver, Time::new(SECOND));
     let (connection_id, partner, addresses) = &dialled[0];
     let unknown = TransportError::MultiaddrNotSupported(addresses[0].clone());
     let event = DialFailure {
@@ -171,7 +181,7 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
         error: &DialError::Transport(vec![(addresses[0].clone(), unknown)]),
         connection_id: *connection_id,
     };
-    driver.on_dial_failure(event, SECOND);
+    driver.on_dial_failure(event, Time::new(SECOND));
     assert!(!driver.gossip.view().contains(partner));
     // The next to tell of it is believed.
     let told = if peer.peer_id() == *partner {
@@ -186,7 +196,7 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
     };
     driver
         .gossip
-        .handle_request(&PeerId::random(), request, SECOND);
+        .handle_request(&PeerId::random(), request, Time::new(SECOND));
     assert!(driver.gossip.view().contains(&told.peer_id()));
 }
 
@@ -199,14 +209,23 @@ fn a_node_that_has_lost_everybody_goes_back_to_what_it_was_given() {
     let mut second = 0;
     while !driver.gossip.view().is_empty() {
         second += 1;
-        fail(&mut driver, io::ErrorKind::TimedOut, second * SECOND);
+        fail(
+            &mut driver,
+            io::ErrorKind::TimedOut,
+            Time::new(second * SECOND),
+        );
         assert!(second < 100, "they are dead");
     }
     // It tries them as it tries seeds, at the longest every five minutes, give or take a half.
     let mut last = second;
     for _ in 0..10 {
         let before = second;
-        while fail(&mut driver, io::ErrorKind::TimedOut, second * SECOND) == 0 {
+        while fail(
+            &mut driver,
+            io::ErrorKind::TimedOut,
+            Time::new(second * SECOND),
+        ) == 0
+        {
             second += 1;
             assert!(second < before + 500, "it has given up");
         }
@@ -216,17 +235,25 @@ fn a_node_that_has_lost_everybody_goes_back_to_what_it_was_given() {
     let mut dialled = Vec::new();
     while dialled.is_empty() && second < last + 500 {
         second += 1;
-        dialled = dials(&mut driver, second * SECOND);
+        dialled = dials(&mut driver, Time::new(second * SECOND));
     }
     assert!(given.iter().any(|given| given.peer_id() == dialled[0].1));
     // Nobody who said goodbye, or is not wanted, is tried again.
     for given in &given {
         driver.remove(&given.peer_id());
     }
-    fail(&mut driver, io::ErrorKind::TimedOut, second * SECOND);
+    fail(
+        &mut driver,
+        io::ErrorKind::TimedOut,
+        Time::new(second * SECOND),
+    );
     for second in second + 1..second + 1_000 {
         assert_eq!(
-            fail(&mut driver, io::ErrorKind::TimedOut, second * SECOND),
+            fail(
+                &mut driver,
+                io::ErrorKind::TimedOut,
+                Time::new(second * SECOND)
+            ),
             0
         );
     }
@@ -241,7 +268,7 @@ fn a_node_looks_for_former_contacts_now_and_then() {
     driver.given.push(outside.clone());
     let mut times = Vec::new();
     for second in 0..10_000 {
-        let now = second * SECOND;
+        let now = Time::new(second * SECOND);
         for (connection_id, peer, _) in dials(&mut driver, now) {
             times.extend((peer == outside.peer_id()).then_some(second));
             let event = DialFailure {
@@ -273,7 +300,7 @@ fn a_peer_is_shown_the_later_record_that_others_have_of_it() {
     let peer = later.peer_id();
     driver.init([later.clone()]);
     let connection = ConnectionId::new_unchecked(1 << 40);
-    established(&mut driver, peer, connection, SECOND);
+    established(&mut driver, peer, connection, Time::new(SECOND));
     drain(&mut driver);
     let request = |pull| Request::Exchange {
         gossip: crate::sampling::sampler::message::Request {
@@ -292,13 +319,25 @@ fn a_peer_is_shown_the_later_record_that_others_have_of_it() {
             _ => None,
         })
     };
-    driver.on_request(peer, connection, InboundId(1), request(true), SECOND);
+    driver.on_request(
+        peer,
+        connection,
+        InboundId(1),
+        request(true),
+        Time::new(SECOND),
+    );
     let told = answer(&mut driver).expect("an answer");
     assert_eq!(told.first().map(|d| &d.peer), Some(&later));
     let known = driver.gossip.view().get(&peer).map(|d| d.peer.clone());
     assert_eq!(known, Some(now_at.clone()), "its own word counts");
     // It is told once: what is known of it now is its own word.
-    driver.on_request(peer, connection, InboundId(2), request(true), SECOND);
+    driver.on_request(
+        peer,
+        connection,
+        InboundId(2),
+        request(true),
+        Time::new(SECOND),
+    );
     assert!(
         !answer(&mut driver)
             .expect("an answer")
@@ -339,7 +378,7 @@ fn a_node_without_neighbours_does_not_wait_for_the_dead() {
         driver.init((1..=6).map(somebody));
         let mut dialled = Vec::new();
         for tick in 0..20 {
-            dialled.extend(dials(&mut driver, tick * SECOND / 10));
+            dialled.extend(dials(&mut driver, Time::new(tick * SECOND / 10)));
         }
         let partners: BTreeSet<_> = dialled.iter().map(|(_, peer, _)| *peer).collect();
         match neighbours {
@@ -354,7 +393,7 @@ fn a_node_without_neighbours_keeps_the_connections_it_has() {
     let mut driver = driver(Config::local().with_neighbours(8));
     driver.init((1..=5).map(somebody));
     let mut made = Vec::new();
-    let mut now = Duration::ZERO;
+    let mut now = Time::ZERO;
     while made.len() < 4 {
         now += SECOND;
         for (connection, peer, _) in dials(&mut driver, now) {
@@ -364,7 +403,7 @@ fn a_node_without_neighbours_keeps_the_connections_it_has() {
             driver.on_outcome(peer, connection, request, Ok(Response::empty()), now);
             made.push((peer, connection));
         }
-        assert!(now < 600 * SECOND, "it makes exchanges");
+        assert!(now < Time::new(600 * SECOND), "it makes exchanges");
     }
     let held = |driver: &Driver<Random>, made: &[(PeerId, ConnectionId)]| {
         let held = made.iter().filter(|(_, id)| driver.links.is_lifeline(*id));
@@ -389,15 +428,18 @@ fn a_node_without_neighbours_keeps_the_connections_it_has() {
 fn a_neighbour_that_does_not_answer_an_exchange_is_no_neighbour() {
     let mut driver = driver(Config::local().with_neighbours(8));
     let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
-    established(&mut driver, peer, connection, SECOND);
-    driver.note_contact(peer, connection, &[], SECOND);
+    established(&mut driver, peer, connection, Time::new(SECOND));
+    driver.note_contact(peer, connection, &[], Time::new(SECOND));
     let proposal = Request::notice(Proposal::Welcome);
-    driver.on_request(peer, connection, InboundId(1), proposal, SECOND);
+    driver.on_request(peer, connection, InboundId(1), proposal, Time::new(SECOND));
     assert_eq!(driver.links.neighbours(), [peer]);
-    let exchange = driver.gossip.exchange_with(peer, SECOND).expect("free");
-    driver.carry_out(exchange, None, SECOND);
+    let exchange = driver
+        .gossip
+        .exchange_with(peer, Time::new(SECOND))
+        .expect("free");
+    driver.carry_out(exchange, None, Time::new(SECOND));
     drain(&mut driver);
-    driver.advance(12 * SECOND);
+    driver.advance(Time::new(12 * SECOND));
     let down = drain(&mut driver)
         .into_iter()
         .find_map(|action| match action {
@@ -414,7 +456,7 @@ fn padding_ends_where_nobody_new_is_found() {
     driver.init([partner.clone()]);
     let peer = partner.peer_id();
     let mut padded = Vec::new();
-    let mut now = Duration::ZERO;
+    let mut now = Time::ZERO;
     while padded.len() < 8 {
         now += SECOND;
         for (connection, ..) in dials(&mut driver, now) {
