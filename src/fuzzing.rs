@@ -8,11 +8,9 @@ use prost::Message;
 use web_time::Instant;
 
 use crate::{
+    gossip::ExchangeId,
     peer::Peer,
-    sampling::{
-        sampler::message::ExchangeId,
-        view::{Descriptor, View},
-    },
+    sampling::view::{Descriptor, View},
     swarm::{
         counters::Counters,
         generated as pb,

@@ -86,6 +86,7 @@
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod gossip;
 pub mod peer;
 mod sampling;
 #[cfg(feature = "simulator")]
@@ -95,11 +96,6 @@ mod swarm;
 pub mod time;
 
 pub use sampling::{PeerSampling, Selection};
-
-/// TEMP
-pub mod gossip {
-    pub use crate::sampling::sampler::message::{Exchange, ExchangeId, Failure};
-}
 
 /// Overlays: which peers stay in a view.
 pub mod overlay {

@@ -227,7 +227,7 @@ impl<O: Overlay<Host>> Life<O> {
 
     fn started(
         &mut self,
-        exchange: &Exchange<Host, u8>,
+        exchange: &Exchange<u8, Request<Host>>,
         round: Option<u64>,
         views: (&[Descriptor<Host>], &[Descriptor<Host>]),
     ) {

@@ -19,6 +19,7 @@ use rand::{Rng, RngExt};
 use thiserror::Error;
 
 use crate::{
+    gossip::{Exchange, ExchangeId, Failure},
     peer::Peer,
     sampling::{
         PeerSampling, Selection,
@@ -29,7 +30,7 @@ use crate::{
             config::{Config, ConfigError, PartnerSelection},
             in_flight::{InFlight, Started},
             marks::Notes,
-            message::{Exchange, ExchangeId, Failure, Request, Response},
+            message::{Request, Response},
             schedule::Schedule,
         },
         view::{Descriptor, View},
@@ -253,7 +254,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// A round starts when a period has passed since the last one, or earlier while the view has
     /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. A failed one is
     /// made up for by another partner, up to `retries` times a round.
-    pub fn poll_round(&mut self, now: Time) -> Option<Exchange<P, P::Id>> {
+    pub fn poll_round(&mut self, now: Time) -> Option<Exchange<P::Id, Request<P>>> {
         if self.view.is_empty() {
             return None;
         }
@@ -271,7 +272,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
     /// that somebody else has connected. `None` when one with it is in flight already, when too
     /// many are, or when it is this node itself.
-    pub fn exchange_with(&mut self, partner: P::Id, now: Time) -> Option<Exchange<P, P::Id>> {
+    pub fn exchange_with(
+        &mut self,
+        partner: P::Id,
+        now: Time,
+    ) -> Option<Exchange<P::Id, Request<P>>> {
         if self.in_flight.is_with(&partner) || partner == self.id || self.is_saturated() {
             return None;
         }
@@ -404,7 +409,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         id: ExchangeId,
         partner: P::Id,
         now: Time,
-    ) -> Option<Exchange<P, P::Id>> {
+    ) -> Option<Exchange<P::Id, Request<P>>> {
         let is_free = !self.in_flight.is_with(&partner) && partner != self.id;
         if !is_free || !self.in_flight.is_of_a_round(id) {
             return None;
@@ -471,7 +476,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         partner: P::Id,
         round: Option<NonZeroU64>,
         now: Time,
-    ) -> Exchange<P, P::Id> {
+    ) -> Exchange<P::Id, Request<P>> {
         let propagation = self.config.propagation();
         let buffer = propagation
             .pushes()

@@ -9,10 +9,11 @@ use std::{
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
 use crate::{
+    gossip::{Exchange, ExchangeId, Failure},
     sampling::{
         Selection,
         overlay::Overlay,
-        sampler::message::{Exchange, ExchangeId, Failure, Request, Response},
+        sampler::message::{Request, Response},
     },
     simulator::{
         config::{Config, ConfigError},
@@ -251,7 +252,7 @@ impl<O: Overlay<Host> + Clone> Events<O> {
         }
     }
 
-    fn send(&mut self, from: u32, exchange: Exchange<Host, u32>) {
+    fn send(&mut self, from: u32, exchange: Exchange<u32, Request<Host>>) {
         let Exchange {
             id,
             partner,

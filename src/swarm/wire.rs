@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::{
     sampling::{
-        sampler::message::{Request as GossipRequest, Response as GossipResponse},
+        sampler::message::{Request as SamplerRequest, Response as SamplerResponse},
         view::Descriptor,
     },
     swarm::{
@@ -43,7 +43,7 @@ pub enum Proposal {
 #[derive(Debug, Clone)]
 pub enum Request {
     Exchange {
-        gossip: GossipRequest<Record>,
+        gossip: SamplerRequest<Record>,
         neighbour: Proposal,
     },
     Goodbye,
@@ -53,7 +53,7 @@ impl Request {
     /// A request that exchanges nothing, and only says how the sender sees the connection.
     pub(crate) fn notice(neighbour: Proposal) -> Self {
         Self::Exchange {
-            gossip: GossipRequest {
+            gossip: SamplerRequest {
                 descriptors: Vec::new(),
                 pull: false,
                 room: usize::MAX,
@@ -105,7 +105,7 @@ impl Request {
         };
         let effort = Effort::Unasked(shared.now());
         Ok(Self::Exchange {
-            gossip: GossipRequest {
+            gossip: SamplerRequest {
                 descriptors: descriptors_from_protobuf(request.descriptors, effort, shared)?,
                 pull: request.pull,
                 // The answer's length takes as many bytes as the request's, or fewer.
@@ -126,7 +126,7 @@ impl Request {
 /// The second and last message of an exchange.
 #[derive(Debug, Clone)]
 pub struct Response {
-    pub(crate) gossip: GossipResponse<Record>,
+    pub(crate) gossip: SamplerResponse<Record>,
     pub(crate) neighbour: bool,
 }
 
@@ -134,7 +134,7 @@ impl Response {
     /// An answer that only says that the request has arrived.
     pub(crate) fn empty() -> Self {
         Self {
-            gossip: GossipResponse {
+            gossip: SamplerResponse {
                 descriptors: Vec::new(),
             },
             neighbour: false,
@@ -154,7 +154,7 @@ impl Response {
     ) -> Result<Self, MessageError> {
         let descriptors = descriptors_from_protobuf(response.descriptors, Effort::Asked, shared)?;
         Ok(Self {
-            gossip: GossipResponse { descriptors },
+            gossip: SamplerResponse { descriptors },
             neighbour: response.neighbour,
         })
     }
@@ -563,7 +563,7 @@ mod tests {
         let descriptors: Vec<_> = (0..15).map(descriptor).collect();
         for proposal in [Proposal::None, Proposal::Welcome, Proposal::Needed] {
             let request = Request::Exchange {
-                gossip: GossipRequest {
+                gossip: SamplerRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
                     room: usize::MAX,
@@ -582,7 +582,7 @@ mod tests {
         assert!(matches!(goodbye, Request::Goodbye));
 
         let sent = Response {
-            gossip: GossipResponse {
+            gossip: SamplerResponse {
                 descriptors: descriptors.clone(),
             },
             neighbour: true,
@@ -602,7 +602,7 @@ mod tests {
     #[test]
     fn a_message_of_the_default_view_takes_some_two_and_a_half_kilobytes() {
         let request = Request::Exchange {
-            gossip: GossipRequest {
+            gossip: SamplerRequest {
                 descriptors: (0..15).map(descriptor).collect(),
                 pull: true,
                 room: usize::MAX,
@@ -633,7 +633,7 @@ mod tests {
                 })
                 .collect();
             let request = Request::Exchange {
-                gossip: GossipRequest {
+                gossip: SamplerRequest {
                     descriptors: descriptors.clone(),
                     pull: true,
                     room: usize::MAX,
@@ -641,7 +641,7 @@ mod tests {
                 neighbour: Proposal::Welcome,
             };
             let response = Response {
-                gossip: GossipResponse { descriptors },
+                gossip: SamplerResponse { descriptors },
                 neighbour: true,
             };
             let request_sent = Traffic {
@@ -934,8 +934,8 @@ mod tests {
         count: usize,
         room: usize,
         neighbour: Proposal,
-    ) -> (GossipRequest<Record>, usize) {
-        let gossip = GossipRequest {
+    ) -> (SamplerRequest<Record>, usize) {
+        let gossip = SamplerRequest {
             descriptors: (0..count).map(|_| descriptor(1)).collect(),
             pull: true,
             room,
@@ -1003,7 +1003,7 @@ mod tests {
     #[test]
     fn an_answer_never_has_more_bytes_than_its_request() {
         let response = |count, age| Response {
-            gossip: GossipResponse {
+            gossip: SamplerResponse {
                 descriptors: (0..count).map(|_| descriptor(age)).collect(),
             },
             neighbour: true,

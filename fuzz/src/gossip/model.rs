@@ -261,7 +261,7 @@ impl Model {
     /// An exchange was started: by a round, or by hand.
     pub fn started(
         &mut self,
-        exchange: &Exchange<Host, u8>,
+        exchange: &Exchange<u8, Request<Host>>,
         round: Option<u64>,
         (before, view): Views<'_>,
         now: Time,

@@ -144,10 +144,9 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::sampler::{
-        Sampler,
-        config::Config,
-        message::{Failure, Response},
+    use crate::{
+        gossip::Failure,
+        sampling::sampler::{Sampler, config::Config, message::Response},
     };
 
     /// The views and samples of a node that goes through everything that an overlay is asked.

@@ -551,12 +551,13 @@ mod tests {
 
     use super::*;
     use crate::{
+        gossip::Failure,
         peer::Prefixes,
         sampling::{
             sampler::{
                 Sampler,
                 config::Config,
-                message::{Failure, Request, Response},
+                message::{Request, Response},
             },
             view::Descriptor,
         },

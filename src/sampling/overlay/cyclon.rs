@@ -128,15 +128,18 @@ mod tests {
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::{
-        sampler::{
-            Sampler,
-            config::{Config, ConfigError},
-            message::{Failure, Request, Response},
-        },
-        view::Descriptor,
-    };
     use crate::time::Time;
+    use crate::{
+        gossip::Failure,
+        sampling::{
+            sampler::{
+                Sampler,
+                config::{Config, ConfigError},
+                message::{Request, Response},
+            },
+            view::Descriptor,
+        },
+    };
 
     type Node = Sampler<u32, Cyclon, StdRng>;
 

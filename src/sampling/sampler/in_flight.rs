@@ -4,7 +4,7 @@ use std::{hint::black_box, num::NonZeroU64};
 
 use smallvec::SmallVec;
 
-use crate::sampling::sampler::message::ExchangeId;
+use crate::gossip::ExchangeId;
 use crate::time::Time;
 
 /// How many exchanges one node may have started and not finished. A guess, far above what

@@ -10,7 +10,8 @@ use std::{
 };
 
 use crate::{
-    sampling::sampler::message::{ExchangeId, Request, Response},
+    gossip::ExchangeId,
+    sampling::sampler::message::{Request, Response},
     simulator::host::Host,
 };
 

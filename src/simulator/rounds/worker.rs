@@ -5,13 +5,8 @@ use std::{mem, ops::Range, sync::atomic::Ordering};
 use rand::RngExt;
 
 use crate::{
-    sampling::{
-        overlay::Overlay,
-        sampler::{
-            buffers::Buffers,
-            message::{ExchangeId, Failure},
-        },
-    },
+    gossip::{ExchangeId, Failure},
+    sampling::{overlay::Overlay, sampler::buffers::Buffers},
     simulator::{
         adversary::attackers::{Attackers, Onset, within},
         chance::fork,

@@ -7,7 +7,8 @@ use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
 use crate::{
-    sampling::sampler::message::{Exchange, ExchangeId, Request},
+    gossip::{Exchange, ExchangeId},
+    sampling::sampler::message::Request,
     swarm::{handler::OutboundId, record::Record},
 };
 
@@ -62,7 +63,11 @@ pub(crate) struct Exchanges {
 }
 
 impl Exchanges {
-    pub(crate) fn start(&mut self, exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+    pub(crate) fn start(
+        &mut self,
+        exchange: Exchange<PeerId, Request<Record>>,
+        seed: Option<Multiaddr>,
+    ) {
         let running = Running {
             partner: exchange.partner,
             seed,
@@ -268,7 +273,7 @@ impl Exchanges {
 mod tests {
     use super::*;
 
-    fn exchange(id: u64, partner: PeerId) -> Exchange<Record, PeerId> {
+    fn exchange(id: u64, partner: PeerId) -> Exchange<PeerId, Request<Record>> {
         Exchange {
             id: ExchangeId(id),
             partner,

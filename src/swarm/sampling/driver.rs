@@ -16,12 +16,10 @@ use libp2p_swarm::{ConnectionId, StreamProtocol};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
+    gossip::{Exchange, ExchangeId, Failure},
     sampling::{
         overlay::Overlay,
-        sampler::{
-            Sampler,
-            message::{Exchange, ExchangeId, Failure},
-        },
+        sampler::{Sampler, message::Request as SamplerRequest},
     },
     swarm::{
         address::policy::AddressPolicy,
@@ -326,7 +324,11 @@ impl<O: Overlay<Record>> Driver<O> {
     // ---- Exchanges that this node starts ----
 
     /// An answer takes no more bytes than its request: who hopes for more than it sends has to ask.
-    fn begin(&mut self, mut exchange: Exchange<Record, PeerId>, seed: Option<Multiaddr>) {
+    fn begin(
+        &mut self,
+        mut exchange: Exchange<PeerId, SamplerRequest<Record>>,
+        seed: Option<Multiaddr>,
+    ) {
         let request = &mut exchange.request;
         // Where nobody new was found for a while there is probably nobody: padding would be for
         // nothing.
@@ -340,7 +342,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
     fn carry_out(
         &mut self,
-        exchange: Exchange<Record, PeerId>,
+        exchange: Exchange<PeerId, SamplerRequest<Record>>,
         seed: Option<Multiaddr>,
         now: Time,
     ) {

@@ -9,7 +9,7 @@ use libp2p_swarm::{ConnectionDenied, ConnectionId, DialError};
 use thiserror::Error;
 
 use crate::{
-    sampling::sampler::message::Failure,
+    gossip::Failure,
     swarm::{
         address::{Scope, Target, policy::NotAdmitted, relay_of, split_peer},
         handler::{InboundError, OutboundError},

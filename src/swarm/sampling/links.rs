@@ -9,7 +9,7 @@ use libp2p_swarm::ConnectionId;
 use rand::Rng;
 
 use crate::{
-    sampling::sampler::message::ExchangeId,
+    gossip::ExchangeId,
     swarm::{
         exchanger::{
             actions::Actions,

@@ -11,7 +11,8 @@ use libp2p_swarm::{
 use rand::seq::IteratorRandom;
 
 use crate::{
-    sampling::{overlay::Overlay, sampler::message::ExchangeId},
+    gossip::ExchangeId,
+    sampling::overlay::Overlay,
     swarm::{
         address::{Host, Target, relay_of, split_peer},
         exchanger::{

@@ -8,7 +8,8 @@ use libp2p_identity::PeerId;
 use rand::{RngExt, seq::IteratorRandom};
 
 use crate::{
-    sampling::{overlay::Overlay, sampler::message::ExchangeId},
+    gossip::ExchangeId,
+    sampling::overlay::Overlay,
     swarm::{
         address::split_peer,
         record::Record,

@@ -4,14 +4,8 @@ use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
 use crate::{
-    sampling::{
-        overlay::Overlay,
-        sampler::{
-            Failed,
-            message::{ExchangeId, Failure},
-        },
-        view::Descriptor,
-    },
+    gossip::{ExchangeId, Failure},
+    sampling::{overlay::Overlay, sampler::Failed, view::Descriptor},
     swarm::{
         exchanger::exchanges::Purpose,
         handler::{OutboundError, OutboundId},

@@ -1,0 +1,122 @@
+//! The skeleton of a gossip protocol: what one node does, without I/O.
+//!
+//! A gossip protocol is two threads, by Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
+//! *Gossip-based peer sampling* (ACM TOCS 25(3), 2007), Figure 1: an active one, which once per
+//! period chooses a partner and sends it something, and a passive one, which answers. [`Protocol`]
+//! is both, as a state machine: the time is an argument, partners come from [`Peers`], messages go
+//! in and out of its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so
+//! is each of the [`protocols`](crate::protocols) that ride on it.
+//!
+//! Whoever writes another one finds two components here: [`Rounds`](rounds::Rounds), the clock of
+//! the active thread, and [`InFlight`](in_flight::InFlight), the exchanges that wait for an answer.
+
+use std::{fmt, hash::Hash};
+
+use crate::time::{Time, Wake};
+
+/// One node's side of a gossip protocol: the active and the passive thread, without I/O.
+///
+/// # Contract
+///
+/// Time never goes backwards, and nothing happens by itself when it advances. Whenever
+/// [`next_wake`](Self::next_wake) is reached, and after every other input, the caller calls
+/// [`poll_exchange`](Self::poll_exchange) and [`poll_event`](Self::poll_event), each until it
+/// returns `None`. It carries each exchange out, and reports how it ended.
+///
+/// No method blocks, or panics on anything that comes from the network, or keeps an amount of
+/// memory that others decide.
+pub trait Protocol {
+    /// What tells two peers apart.
+    type Id: Clone + Eq + Hash + fmt::Debug;
+    /// What the active thread sends.
+    type Request;
+    /// What the passive thread answers.
+    type Response;
+    /// What the application is told.
+    type Event;
+
+    /// The active thread: the next exchange that is due. To be called until `None`.
+    fn poll_exchange(
+        &mut self,
+        peers: &mut impl Peers<Self::Id>,
+        now: Time,
+    ) -> Option<Exchange<Self::Id, Self::Request>>;
+
+    /// The passive thread: answers a request. `None` refuses it: the peer is told nothing.
+    fn handle_request(
+        &mut self,
+        from: &Self::Id,
+        request: Self::Request,
+        now: Time,
+    ) -> Option<Self::Response>;
+
+    /// How an exchange has ended that [`poll_exchange`](Self::poll_exchange) returned. An outcome
+    /// that comes too late, or twice, changes nothing.
+    fn handle_outcome(
+        &mut self,
+        id: ExchangeId,
+        outcome: Result<Self::Response, Failure>,
+        now: Time,
+    );
+
+    /// A peer has become a neighbour, or is none any more: one that both ends keep connected. The
+    /// default ignores it.
+    fn handle_neighbour(&mut self, peer: &Self::Id, up: bool, now: Time) {
+        let _ = (peer, up, now);
+    }
+
+    /// The next thing that the application is to be told. To be called until `None`.
+    fn poll_event(&mut self) -> Option<Self::Event>;
+
+    /// When there is something to do next, without any other input; `None`: never.
+    fn next_wake(&self) -> Option<Wake>;
+}
+
+/// Where a protocol's partners come from.
+pub trait Peers<I> {
+    /// A peer that the sampling service hands out: uniform, without replacement as long as
+    /// possible. To contact it may cost a dial. `None` when nobody is known.
+    fn select_peer(&mut self) -> Option<I>;
+
+    /// The neighbours: peers that are kept connected, so that an exchange with them costs no dial.
+    fn neighbours(&self) -> &[I];
+
+    /// The partner of an exchange that the sampler has just made, each once: its connection is
+    /// still open, so that an exchange with it costs no dial, and it is another peer in each round.
+    /// `None` when there is none that was not returned yet.
+    fn next_exchanged(&mut self) -> Option<I>;
+}
+
+/// Tells apart the exchanges that one [`Protocol`] of a node has started. Never used twice by the
+/// same one; never travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExchangeId(pub(crate) u64);
+
+/// An exchange to carry out: the caller brings `request` to `partner`, and what comes of it back to
+/// [`Protocol::handle_outcome`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "an exchange that is not carried out blocks its partner until it times out"]
+pub struct Exchange<I, Q> {
+    /// To be given back with the outcome.
+    pub id: ExchangeId,
+    /// The peer to send the request to.
+    pub partner: I,
+    /// What to send.
+    pub request: Q,
+}
+
+/// Why an exchange came to nothing, as far as a protocol needs to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The partner cannot be reached: every address failed.
+    Unreachable,
+    /// The partner does not speak the protocol.
+    Unsupported,
+    /// The exchange began and broke: connection lost, time-out, a message that breaks the rules.
+    /// Under load that happens to live peers.
+    Broken,
+    /// This node itself would not carry the exchange out, or the partner has no room or no time for
+    /// it: connection limits, a block list, a request that it does not serve. Says nothing about
+    /// whether the partner lives.
+    Refused,
+}
