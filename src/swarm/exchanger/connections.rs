@@ -23,9 +23,9 @@ const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// This behaviour, or another instance of it, for an exchange. They close it afterwards, unless the
-    /// peer has become a neighbour.
-    Exchange,
+    /// A behaviour of this node, for an exchange. They close it afterwards, unless the peer has become
+    /// a neighbour.
+    Ours,
     /// Another behaviour of this swarm, or the application.
     Sibling,
     /// The peer.
@@ -72,7 +72,7 @@ struct Connection {
 
 /// Where a new connection leads.
 #[derive(Debug, Default)]
-pub(crate) struct Whither {
+pub(crate) struct Remote {
     /// Where the peer was dialled, without its id; `None` when it has dialled.
     pub(crate) dialled: Option<Multiaddr>,
     /// Where the same dial has not found it, without its id.
@@ -122,14 +122,14 @@ impl Connections {
         &mut self,
         peer: PeerId,
         id: ConnectionId,
-        (origin, whither): (Origin, Whither),
+        (origin, remote_end): (Origin, Remote),
         now: Time,
     ) {
-        let prefixes = whither.remote.and_then(|target| target.prefixes());
-        let host = whither.remote.map(|target| target.host());
+        let prefixes = remote_end.remote.and_then(|target| target.prefixes());
+        let host = remote_end.remote.map(|target| target.host());
         // A name may lead elsewhere the next time.
-        let host = host.filter(|host| !whither.relayed && matches!(host, Host::Ip(_)));
-        let upgrades = whither.relayed && origin == Origin::Exchange;
+        let host = host.filter(|host| !remote_end.relayed && matches!(host, Host::Ip(_)));
+        let upgrades = remote_end.relayed && origin == Origin::Ours;
         let upgrades_until = upgrades.then(|| now.saturating_add(UPGRADE_TIMEOUT));
         self.upgrades
             .extend(upgrades_until.map(|until| (until, peer, id)));
@@ -137,11 +137,11 @@ impl Connections {
         self.peers.entry(peer).or_default().push(Connection {
             id,
             origin,
-            relayed: whither.relayed,
-            relay: whither.relay,
+            relayed: remote_end.relayed,
+            relay: remote_end.relay,
             upgrades_until,
-            dialled: whither.dialled,
-            missed: whither.missed,
+            dialled: remote_end.dialled,
+            missed: remote_end.missed,
             host,
             network: prefixes.map(|prefixes| prefixes.wide()),
             support: Support::Unknown,
@@ -195,7 +195,7 @@ impl Connections {
         let mut direct: Vec<_> = connections.filter(|c| !c.relayed && !c.surplus).collect();
         let is_theirs = |c: &&mut Connection| c.origin == Origin::Inbound;
         let keeps_own = local < peer || !direct.iter().any(is_theirs);
-        direct.retain(|c| c.origin == Origin::Exchange);
+        direct.retain(|c| c.origin == Origin::Ours);
         direct.sort_by_key(|c| c.since);
         let surplus = direct.into_iter().skip(usize::from(keeps_own));
         let marked = surplus.map(|connection| {
@@ -283,11 +283,11 @@ impl Connections {
     }
 
     /// All connections that this behaviour has opened.
-    pub(crate) fn all_for_exchange(&self) -> Vec<(PeerId, ConnectionId)> {
+    pub(crate) fn all_ours(&self) -> Vec<(PeerId, ConnectionId)> {
         let all = self.peers.iter().flat_map(|(peer, connections)| {
             connections.iter().map(|connection| (*peer, connection))
         });
-        let ours = all.filter(|(_, c)| c.origin == Origin::Exchange);
+        let ours = all.filter(|(_, c)| c.origin == Origin::Ours);
         ours.map(|(peer, c)| (peer, c.id)).collect()
     }
 
@@ -300,9 +300,9 @@ impl Connections {
     }
 
     /// Whether an instance of this behaviour opened the connection, and so they have to close it.
-    pub(crate) fn is_for_exchange(&self, peer: &PeerId, id: ConnectionId) -> bool {
+    pub(crate) fn is_ours(&self, peer: &PeerId, id: ConnectionId) -> bool {
         self.find(peer, id)
-            .is_some_and(|connection| connection.origin == Origin::Exchange)
+            .is_some_and(|connection| connection.origin == Origin::Ours)
     }
 
     /// Whether the peer has made itself heard on the connection, in this protocol.
@@ -384,7 +384,7 @@ impl Connections {
     /// Somebody else wants the peer as well: from now on its connections are not ours to close.
     pub(crate) fn share(&mut self, peer: &PeerId) {
         for connection in self.peers.get_mut(peer).into_iter().flatten() {
-            if connection.origin == Origin::Exchange {
+            if connection.origin == Origin::Ours {
                 connection.origin = Origin::Sibling;
             }
         }
@@ -482,13 +482,13 @@ mod tests {
         connections.add(
             sibling,
             connection(1),
-            (Origin::Sibling, Whither::default()),
+            (Origin::Sibling, Remote::default()),
             Time::ZERO,
         );
         connections.add(
             inbound,
             connection(2),
-            (Origin::Inbound, Whither::default()),
+            (Origin::Inbound, Remote::default()),
             Time::ZERO,
         );
         assert_eq!(
@@ -523,7 +523,7 @@ mod tests {
         let mut connections = Connections::default();
         let peer = PeerId::random();
         let mut is_untried = |id, speaks: Option<bool>, now| {
-            let sibling = (Origin::Sibling, Whither::default());
+            let sibling = (Origin::Sibling, Remote::default());
             connections.add(peer, connection(id), sibling, now);
             if let Some(speaks) = speaks {
                 connections.mark_support(&peer, connection(id), speaks, now);
@@ -554,18 +554,18 @@ mod tests {
         connections.add(
             peer,
             connection(1),
-            (Origin::Exchange, Whither::default()),
+            (Origin::Ours, Remote::default()),
             Time::ZERO,
         );
         connections.add(
             peer,
             connection(2),
-            (Origin::Inbound, Whither::default()),
+            (Origin::Inbound, Remote::default()),
             Time::ZERO,
         );
         assert_eq!(connections.of(&peer).count(), 2);
-        assert!(connections.is_for_exchange(&peer, connection(1)));
-        assert!(!connections.is_for_exchange(&peer, connection(2)));
+        assert!(connections.is_ours(&peer, connection(1)));
+        assert!(!connections.is_ours(&peer, connection(2)));
         connections.mark_support(&peer, connection(1), false, Time::ZERO);
         assert!(connections.usable(&peer).eq([connection(2)]));
         connections.remove(&peer, connection(1));
@@ -574,15 +574,15 @@ mod tests {
         assert_eq!(connections.usable(&peer).count(), 0);
     }
 
-    fn through(relay: PeerId) -> Whither {
+    fn through(relay: PeerId) -> Remote {
         let home = "/ip4/1.2.3.4/tcp/1"
             .parse::<Multiaddr>()
             .expect("a multiaddr");
-        Whither {
+        Remote {
             remote: Target::of(&home),
             relayed: true,
             relay: Some(relay),
-            ..Whither::default()
+            ..Remote::default()
         }
     }
 
@@ -590,12 +590,12 @@ mod tests {
     fn direct_connections_come_first() {
         let mut connections = Connections::default();
         let (peer, relay) = (PeerId::random(), PeerId::random());
-        let way = (Origin::Exchange, through(relay));
+        let way = (Origin::Ours, through(relay));
         connections.add(peer, connection(1), way, Time::ZERO);
         assert!(!connections.is_direct(&peer));
         assert!(connections.network(&peer).is_some(), "the relay's");
         assert!(connections.usable(&peer).eq([connection(1)]));
-        let way = (Origin::Inbound, Whither::default());
+        let way = (Origin::Inbound, Remote::default());
         connections.add(peer, connection(2), way, Time::ZERO);
         assert!(connections.usable(&peer).eq([connection(2), connection(1)]));
         assert!(connections.direct(&peer).eq([connection(2)]));
@@ -613,7 +613,7 @@ mod tests {
     fn a_relayed_connection_may_be_upgraded_for_a_while() {
         let mut connections = Connections::default();
         let peer = PeerId::random();
-        for (number, origin) in [(1, Origin::Exchange), (2, Origin::Sibling)] {
+        for (number, origin) in [(1, Origin::Ours), (2, Origin::Sibling)] {
             let way = (origin, through(PeerId::random()));
             connections.add(peer, connection(number), way, Time::ZERO);
         }
@@ -640,11 +640,11 @@ mod tests {
         };
         let home = target("/ip4/1.2.3.4/tcp/1");
         assert!(!connections.is_relay_at(&relay, home.host()));
-        let whither = Whither {
+        let remote_end = Remote {
             remote: Some(home),
-            ..Whither::default()
+            ..Remote::default()
         };
-        let way = (Origin::Inbound, whither);
+        let way = (Origin::Inbound, remote_end);
         connections.add(relay, connection(1), way, Time::ZERO);
         assert!(connections.is_relay_at(&relay, home.host()));
         let other = target("/ip4/1.2.3.5/tcp/1");

@@ -5,12 +5,11 @@
 //! carries with it. And it gives up when somebody else is just dialling the relay.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::Duration,
 };
 
 use libp2p_identity::PeerId;
-use libp2p_swarm::ConnectionId;
 
 use crate::time::Time;
 
@@ -25,8 +24,6 @@ const KEPT_FOR: Duration = Duration::from_secs(75);
 pub(crate) struct Relays {
     /// Those through which this node can be reached.
     own: BTreeSet<PeerId>,
-    /// Those that dials under way lead through.
-    dials: BTreeMap<ConnectionId, Vec<PeerId>>,
     /// Since when a listener is being set up: perhaps at a relay, nobody says which.
     setting_up: Option<Time>,
     /// How many are.
@@ -36,14 +33,9 @@ pub(crate) struct Relays {
 }
 
 impl Relays {
-    /// Whether this node can be reached through `peer`, or dials somebody through it.
+    /// Whether this node can be reached through `peer`.
     pub(crate) fn contains(&self, peer: &PeerId) -> bool {
-        self.own.contains(peer) || self.is_dialled_through(peer)
-    }
-
-    /// Whether a dial under way leads through `peer`.
-    pub(crate) fn is_dialled_through(&self, peer: &PeerId) -> bool {
-        self.dials.values().flatten().any(|relay| relay == peer)
+        self.own.contains(peer)
     }
 
     /// Whether any peer may be about to become one through which this node can be reached, and its connection is
@@ -68,18 +60,6 @@ impl Relays {
     /// Until when no seed is to be dialled.
     pub(crate) fn seeds_wait_until(&self) -> Option<Time> {
         Some(self.setting_up?.saturating_add(SEEDS_WAIT))
-    }
-
-    /// A dial leads through these relays, until it has ended.
-    pub(crate) fn dialled_through(&mut self, dial: ConnectionId, relays: Vec<PeerId>) {
-        if !relays.is_empty() {
-            self.dials.insert(dial, relays);
-        }
-    }
-
-    /// A dial has ended, well or badly; returns the relays that it led through.
-    pub(crate) fn dial_ended(&mut self, dial: ConnectionId) -> Vec<PeerId> {
-        self.dials.remove(&dial).unwrap_or_default()
     }
 
     /// Through which relays this node can be reached, and how many listeners are being set up. Returns

@@ -12,18 +12,16 @@ use std::{
 };
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
-use libp2p_identity::PeerId;
-use libp2p_swarm::ConnectionId;
 use rand::{
     Rng,
     seq::{IteratorRandom, SliceRandom},
 };
+use thiserror::Error;
 
 use crate::swarm::{
     address::Target,
     limits::Limits,
     rate::{Bucket, Rate},
-    sampling::event::NotDialled,
 };
 use crate::time::Time;
 
@@ -39,24 +37,45 @@ const REMEMBERED: usize = 16_384;
 /// among those that one relay serves do not shut out the rest. A guess.
 const BEHIND_A_RELAY: u32 = 4;
 
+/// Why this node would not dial a peer of its view. Nobody was dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum NotDialled {
+    /// As many dials have been made for exchanges as one minute may have; see
+    /// [`Limits::dials_per_minute`](crate::Limits::dials_per_minute).
+    #[error("as many dials have been made as one minute may have")]
+    Budget,
+    /// Its addresses, or others of their networks, have been dialled in vain as often as one hour
+    /// may have it, or so shortly ago that it is too early to try again: for this peer, or for
+    /// others who are said to have the same; see
+    /// [`Limits::dials_per_address`](crate::Limits::dials_per_address).
+    #[error("its addresses or their networks have been dialled in vain too often")]
+    InVain,
+    /// All its addresses are this node's own.
+    #[error("its addresses are this node's own")]
+    Ourselves,
+    /// This swarm has no transport for any of its addresses.
+    #[error("this swarm has no transport for its addresses")]
+    NoTransport,
+    /// No behaviour of this swarm knows an address of it.
+    #[error("nobody here knows an address of it")]
+    NoAddress,
+}
+
 /// What this node has dialled, and may dial.
 #[derive(Debug)]
-pub(crate) struct Dials {
+pub(crate) struct Budget {
     per_minute: Rate,
     minute: Bucket,
     per_dial: usize,
     in_vain: InVain,
     /// Where this node itself listens.
     own: BTreeSet<Target>,
-    /// What was handed to the swarm, until it says what came of it.
-    under_way: BTreeMap<ConnectionId, Vec<Handed>>,
-    /// Whom this node is dialling, seeds left out: this behaviour and others.
-    peers: BTreeMap<ConnectionId, PeerId>,
 }
 
 /// What became of a failed dial at one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum DialOutcome {
     /// Nothing has left this machine.
     Unmade,
     /// Nobody has answered, or somebody else.
@@ -67,13 +86,19 @@ pub(crate) enum Fate {
 
 /// An address that was handed to the swarm.
 #[derive(Debug)]
-struct Handed {
+pub(crate) struct Handed {
     address: Multiaddr,
     /// Whether it was counted.
     counted: bool,
 }
 
-impl Dials {
+impl Handed {
+    pub(crate) fn address(&self) -> &Multiaddr {
+        &self.address
+    }
+}
+
+impl Budget {
     /// `backoff`: how long a target is left alone after a dial in vain, at first and at most.
     pub(crate) fn new(limits: &Limits, backoff: Option<(Duration, Duration)>) -> Self {
         Self {
@@ -89,24 +114,7 @@ impl Dials {
                 prefixes: BTreeMap::new(),
             },
             own: BTreeSet::new(),
-            under_way: BTreeMap::new(),
-            peers: BTreeMap::new(),
         }
-    }
-
-    /// The swarm is about to dial `peer`.
-    pub(crate) fn begun(&mut self, connection: ConnectionId, peer: PeerId) {
-        self.peers.insert(connection, peer);
-    }
-
-    /// That dial has ended, well or badly.
-    pub(crate) fn dial_ended(&mut self, connection: ConnectionId) {
-        self.peers.remove(&connection);
-    }
-
-    /// Whether `peer` is being dialled.
-    pub(crate) fn is_dialling(&self, peer: &PeerId) -> bool {
-        self.peers.values().any(|other| other == peer)
     }
 
     /// Where this node can be reached, so that it does not dial itself. Behind a relay are others,
@@ -125,8 +133,9 @@ impl Dials {
         now: Time,
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
-        let choice = self.choose_for_sibling(addresses, now, rng)?;
-        match self.minute.take(self.per_minute, now) {
+        let mut choice = self.choose_for_sibling(addresses, now, rng)?;
+        choice.drawn = self.minute.take(self.per_minute, now);
+        match choice.drawn {
             true => Ok(choice),
             false => Err(NotDialled::Budget),
         }
@@ -151,7 +160,7 @@ impl Dials {
             true => Err(NotDialled::Ourselves),
             false => Ok(Choice {
                 addresses: chosen.into_iter().cloned().collect(),
-                counted: Vec::new(),
+                ..Choice::default()
             }),
         }
     }
@@ -203,7 +212,7 @@ impl Dials {
         if let Some((home, _)) = home {
             return Ok(Choice {
                 addresses: vec![(*home).clone()],
-                counted: Vec::new(),
+                ..Choice::default()
             });
         }
         // Otherwise whoever has two addresses that are no use here would never be reached at the
@@ -237,7 +246,7 @@ impl Dials {
     }
 
     /// Counts what is dialled from now on: as in vain, until it turns out not to be.
-    pub(crate) fn hand_over(&mut self, connection: ConnectionId, choice: Choice, now: Time) {
+    pub(crate) fn hand_over(&mut self, choice: Choice, now: Time) -> Vec<Handed> {
         for target in &choice.counted {
             self.in_vain.count(*target, now);
         }
@@ -245,24 +254,18 @@ impl Dials {
             counted: Target::of(&address).is_some_and(|t| choice.counted.contains(&t)),
             address,
         });
-        self.under_way.insert(connection, handed.collect());
-    }
-
-    /// What was handed over for this dial, if anything was.
-    pub(crate) fn handed(&self, connection: ConnectionId) -> Option<Vec<Multiaddr>> {
-        let handed = self.under_way.get(&connection)?;
-        Some(handed.iter().map(|handed| handed.address.clone()).collect())
+        handed.collect()
     }
 
     /// A dial has ended well, at `address`. The peer is at that host, whatever was tried there; it
     /// may have given away other hosts beside it. And a relay that one was reached through is one: those
     /// behind it who were not reached are forgiven it.
-    pub(crate) fn answered(&mut self, connection: ConnectionId, address: &Multiaddr) {
+    pub(crate) fn answered(&mut self, handed: Vec<Handed>, address: &Multiaddr) {
         let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
         let home = host(address);
-        self.failed(connection, |tried| match host(tried) == home {
-            true => Fate::Unmade,
-            false => Fate::InVain,
+        self.failed(handed, |tried| match host(tried) == home {
+            true => DialOutcome::Unmade,
+            false => DialOutcome::InVain,
         });
         if let Some(target) = Target::of(address).filter(|target| target.relay().is_some()) {
             self.in_vain.forgive(target);
@@ -287,21 +290,19 @@ impl Dials {
     }
 
     /// A dial has failed, at each address in its way.
-    pub(crate) fn failed(&mut self, connection: ConnectionId, fate: impl Fn(&Multiaddr) -> Fate) {
-        for handed in self.under_way.remove(&connection).into_iter().flatten() {
+    pub(crate) fn failed(
+        &mut self,
+        handed: Vec<Handed>,
+        outcome: impl Fn(&Multiaddr) -> DialOutcome,
+    ) {
+        for handed in handed {
             let target = Target::of(&handed.address).filter(|_| handed.counted);
-            match (target, fate(&handed.address)) {
-                (Some(target), Fate::Unmade) => _ = self.in_vain.uncount(target),
-                (Some(target), Fate::InVain) => self.in_vain.count_at_the_door(target),
-                (Some(_), Fate::RelayAnswered) | (None, _) => {}
+            match (target, outcome(&handed.address)) {
+                (Some(target), DialOutcome::Unmade) => _ = self.in_vain.uncount(target),
+                (Some(target), DialOutcome::InVain) => self.in_vain.count_at_the_door(target),
+                (Some(_), DialOutcome::RelayAnswered) | (None, _) => {}
             }
         }
-    }
-
-    /// Whether nothing is under way.
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
     }
 }
 
@@ -321,11 +322,17 @@ pub(crate) struct Addresses<'a> {
 pub(crate) struct Choice {
     addresses: Vec<Multiaddr>,
     counted: Vec<Target>,
+    /// Whether it was drawn from the minute's budget.
+    drawn: bool,
 }
 
 impl Choice {
     pub(crate) fn addresses(&self) -> &[Multiaddr] {
         &self.addresses
+    }
+
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.drawn
     }
 }
 

@@ -1,0 +1,120 @@
+//! The dials under way: the one place in which a dial is noted, whoever makes it.
+
+use std::collections::BTreeMap;
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use libp2p_swarm::ConnectionId;
+
+use crate::{
+    gossip::ExchangeId,
+    swarm::{
+        address::relay_of,
+        node::{budget::Handed, leases::HolderId},
+    },
+};
+
+/// What a dial is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum DialPurpose {
+    /// An exchange of the behaviour that dials.
+    Exchange(ExchangeId),
+    /// A seed, as it was given.
+    Seed(Multiaddr),
+    /// A relay: somebody else dials it, so that a dial of ours can lead through it.
+    Relay,
+}
+
+/// A dial, until all behaviours of the node have heard how it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Dial {
+    /// Nobody in particular, where a seed names no peer.
+    pub(crate) peer: Option<PeerId>,
+    /// The behaviour of this node that dials; `None`: another behaviour of the swarm does, or the
+    /// application.
+    pub(crate) by: Option<HolderId>,
+    /// What for; taken by the behaviour that dials when it is told of the end.
+    pub(crate) purpose: Option<DialPurpose>,
+    /// What was handed to the swarm, and which behaviour did; `None`: nobody has said where to dial.
+    pub(crate) handed: Option<(HolderId, Vec<Handed>)>,
+    /// The relays that these addresses lead through.
+    pub(crate) relays: Vec<PeerId>,
+    /// Whether it was drawn from the minute's budget.
+    pub(crate) drawn: bool,
+    /// The swarm tells one behaviour after the other what came of it; when one of them is polled
+    /// again, all have heard.
+    pub(crate) ended: bool,
+}
+
+impl Dial {
+    /// Notes what was handed to the swarm.
+    pub(crate) fn hand_over(&mut self, by: HolderId, handed: Vec<Handed>, drawn: bool) {
+        self.relays = handed.iter().filter_map(|h| relay_of(h.address())).collect();
+        self.handed = Some((by, handed));
+        self.drawn = drawn;
+    }
+}
+
+/// All dials under way.
+#[derive(Debug, Default)]
+pub(crate) struct Dials(BTreeMap<ConnectionId, Dial>);
+
+impl Dials {
+    /// A dial begins.
+    pub(crate) fn begin(&mut self, connection: ConnectionId, dial: Dial) {
+        self.0.insert(connection, dial);
+    }
+
+    /// The swarm is about to dial `peer`: for a behaviour of this node, which has noted it, or for
+    /// somebody else.
+    pub(crate) fn pending(&mut self, connection: ConnectionId, peer: Option<PeerId>) -> &mut Dial {
+        let dial = self.0.entry(connection).or_default();
+        dial.peer = dial.peer.or(peer);
+        dial
+    }
+
+    pub(crate) fn get(&self, connection: ConnectionId) -> Option<&Dial> {
+        self.0.get(&connection)
+    }
+
+    pub(crate) fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Dial> {
+        self.0.get_mut(&connection)
+    }
+
+    /// Whether `peer` is being dialled, by anybody; seeds that name no peer left out.
+    pub(crate) fn is_dialling(&self, peer: &PeerId) -> bool {
+        self.under_way().any(|dial| dial.peer.as_ref() == Some(peer))
+    }
+
+    /// Whether a dial under way leads through `relay`.
+    pub(crate) fn is_through(&self, relay: &PeerId) -> bool {
+        self.under_way().any(|dial| dial.relays.contains(relay))
+    }
+
+    /// Whether `holder` dials for this exchange.
+    pub(crate) fn is_for(&self, holder: HolderId, exchange: ExchangeId) -> bool {
+        let purpose = Some(DialPurpose::Exchange(exchange));
+        let mut dials = self.0.values();
+        dials.any(|dial| dial.by == Some(holder) && dial.purpose == purpose)
+    }
+
+    /// Forgets the dials that have ended. To be called when a behaviour is polled.
+    pub(crate) fn forget_ended(&mut self) {
+        self.0.retain(|_, dial| !dial.ended);
+    }
+
+    /// A behaviour is gone: what it dials is nobody's.
+    pub(crate) fn leave(&mut self, holder: HolderId) {
+        self.0.retain(|_, dial| dial.by != Some(holder));
+    }
+
+    /// Whether nothing is under way.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn under_way(&self) -> impl Iterator<Item = &Dial> {
+        self.0.values().filter(|dial| !dial.ended)
+    }
+}
