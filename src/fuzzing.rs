@@ -15,7 +15,7 @@ use crate::{
         counters::Counters,
         generated as pb,
         limits::Limits,
-        record::{Effort, Record, RecordError},
+        record::{Record, error::RecordError, verifier::Effort},
         sampling::config::Config,
         shared::Shared,
         wire::{Asked, Codec, MessageError, Request, Response},

@@ -139,7 +139,7 @@ pub use swarm::{
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
-    record::{Record, RecordError},
+    record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},
         config::{Config, ConfigError, PROTOCOL_NAME},

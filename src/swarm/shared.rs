@@ -12,7 +12,7 @@ use web_time::Instant;
 
 use crate::swarm::{
     address::policy::AddressPolicy, counters::Tally, limits::Limits, node::gate::Gate,
-    record::Verifier,
+    record::verifier::Verifier,
 };
 use crate::time::Time;
 

@@ -18,7 +18,7 @@ use crate::{
         generated as pb,
         limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
         metered::Metered,
-        record::{Effort, Record, RecordError},
+        record::{Record, error::RecordError, verifier::Effort},
         shared::Shared,
     },
 };

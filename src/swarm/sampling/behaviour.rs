@@ -31,7 +31,7 @@ use crate::{
         handle::Handle,
         handler::{Handler, ToBehaviour},
         node::leases::Fellow,
-        record::{Effort, Record, RecordError},
+        record::{Record, error::RecordError, verifier::Effort},
         sampling::{
             config::{Config, ConfigError},
             driver::Driver,
