@@ -134,19 +134,18 @@ pub use swarm::{
         policy::{AddressPolicy, NotAdmitted},
     },
     counters::{Counters, Reason},
+    exchanger::error::ExchangeError,
     handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
+    node::not_dialled::NotDialled,
     record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},
         config::{Config, ConfigError, PROTOCOL_NAME},
-        event::{
-            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
-            NotDialled, SeedError,
-        },
+        event::{Direction, Event, Isolated, NeighbourDownReason, NotAdvertising, SeedError},
         pruning::Pruning,
     },
     wire::MessageError,

@@ -135,9 +135,10 @@ fn log(event: &Event) {
 mod tests {
     use super::*;
     use crate::swarm::{
+        exchanger::error::ExchangeError,
         handler::InboundError,
         logged::logged,
-        sampling::event::{ExchangeError, NeighbourDownReason, SeedError},
+        sampling::event::{NeighbourDownReason, SeedError},
     };
 
     #[test]

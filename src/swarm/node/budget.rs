@@ -22,8 +22,8 @@ use rand::{
 use crate::swarm::{
     address::Target,
     limits::Limits,
+    node::not_dialled::NotDialled,
     rate::{Bucket, Rate},
-    sampling::event::NotDialled,
 };
 use crate::time::Time;
 

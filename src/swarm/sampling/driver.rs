@@ -461,11 +461,9 @@ mod tests {
             view::Descriptor,
         },
         swarm::{
+            exchanger::error::ExchangeError,
             handler::OutboundId,
-            sampling::{
-                driver::testing::{SECOND, came, closed, dialled, drain, driver},
-                event::ExchangeError,
-            },
+            sampling::driver::testing::{SECOND, came, closed, dialled, drain, driver},
         },
     };
 

@@ -7,7 +7,8 @@ use libp2p_swarm::StreamProtocol;
 
 use crate::swarm::{
     counters::{Reason, Tally},
-    sampling::event::{Event, ExchangeError, SeedError},
+    exchanger::error::ExchangeError,
+    sampling::event::{Event, SeedError},
 };
 use crate::time::Time;
 

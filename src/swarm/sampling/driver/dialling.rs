@@ -16,19 +16,21 @@ use crate::{
     swarm::{
         address::{Host, Target, relay_of, split_peer},
         exchanger::{
+            attempts::{Attempt, attempts, is_blocked, is_relay_full, never_left, one_line},
             connections::{Origin, Whither},
+            error::ExchangeError,
             exchanges::Dial,
         },
         limits::MAX_ADDRESSES,
-        node::budget::{Addresses, Choice, Fate},
+        node::{
+            budget::{Addresses, Choice, Fate},
+            not_dialled::NotDialled,
+        },
         record::Record,
         sampling::{
             candidates::Outcome,
             driver::Driver,
-            event::{
-                Attempt, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError,
-                attempts, is_blocked, is_relay_full, never_left, one_line,
-            },
+            event::{Event, NeighbourDownReason, SeedError},
         },
     },
     time::Time,

@@ -7,13 +7,14 @@ use crate::{
     gossip::{ExchangeId, Failure},
     sampling::{overlay::Overlay, sampler::Failed, view::Descriptor},
     swarm::{
-        exchanger::exchanges::Purpose,
+        exchanger::{error::ExchangeError, exchanges::Purpose},
         handler::{OutboundError, OutboundId},
+        node::not_dialled::NotDialled,
         record::Record,
         sampling::{
             candidates::Outcome,
             driver::Driver,
-            event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
+            event::{Direction, Event, NeighbourDownReason, SeedError},
         },
         wire::Response,
     },

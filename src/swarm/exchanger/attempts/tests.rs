@@ -1,5 +1,8 @@
 //! How the causes of failed dials are told apart.
 
+use libp2p_identity::PeerId;
+use thiserror::Error;
+
 use super::*;
 
 fn tried(address: &str, error: io::Error) -> (Multiaddr, TransportError<io::Error>) {
