@@ -135,7 +135,10 @@ pub use swarm::{
     },
     counters::{Counters, Reason},
     exchanger::error::ExchangeError,
-    handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
+    handle::{
+        Handle,
+        streams::{BehaviourGone, FreshSamples, Joined, Samples},
+    },
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,

@@ -3,29 +3,28 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard},
+    task::Waker,
 };
 
-use futures::Stream;
 use libp2p_identity::PeerId;
 use rand::rngs::StdRng;
-use thiserror::Error;
 
 use crate::{
     sampling::{PeerSampling, Selection, handed_out::HandedOut, view::View},
     swarm::{
         counters::{Counters, Tally},
+        handle::{
+            state::{State, StreamState, push},
+            streams::{FreshSamples, Joined, Samples, Waiting},
+        },
         node::contacts::Contacts,
         record::Record,
     },
 };
 
-/// How many samples that the overlay has given out wait to be handed on, here and in each stream. A
-/// guess: the overlay gives out one every few rounds.
-const WAITING: usize = 128;
+mod state;
+pub(crate) mod streams;
 
 /// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or thread.
 ///
@@ -54,31 +53,6 @@ const WAITING: usize = 128;
 /// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
-
-struct State {
-    view: View<Record>,
-    contacts: Contacts,
-    sampler: HandedOut<PeerId>,
-    /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
-    given: Option<VecDeque<Record>>,
-    rng: StdRng,
-    neighbours: Vec<PeerId>,
-    /// Whether an exchange has succeeded since the view was last empty.
-    exchanged: bool,
-    tally: Arc<Tally>,
-    /// The streams of fresh samples, by their ids.
-    streams: BTreeMap<u64, StreamState>,
-    /// The streams and futures that wait for a change, by their ids.
-    waiting: BTreeMap<u64, Waker>,
-    next_id: u64,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct StreamState {
-    sampler: HandedOut<PeerId>,
-    given: VecDeque<Record>,
-}
 
 impl Handle {
     /// All peers of the view, in the view's order.
@@ -143,7 +117,7 @@ impl Handle {
     ///
     /// [`BehaviourGone`] when the behaviour was dropped.
     pub fn joined(&self) -> Joined {
-        Joined(Waiting::new(self))
+        Joined(Waiting::new(&self.0))
     }
 
     /// Hands out one peer; `None` only when the view is empty. See [`Selection`], and [when draws
@@ -179,7 +153,7 @@ impl Handle {
     /// needs a pause of its own, or a `take`. For each peer once, as it comes, there is
     /// [`fresh_samples`](Self::fresh_samples).
     pub fn samples(&self) -> Samples {
-        Samples(Waiting::new(self))
+        Samples(Waiting::new(&self.0))
     }
 
     /// A stream of peers at the overlay's pace, without repeats. It waits while there is nobody
@@ -190,7 +164,7 @@ impl Handle {
     /// it enters the view. With an overlay that gives out samples itself, it has only these: with
     /// Basalt, one every other round. The latest 128 are kept for a stream that nobody reads.
     pub fn fresh_samples(&self) -> FreshSamples {
-        let waiting = Waiting::new(self);
+        let waiting = Waiting::new(&self.0);
         let mut state = self.lock();
         state.streams.insert(waiting.id, StreamState::default());
         drop(state);
@@ -198,27 +172,7 @@ impl Handle {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn is_joined(&self) -> bool {
-        !self.neighbours.is_empty() || self.exchanged
-    }
-
-    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
-        if selection == Selection::Uniform
-            && let Some(given) = self.next_given()
-        {
-            return Some(given);
-        }
-        self.sampler.select(&self.view, selection, &mut self.rng)
-    }
-
-    fn next_given(&mut self) -> Option<Record> {
-        self.given.as_mut()?.pop_front()
+        State::lock(&self.0)
     }
 }
 
@@ -260,124 +214,6 @@ impl fmt::Debug for Handle {
             .finish_non_exhaustive()
     }
 }
-
-/// The id of a stream or future that waits for a change, as long as that is there.
-struct Waiting {
-    handle: Handle,
-    id: u64,
-}
-
-impl Waiting {
-    fn new(handle: &Handle) -> Self {
-        let mut state = handle.lock();
-        let id = state.next_id;
-        state.next_id += 1;
-        let handle = handle.clone();
-        Self { handle, id }
-    }
-
-    /// What `ready` finds, now or after some change.
-    fn poll<T>(
-        &self,
-        cx: &Context<'_>,
-        ready: impl FnOnce(&mut State, u64) -> Option<T>,
-    ) -> Poll<T> {
-        let state = &mut *self.handle.lock();
-        match ready(state, self.id) {
-            Some(ready) => Poll::Ready(ready),
-            None => {
-                state.waiting.insert(self.id, cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.handle.lock();
-        state.streams.remove(&self.id);
-        let waker = state.waiting.remove(&self.id);
-        // A waker may do anything when it is dropped.
-        drop(state);
-        drop(waker);
-    }
-}
-
-/// The stream of [`Handle::samples`].
-#[must_use = "streams do nothing unless polled"]
-pub struct Samples(Waiting);
-
-impl Stream for Samples {
-    type Item = Record;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
-        self.0.poll(cx, |state, _| match state.closed {
-            true => Some(None),
-            false => state.select_peer(Selection::Uniform).map(Some),
-        })
-    }
-}
-
-impl fmt::Debug for Samples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Samples").finish_non_exhaustive()
-    }
-}
-
-/// The stream of [`Handle::fresh_samples`].
-#[must_use = "streams do nothing unless polled"]
-pub struct FreshSamples(Waiting);
-
-impl Stream for FreshSamples {
-    type Item = Record;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
-        self.0.poll(cx, |state, id| {
-            let stream = state.streams.get_mut(&id).filter(|_| !state.closed);
-            let Some(stream) = stream else {
-                return Some(None);
-            };
-            let next = match state.given {
-                Some(_) => stream.given.pop_front(),
-                None => stream.sampler.select_new(&state.view, &mut state.rng),
-            };
-            next.map(Some)
-        })
-    }
-}
-
-impl fmt::Debug for FreshSamples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FreshSamples").finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Handle::joined`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Joined(Waiting);
-
-impl Future for Joined {
-    type Output = Result<(), BehaviourGone>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx, |state, _| match state.closed {
-            true => Some(Err(BehaviourGone)),
-            false => state.is_joined().then_some(Ok(())),
-        })
-    }
-}
-
-impl fmt::Debug for Joined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Joined").finish_non_exhaustive()
-    }
-}
-
-/// The behaviour was dropped, with its swarm for example: nothing happens any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the behaviour is gone")]
-pub struct BehaviourGone;
 
 /// The behaviour's end: makes handles and tells them of the view.
 #[derive(Debug)]
@@ -468,14 +304,6 @@ impl Publisher {
             }
         });
     }
-}
-
-/// The latest samples wait, in the order in which they were given.
-fn push(given: &mut VecDeque<Record>, sample: &Record) {
-    if given.len() >= WAITING {
-        given.pop_front();
-    }
-    given.push_back(sample.clone());
 }
 
 impl Drop for Publisher {

@@ -5,7 +5,10 @@ use libp2p_identity::Keypair;
 use rand::SeedableRng;
 
 use super::*;
-use crate::sampling::view::Descriptor;
+use crate::{
+    sampling::view::Descriptor,
+    swarm::handle::{state::WAITING, streams::BehaviourGone},
+};
 
 fn records(count: usize) -> Vec<Record> {
     (0..count)
