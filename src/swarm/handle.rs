@@ -34,7 +34,7 @@ pub(crate) mod streams;
 ///
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
 /// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out samples
-/// itself, as [`Basalt`](crate::Basalt) does, has these handed out before anything else.
+/// itself, as [`Basalt`](crate::overlay::Basalt) does, has these handed out before anything else.
 ///
 /// # When draws repeat
 ///
@@ -50,7 +50,7 @@ pub(crate) mod streams;
 /// | `Basalt` | any | 1/2 | 3 in a minute |
 ///
 /// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes
-/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::Basalt).
+/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::overlay::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
@@ -115,7 +115,7 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`BehaviourGone`] when the behaviour was dropped.
+    /// [`BehaviourGone`](crate::BehaviourGone) when the behaviour was dropped.
     pub fn joined(&self) -> Joined {
         Joined(Waiting::new(&self.0))
     }
