@@ -5,6 +5,7 @@
 
 use asynchronous_codec::{Decoder, Encoder};
 use prost::Message;
+use std::sync::Arc;
 use web_time::Instant;
 
 use crate::{
@@ -15,7 +16,8 @@ use crate::{
         counters::Counters,
         generated as pb,
         limits::Limits,
-        record::{Effort, Record, RecordError},
+        node::gate::Gate,
+        record::{Record, error::RecordError, verifier::Effort},
         sampling::config::Config,
         shared::Shared,
         wire::{Asked, Codec, MessageError, Request, Response},
@@ -36,7 +38,10 @@ impl Checks {
         Self(Shared::new(
             config.addresses().clone(),
             *config.limits(),
-            config.gossip().period(),
+            (
+                Arc::new(Gate::new(config.limits(), config.gossip().period())),
+                Arc::default(),
+            ),
             Instant::now(),
         ))
     }

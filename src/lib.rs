@@ -134,20 +134,24 @@ pub use swarm::{
         policy::{AddressPolicy, NotAdmitted},
     },
     counters::{Counters, Reason},
-    handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
+    exchanger::{error::ExchangeError, pruning::Pruning},
+    handle::{
+        Handle,
+        streams::{BehaviourGone, FreshSamples, Joined, Samples},
+    },
     handler::{Handler, InboundError, OutboundError},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
-    record::{Record, RecordError},
+    node::{
+        leases::{Lease, LeasePurpose},
+        not_dialled::NotDialled,
+    },
+    record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},
         config::{Config, ConfigError, PROTOCOL_NAME},
-        event::{
-            Direction, Event, ExchangeError, Isolated, NeighbourDownReason, NotAdvertising,
-            NotDialled, SeedError,
-        },
-        pruning::Pruning,
+        event::{Direction, Event, Isolated, NeighbourDownReason, NotAdvertising, SeedError},
     },
     wire::MessageError,
 };

@@ -29,9 +29,7 @@ use crate::{
         address::{Target, relay_of, split_peer},
         exchanger::{
             actions::Way,
-            attempts::{
-                Attempt, attempts, is_blocked, is_relay_full, never_left, one_line,
-            },
+            attempts::{Attempt, attempts, is_blocked, is_relay_full, never_left, one_line},
             connections::{Origin, Remote},
             error::ExchangeError,
             keeper::Keeper,
@@ -43,8 +41,9 @@ use crate::{
         limits::MAX_ADDRESSES,
         node::{
             Holder,
-            budget::{Choice, DialOutcome, NotDialled},
+            budget::{Choice, DialOutcome},
             dials::DialPurpose,
+            not_dialled::NotDialled,
         },
         wire::{Request, Response},
     },
@@ -184,12 +183,7 @@ impl<E> Exchanger<E> {
 
     /// Dials the partner of an exchange. `choice`: what was taken from the budget; `None`: by the
     /// partner's id alone, and the sampler says where.
-    pub(crate) fn dial(
-        &mut self,
-        id: ExchangeId,
-        (way, choice): (Way, Option<Choice>),
-        now: Time,
-    ) {
+    pub(crate) fn dial(&mut self, id: ExchangeId, (way, choice): (Way, Option<Choice>), now: Time) {
         let Some(partner) = self.under_way.partner(id) else {
             return;
         };
@@ -436,7 +430,9 @@ impl<E> Exchanger<E> {
             tracing::debug!(%peer, %address, "Relayed, and not by who is at that address");
         }
         if is_dialler {
-            self.keeper.holder.dial_answered(connection, dialled.as_ref());
+            self.keeper
+                .holder
+                .dial_answered(connection, dialled.as_ref());
         }
         self.end_way_through(connection);
         let missed = event.failed_addresses.iter().take(MAX_ADDRESSES);
@@ -703,8 +699,7 @@ impl<E> Exchanger<E> {
             holder,
             ..
         } = &self.keeper;
-        relay_of(address)
-            .filter(|relay| holder.is_dialling(relay) && !connections.is_direct(relay))
+        relay_of(address).filter(|relay| holder.is_dialling(relay) && !connections.is_direct(relay))
     }
 }
 

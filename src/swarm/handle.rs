@@ -3,29 +3,32 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    sync::{Arc, Mutex, MutexGuard},
+    task::Waker,
 };
 
-use futures::Stream;
 use libp2p_identity::PeerId;
 use rand::rngs::StdRng;
-use thiserror::Error;
 
 use crate::{
     sampling::{PeerSampling, Selection, handed_out::HandedOut, view::View},
     swarm::{
-        counters::{Counters, Tally},
-        node::contacts::Contacts,
+        counters::Counters,
+        handle::{
+            state::{State, StreamState, push},
+            streams::{FreshSamples, Joined, Samples, Waiting},
+        },
+        node::{Node, contacts::Contacts, leases::Lease},
         record::Record,
     },
 };
 
-/// How many samples that the overlay has given out wait to be handed on, here and in each stream. A
-/// guess: the overlay gives out one every few rounds.
-const WAITING: usize = 128;
+mod state;
+pub(crate) mod streams;
+
+/// How many of the latest partners are remembered, for protocols that ride along. A guess: they are
+/// asked for at every poll.
+const PARTNERS: usize = 16;
 
 /// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or thread.
 ///
@@ -35,7 +38,7 @@ const WAITING: usize = 128;
 ///
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
 /// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out samples
-/// itself, as [`Basalt`](crate::Basalt) does, has these handed out before anything else.
+/// itself, as [`Basalt`](crate::overlay::Basalt) does, has these handed out before anything else.
 ///
 /// # When draws repeat
 ///
@@ -51,34 +54,9 @@ const WAITING: usize = 128;
 /// | `Basalt` | any | 1/2 | 3 in a minute |
 ///
 /// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes
-/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::Basalt).
+/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::overlay::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
-
-struct State {
-    view: View<Record>,
-    contacts: Contacts,
-    sampler: HandedOut<PeerId>,
-    /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
-    given: Option<VecDeque<Record>>,
-    rng: StdRng,
-    neighbours: Vec<PeerId>,
-    /// Whether an exchange has succeeded since the view was last empty.
-    exchanged: bool,
-    tally: Arc<Tally>,
-    /// The streams of fresh samples, by their ids.
-    streams: BTreeMap<u64, StreamState>,
-    /// The streams and futures that wait for a change, by their ids.
-    waiting: BTreeMap<u64, Waker>,
-    next_id: u64,
-    closed: bool,
-}
-
-#[derive(Default)]
-struct StreamState {
-    sampler: HandedOut<PeerId>,
-    given: VecDeque<Record>,
-}
 
 impl Handle {
     /// All peers of the view, in the view's order.
@@ -125,7 +103,13 @@ impl Handle {
 
     /// What was sent, received, checked and refused since the behaviour was made.
     pub fn counters(&self) -> Counters {
-        self.lock().tally.snapshot()
+        self.lock().node.tally.snapshot()
+    }
+
+    /// Who keeps which connection open, and what for: all behaviours of this node, each by the name of
+    /// its protocol. What siblings and peers keep open is not in it.
+    pub fn leases(&self) -> Vec<Lease> {
+        self.lock().node.leases()
     }
 
     /// Whether this node has joined: it has a neighbour, or it knows others and an exchange has
@@ -141,9 +125,9 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// [`BehaviourGone`] when the behaviour was dropped.
+    /// [`BehaviourGone`](crate::BehaviourGone) when the behaviour was dropped.
     pub fn joined(&self) -> Joined {
-        Joined(Waiting::new(self))
+        Joined(Waiting::new(&self.0))
     }
 
     /// Hands out one peer; `None` only when the view is empty. See [`Selection`], and [when draws
@@ -179,7 +163,7 @@ impl Handle {
     /// needs a pause of its own, or a `take`. For each peer once, as it comes, there is
     /// [`fresh_samples`](Self::fresh_samples).
     pub fn samples(&self) -> Samples {
-        Samples(Waiting::new(self))
+        Samples(Waiting::new(&self.0))
     }
 
     /// A stream of peers at the overlay's pace, without repeats. It waits while there is nobody
@@ -190,7 +174,7 @@ impl Handle {
     /// it enters the view. With an overlay that gives out samples itself, it has only these: with
     /// Basalt, one every other round. The latest 128 are kept for a stream that nobody reads.
     pub fn fresh_samples(&self) -> FreshSamples {
-        let waiting = Waiting::new(self);
+        let waiting = Waiting::new(&self.0);
         let mut state = self.lock();
         state.streams.insert(waiting.id, StreamState::default());
         drop(state);
@@ -198,27 +182,7 @@ impl Handle {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics half-way through a change.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn is_joined(&self) -> bool {
-        !self.neighbours.is_empty() || self.exchanged
-    }
-
-    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
-        if selection == Selection::Uniform
-            && let Some(given) = self.next_given()
-        {
-            return Some(given);
-        }
-        self.sampler.select(&self.view, selection, &mut self.rng)
-    }
-
-    fn next_given(&mut self) -> Option<Record> {
-        self.given.as_mut()?.pop_front()
+        State::lock(&self.0)
     }
 }
 
@@ -261,131 +225,13 @@ impl fmt::Debug for Handle {
     }
 }
 
-/// The id of a stream or future that waits for a change, as long as that is there.
-struct Waiting {
-    handle: Handle,
-    id: u64,
-}
-
-impl Waiting {
-    fn new(handle: &Handle) -> Self {
-        let mut state = handle.lock();
-        let id = state.next_id;
-        state.next_id += 1;
-        let handle = handle.clone();
-        Self { handle, id }
-    }
-
-    /// What `ready` finds, now or after some change.
-    fn poll<T>(
-        &self,
-        cx: &Context<'_>,
-        ready: impl FnOnce(&mut State, u64) -> Option<T>,
-    ) -> Poll<T> {
-        let state = &mut *self.handle.lock();
-        match ready(state, self.id) {
-            Some(ready) => Poll::Ready(ready),
-            None => {
-                state.waiting.insert(self.id, cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.handle.lock();
-        state.streams.remove(&self.id);
-        let waker = state.waiting.remove(&self.id);
-        // A waker may do anything when it is dropped.
-        drop(state);
-        drop(waker);
-    }
-}
-
-/// The stream of [`Handle::samples`].
-#[must_use = "streams do nothing unless polled"]
-pub struct Samples(Waiting);
-
-impl Stream for Samples {
-    type Item = Record;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
-        self.0.poll(cx, |state, _| match state.closed {
-            true => Some(None),
-            false => state.select_peer(Selection::Uniform).map(Some),
-        })
-    }
-}
-
-impl fmt::Debug for Samples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Samples").finish_non_exhaustive()
-    }
-}
-
-/// The stream of [`Handle::fresh_samples`].
-#[must_use = "streams do nothing unless polled"]
-pub struct FreshSamples(Waiting);
-
-impl Stream for FreshSamples {
-    type Item = Record;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
-        self.0.poll(cx, |state, id| {
-            let stream = state.streams.get_mut(&id).filter(|_| !state.closed);
-            let Some(stream) = stream else {
-                return Some(None);
-            };
-            let next = match state.given {
-                Some(_) => stream.given.pop_front(),
-                None => stream.sampler.select_new(&state.view, &mut state.rng),
-            };
-            next.map(Some)
-        })
-    }
-}
-
-impl fmt::Debug for FreshSamples {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FreshSamples").finish_non_exhaustive()
-    }
-}
-
-/// The future of [`Handle::joined`].
-#[must_use = "futures do nothing unless polled"]
-pub struct Joined(Waiting);
-
-impl Future for Joined {
-    type Output = Result<(), BehaviourGone>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx, |state, _| match state.closed {
-            true => Some(Err(BehaviourGone)),
-            false => state.is_joined().then_some(Ok(())),
-        })
-    }
-}
-
-impl fmt::Debug for Joined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Joined").finish_non_exhaustive()
-    }
-}
-
-/// The behaviour was dropped, with its swarm for example: nothing happens any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the behaviour is gone")]
-pub struct BehaviourGone;
-
 /// The behaviour's end: makes handles and tells them of the view.
 #[derive(Debug)]
 pub(crate) struct Publisher(Handle);
 
 impl Publisher {
     /// `given`: whether the overlay gives out samples itself.
-    pub(crate) fn new(rng: StdRng, given: bool) -> Self {
+    pub(crate) fn new(node: Arc<Node>, rng: StdRng, given: bool) -> Self {
         Self(Handle(Arc::new(Mutex::new(State {
             view: View::default(),
             contacts: Contacts::default(),
@@ -394,7 +240,9 @@ impl Publisher {
             rng,
             neighbours: Vec::new(),
             exchanged: false,
-            tally: Arc::default(),
+            node,
+            exchanges: 0,
+            partners: VecDeque::new(),
             streams: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_id: 0,
@@ -411,11 +259,6 @@ impl Publisher {
         with(&mut self.0.lock().contacts)
     }
 
-    /// Makes `tally` the one that handles read.
-    pub(crate) fn share_counters(&self, tally: Arc<Tally>) {
-        self.0.lock().tally = tally;
-    }
-
     /// Makes `neighbours` those that handles see.
     pub(crate) fn set_neighbours(&self, neighbours: &[PeerId]) {
         self.change(|state| state.neighbours = neighbours.to_vec());
@@ -424,6 +267,16 @@ impl Publisher {
     /// An exchange has succeeded.
     pub(crate) fn note_exchange(&self) {
         self.change(|state| state.exchanged = !state.view.is_empty());
+    }
+
+    /// An exchange of the sampler's own has succeeded with `peer`, whose connection is still open.
+    pub(crate) fn note_partner(&self, peer: PeerId) {
+        let state = &mut *self.0.lock();
+        state.exchanges += 1;
+        state.partners.push_back(peer);
+        if state.partners.len() > PARTNERS {
+            state.partners.pop_front();
+        }
     }
 
     /// Changes what handles see, and wakes all streams and futures that wait for that. Not under
@@ -470,14 +323,6 @@ impl Publisher {
     }
 }
 
-/// The latest samples wait, in the order in which they were given.
-fn push(given: &mut VecDeque<Record>, sample: &Record) {
-    if given.len() >= WAITING {
-        given.pop_front();
-    }
-    given.push_back(sample.clone());
-}
-
 impl Drop for Publisher {
     fn drop(&mut self) {
         self.change(|state| {
@@ -489,243 +334,4 @@ impl Drop for Publisher {
 }
 
 #[cfg(test)]
-mod tests {
-    use futures::{FutureExt, StreamExt};
-    use libp2p_identity::Keypair;
-    use rand::SeedableRng;
-
-    use super::*;
-    use crate::sampling::view::Descriptor;
-
-    fn records(count: usize) -> Vec<Record> {
-        (0..count)
-            .map(|_| {
-                let address = "/memory/1".parse().expect("a multiaddr");
-                Record::sign(&Keypair::generate_ed25519(), 1, &[address]).expect("signing works")
-            })
-            .collect()
-    }
-
-    fn view(records: &[Record]) -> View<Record> {
-        records.iter().cloned().map(Descriptor::fresh).collect()
-    }
-
-    fn publisher() -> Publisher {
-        Publisher::new(StdRng::seed_from_u64(1), false)
-    }
-
-    #[test]
-    fn clones_share_one_service() {
-        let publisher = publisher();
-        let records = records(10);
-        publisher.publish(&view(&records));
-        let (a, b) = (publisher.handle().clone(), publisher.handle().clone());
-        let mut drawn: Vec<PeerId> = (0..5)
-            .filter_map(|_| a.select_peer(Selection::Uniform))
-            .chain(b.sample(5))
-            .map(|record| record.peer_id())
-            .collect();
-        drawn.sort_unstable();
-        drawn.dedup();
-        assert_eq!(drawn.len(), 10);
-        assert_eq!(a.sample(99).len(), 10);
-        assert_eq!(a.view(), records);
-        assert_eq!(b.view_len(), 10);
-    }
-
-    #[test]
-    fn broadcast_reaches_the_view_once_and_may_use_the_handle() {
-        let publisher = publisher();
-        publisher.publish(&view(&records(3)));
-        let mut handle = publisher.handle().clone();
-        let other = handle.clone();
-        let mut lens = Vec::new();
-        assert_eq!(handle.broadcast(|_| lens.push(other.view_len())), 3);
-        assert_eq!(lens, [3, 3, 3]);
-    }
-
-    #[test]
-    fn fresh_samples_are_each_peer_once_and_newcomers_until_the_end() {
-        let publisher = publisher();
-        let records = records(4);
-        let mut samples = publisher.handle().fresh_samples();
-        assert!(samples.next().now_or_never().is_none(), "nobody yet");
-
-        publisher.publish(&view(&records[..3]));
-        let mut seen: Vec<PeerId> = (0..3)
-            .filter_map(|_| samples.next().now_or_never().flatten())
-            .map(|record| record.peer_id())
-            .collect();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(seen.len(), 3);
-        assert!(samples.next().now_or_never().is_none(), "all seen");
-
-        publisher.publish(&view(&records[1..]));
-        let newcomer = samples.next().now_or_never().flatten();
-        assert_eq!(newcomer, Some(records[3].clone()));
-
-        drop(publisher);
-        assert_eq!(samples.next().now_or_never(), Some(None));
-    }
-
-    /// It used to dry up when everybody had been handed out once.
-    #[test]
-    fn samples_go_on_at_the_readers_pace_fresh_ones_first() {
-        for given in [false, true] {
-            let publisher = Publisher::new(StdRng::seed_from_u64(1), given);
-            let records = records(3);
-            let mut samples = publisher.handle().samples();
-            let mut next = || samples.next().now_or_never().flatten();
-            assert_eq!(next(), None, "nobody yet");
-            publisher.publish(&view(&records[..2]));
-            let seen: Vec<Record> = (0..100).filter_map(|_| next()).collect();
-            assert_eq!(seen.len(), 100, "it dries up");
-            assert!(seen[0] != seen[1], "fresh ones come first");
-            for record in &records[..2] {
-                let times = seen.iter().filter(|seen| *seen == record).count();
-                assert!((25..75).contains(&times), "{times}");
-            }
-            match given {
-                true => publisher.give(&records[2]),
-                false => publisher.publish(&view(&records)),
-            }
-            assert_eq!(next(), Some(records[2].clone()), "the fresh one");
-            publisher.publish(&view(&[]));
-            assert_eq!(next(), None, "nobody any more");
-            drop(publisher);
-            assert_eq!(samples.next().now_or_never(), Some(None));
-        }
-    }
-
-    #[test]
-    fn samples_are_woken_by_the_first_peer() {
-        let publisher = publisher();
-        let samples = publisher.handle().samples();
-        let waiting = std::thread::spawn(move || {
-            futures::executor::block_on(samples.take(3).collect::<Vec<_>>())
-        });
-        publisher.publish(&view(&records(1)));
-        assert_eq!(waiting.join().expect("no panic").len(), 3);
-    }
-
-    #[test]
-    fn joined_waits_for_a_neighbour_or_an_exchange_with_somebody_known() {
-        let publisher = publisher();
-        let handle = publisher.handle().clone();
-        let mut joined = handle.joined();
-        assert_eq!((&mut joined).now_or_never(), None);
-        // By hearsay alone nobody has joined, and an exchange that told of nobody is none.
-        publisher.note_exchange();
-        publisher.publish(&view(&records(2)));
-        assert_eq!((&mut joined).now_or_never(), None);
-        publisher.note_exchange();
-        assert_eq!(joined.now_or_never(), Some(Ok(())));
-        assert_eq!(handle.joined().now_or_never(), Some(Ok(())), "at once");
-
-        publisher.publish(&view(&[]));
-        assert!(!handle.is_joined(), "everybody is gone");
-        let neighbour = PeerId::random();
-        publisher.set_neighbours(&[neighbour]);
-        assert!(handle.is_joined());
-        assert_eq!(handle.neighbours(), [neighbour]);
-
-        drop(publisher);
-        assert!(handle.neighbours().is_empty());
-        assert_eq!(handle.joined().now_or_never(), Some(Err(BehaviourGone)));
-    }
-
-    #[test]
-    fn who_waits_to_have_joined_is_woken() {
-        let publisher = publisher();
-        let (joined, gone) = (publisher.handle().joined(), publisher.handle().joined());
-        let wait = |joined: Joined| std::thread::spawn(|| futures::executor::block_on(joined));
-        let joined = wait(joined);
-        publisher.set_neighbours(&[PeerId::random()]);
-        assert_eq!(joined.join().expect("no panic"), Ok(()));
-        publisher.set_neighbours(&[]);
-        let gone = wait(gone);
-        drop(publisher);
-        assert_eq!(gone.join().expect("no panic"), Err(BehaviourGone));
-    }
-
-    #[test]
-    fn a_waiting_stream_is_woken() {
-        let publisher = publisher();
-        let samples = publisher.handle().fresh_samples();
-        let waiting = std::thread::spawn(move || {
-            futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
-        });
-        let records = records(2);
-        publisher.publish(&view(&records[..1]));
-        publisher.publish(&view(&records));
-        let seen = waiting.join().expect("no panic");
-        assert_eq!(seen.len(), 2);
-    }
-
-    #[test]
-    fn a_dropped_stream_leaves_nothing_behind() {
-        let publisher = publisher();
-        let mut samples = publisher.handle().fresh_samples();
-        assert!(samples.next().now_or_never().is_none());
-        drop(samples);
-        let state = publisher.handle().lock();
-        assert!(state.streams.is_empty() && state.waiting.is_empty());
-    }
-
-    /// With an overlay that gives out samples itself.
-    #[test]
-    fn what_the_overlay_gives_out_is_handed_out_first_and_fresh_samples_are_nothing_else() {
-        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
-        let handle = publisher.handle().clone();
-        let peers = records(5);
-        publisher.publish(&view(&peers[..3]));
-        let mut stream = handle.fresh_samples();
-        assert_eq!(stream.next().now_or_never(), None, "nothing was given out");
-        publisher.give(&peers[3]);
-        publisher.give(&peers[4]);
-        assert_eq!(stream.next().now_or_never(), Some(Some(peers[3].clone())));
-        assert_eq!(
-            handle.select_peer(Selection::Uniform),
-            Some(peers[3].clone())
-        );
-        let mut sampled = handle.sample(3);
-        assert_eq!(sampled.remove(0), peers[4]);
-        assert!(sampled.iter().all(|peer| peers[..3].contains(peer)));
-        // From here on what is in the view.
-        assert!(handle.view().contains(&handle.sample(1)[0]));
-        assert_eq!(stream.next().now_or_never(), Some(Some(peers[4].clone())));
-    }
-
-    #[test]
-    fn the_dead_are_not_handed_out_and_what_nobody_takes_is_bounded() {
-        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
-        let handle = publisher.handle().clone();
-        let mut stream = handle.fresh_samples();
-        let peers = records(2);
-        publisher.give(&peers[0]);
-        publisher.give(&peers[1]);
-        publisher.withdraw(&peers[0].peer_id());
-        assert_eq!(stream.next().now_or_never(), Some(Some(peers[1].clone())));
-        assert_eq!(
-            handle.select_peer(Selection::Uniform),
-            Some(peers[1].clone())
-        );
-        assert_eq!(handle.select_peer(Selection::Uniform), None);
-        (0..=WAITING).for_each(|_| publisher.give(&peers[0]));
-        let waiting = std::iter::from_fn(|| stream.next().now_or_never().flatten());
-        assert_eq!(waiting.count(), WAITING);
-    }
-
-    #[test]
-    fn a_stream_is_woken_by_what_is_given_out() {
-        let publisher = Publisher::new(StdRng::seed_from_u64(1), true);
-        let samples = publisher.handle().fresh_samples();
-        let waiting = std::thread::spawn(move || {
-            futures::executor::block_on(samples.take(2).collect::<Vec<_>>())
-        });
-        let records = records(2);
-        records.iter().for_each(|record| publisher.give(record));
-        assert_eq!(waiting.join().expect("no panic"), records);
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ pub(crate) mod contacts;
 pub(crate) mod dials;
 pub(crate) mod gate;
 pub(crate) mod leases;
+pub(crate) mod not_dialled;
 
 use std::{
     collections::BTreeSet,
@@ -25,10 +26,11 @@ use crate::{
         counters::Tally,
         limits::Limits,
         node::{
-            budget::{Addresses, Budget, Choice, DialOutcome, NotDialled},
+            budget::{Addresses, Budget, Choice, DialOutcome},
             dials::{Dial, DialPurpose, Dials},
             gate::Gate,
             leases::{HolderId, Lease, LeasePurpose, Leases},
+            not_dialled::NotDialled,
         },
     },
     time::Time,
@@ -43,6 +45,9 @@ pub(crate) struct Node {
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
     start: Instant,
+    /// How much later than that it is said to be.
+    #[cfg(test)]
+    later: Mutex<Duration>,
     state: Mutex<State>,
 }
 
@@ -77,6 +82,8 @@ impl Node {
             gate: Arc::new(Gate::new(&limits, period)),
             tally: Arc::new(Tally::default()),
             start,
+            #[cfg(test)]
+            later: Mutex::default(),
             state: Mutex::new(State {
                 budget: Budget::new(&limits, backoff),
                 dials: Dials::default(),
@@ -87,9 +94,23 @@ impl Node {
         })
     }
 
+    /// When the node's time began.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
     /// What time it is, for all behaviours of the node.
     pub(crate) fn now(&self) -> Time {
-        Time::new(self.start.elapsed())
+        let now = Time::new(self.start.elapsed());
+        #[cfg(test)]
+        let now = now + *self.later.lock().unwrap_or_else(PoisonError::into_inner);
+        now
+    }
+
+    /// Lets so much time pass.
+    #[cfg(test)]
+    pub(crate) fn pass(&self, later: Duration) {
+        *self.later.lock().unwrap_or_else(PoisonError::into_inner) += later;
     }
 
     /// Takes one more behaviour in, with the name of its protocol.
@@ -306,7 +327,10 @@ impl Holder {
             return;
         };
         dial.ended = true;
-        let handed = dial.handed.as_mut().map(|(_, handed)| std::mem::take(handed));
+        let handed = dial
+            .handed
+            .as_mut()
+            .map(|(_, handed)| std::mem::take(handed));
         match (handed, address) {
             (Some(handed), Some(address)) => state.budget.answered(handed, address),
             (Some(handed), None) => state.budget.failed(handed, |_| DialOutcome::InVain),
@@ -327,7 +351,9 @@ impl Holder {
                 return;
             };
             dial.ended = true;
-            dial.handed.as_mut().map(|(_, handed)| std::mem::take(handed))
+            dial.handed
+                .as_mut()
+                .map(|(_, handed)| std::mem::take(handed))
         };
         let judged: Vec<_> = handed
             .into_iter()
@@ -412,7 +438,9 @@ impl Holder {
         purpose: Option<LeasePurpose>,
     ) {
         let mut state = self.node.lock();
-        state.leases.set_purpose(self.id, (peer, connection), purpose);
+        state
+            .leases
+            .set_purpose(self.id, (peer, connection), purpose);
     }
 
     // ---- Announcements ----
@@ -459,3 +487,6 @@ impl Holder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use web_time::Instant;
 
 use crate::swarm::{
     address::policy::AddressPolicy, counters::Tally, limits::Limits, node::gate::Gate,
-    record::Verifier,
+    record::verifier::Verifier,
 };
 use crate::time::Time;
 
@@ -32,13 +32,12 @@ impl Shared {
     pub(crate) fn new(
         policy: AddressPolicy,
         limits: Limits,
-        period: Duration,
+        (gate, tally): (Arc<Gate>, Arc<Tally>),
         start: Instant,
     ) -> Self {
-        let tally = Arc::new(Tally::default());
         Self {
             verifier: Verifier::new(policy, limits, tally.clone()),
-            gate: Arc::new(Gate::new(&limits, period)),
+            gate,
             tally,
             limits,
             start,

@@ -18,7 +18,7 @@ use crate::{
         generated as pb,
         limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
         metered::Metered,
-        record::{Effort, Record, RecordError},
+        record::{Record, error::RecordError, verifier::Effort},
         shared::Shared,
     },
 };
@@ -505,6 +505,7 @@ mod tests {
     use web_time::Instant;
 
     use super::*;
+    use crate::swarm::node::gate::Gate;
     use crate::{
         peer::Peer,
         swarm::{
@@ -524,7 +525,8 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "any time will do")]
         let start = Instant::now();
         let period = std::time::Duration::from_secs(10);
-        Shared::new(AddressPolicy::new(Scope::Loopback), limits, period, start)
+        let at_node = (Arc::new(Gate::new(&limits, period)), Arc::default());
+        Shared::new(AddressPolicy::new(Scope::Loopback), limits, at_node, start)
     }
 
     fn shared() -> Shared {

@@ -247,7 +247,10 @@ impl<E> Keeper<E> {
     fn purpose(&self, peer: &PeerId, connection: ConnectionId, busy: bool) -> Option<LeasePurpose> {
         let ours = self.connections.is_ours(peer, connection);
         let reasons = [
-            (self.is_for_neighbour(peer, connection), LeasePurpose::Neighbour),
+            (
+                self.is_for_neighbour(peer, connection),
+                LeasePurpose::Neighbour,
+            ),
             (self.is_lifeline(connection), LeasePurpose::Lifeline),
             (busy, LeasePurpose::Exchange),
             (ours && self.is_relay(peer), LeasePurpose::Relay),
@@ -257,7 +260,9 @@ impl<E> Keeper<E> {
             ),
         ];
         let mut reasons = reasons.into_iter();
-        reasons.find(|(holds, _)| *holds).map(|(_, purpose)| purpose)
+        reasons
+            .find(|(holds, _)| *holds)
+            .map(|(_, purpose)| purpose)
     }
 
     fn keep_alive(&mut self, peer: PeerId, keep_alive: bool) {
@@ -356,12 +361,7 @@ impl<E> Keeper<E> {
     // ---- Relays ----
 
     /// The relays that this node can be reached through, and how many listeners are being set up.
-    pub(crate) fn set_listening(
-        &mut self,
-        own: BTreeSet<PeerId>,
-        setting_up: usize,
-        now: Time,
-    ) {
+    pub(crate) fn set_listening(&mut self, own: BTreeSet<PeerId>, setting_up: usize, now: Time) {
         if self.relays.set_listening(own, setting_up, now) {
             self.release_everybody();
         }
@@ -392,7 +392,10 @@ impl<E> Keeper<E> {
     pub(crate) fn next_wake(&self) -> Option<Wake> {
         let wake = |at: Option<Time>, why| at.map(|at| Wake::new(at, why));
         Wake::first([
-            wake(self.connections.next_upgrade(), "a direct connection did not come"),
+            wake(
+                self.connections.next_upgrade(),
+                "a direct connection did not come",
+            ),
             wake(self.relays.next_wake(), "a listener is not set up"),
             wake(self.surplus_at, "second connections to neighbours"),
             wake(self.pruner.next_wake(), "too many connections"),

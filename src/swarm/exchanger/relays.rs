@@ -4,10 +4,7 @@
 //! It may find one that this behaviour has opened for an exchange and would close afterwards, and all that it
 //! carries with it. And it gives up when somebody else is just dialling the relay.
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use libp2p_identity::PeerId;
 
@@ -87,22 +84,6 @@ impl Relays {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_relay_is_one_while_something_leads_through_it() {
-        let (one, other) = (PeerId::random(), PeerId::random());
-        let dial = ConnectionId::new_unchecked;
-        let mut relays = Relays::default();
-        relays.dialled_through(dial(1), vec![one]);
-        relays.dialled_through(dial(2), vec![one, other]);
-        relays.dialled_through(dial(3), Vec::new());
-        assert!(relays.contains(&one) && relays.contains(&other));
-        assert_eq!(relays.dial_ended(dial(2)), [one, other]);
-        assert!(relays.contains(&one) && !relays.contains(&other));
-        assert_eq!(relays.dial_ended(dial(1)), [one]);
-        assert_eq!(relays.dial_ended(dial(3)), []);
-        assert!(!relays.contains(&one));
-    }
 
     #[test]
     fn what_was_kept_for_a_listener_is_let_go_once() {

@@ -49,7 +49,10 @@ pub(crate) struct Dial {
 impl Dial {
     /// Notes what was handed to the swarm.
     pub(crate) fn hand_over(&mut self, by: HolderId, handed: Vec<Handed>, drawn: bool) {
-        self.relays = handed.iter().filter_map(|h| relay_of(h.address())).collect();
+        self.relays = handed
+            .iter()
+            .filter_map(|h| relay_of(h.address()))
+            .collect();
         self.handed = Some((by, handed));
         self.drawn = drawn;
     }
@@ -83,7 +86,8 @@ impl Dials {
 
     /// Whether `peer` is being dialled, by anybody; seeds that name no peer left out.
     pub(crate) fn is_dialling(&self, peer: &PeerId) -> bool {
-        self.under_way().any(|dial| dial.peer.as_ref() == Some(peer))
+        self.under_way()
+            .any(|dial| dial.peer.as_ref() == Some(peer))
     }
 
     /// Whether a dial under way leads through `relay`.
@@ -111,7 +115,7 @@ impl Dials {
     /// Whether nothing is under way.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.under_way().next().is_none()
     }
 
     fn under_way(&self) -> impl Iterator<Item = &Dial> {

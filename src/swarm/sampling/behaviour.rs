@@ -30,8 +30,8 @@ use crate::{
         counters::Counters,
         handle::Handle,
         handler::{Handler, ToBehaviour},
-        node::leases::Fellow,
-        record::{Effort, Record, RecordError},
+        node::Node,
+        record::{Record, error::RecordError, verifier::Effort},
         sampling::{
             config::{Config, ConfigError},
             driver::Driver,
@@ -39,6 +39,7 @@ use crate::{
             identity::{Identity, misnamed},
             isolation::Isolation,
             local::LocalRecord,
+            log::log,
             warnings::Warnings,
         },
         shared::Shared,
@@ -99,7 +100,7 @@ pub struct Behaviour<O = AnyOverlay> {
     identity: Identity,
     /// Whether it has taken leave, and takes no part any more.
     leaving: bool,
-    start: Instant,
+    node: Arc<Node>,
     timer: Delay,
     timer_at: Option<Time>,
 }
@@ -140,6 +141,24 @@ impl<O: Overlay<Record>> Behaviour<O> {
         overlay: O,
     ) -> Result<Self, ConfigError> {
         config.check()?;
+        let gossip = config.gossip();
+        let pace = (gossip.period(), gossip.quarantine());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the behaviour is where the clock is"
+        )]
+        let start = Instant::now();
+        let local = keypair.public().to_peer_id();
+        let node = Node::new(local, *config.limits(), pace, start);
+        Self::at_node(node, keypair, config, overlay)
+    }
+
+    fn at_node(
+        node: Arc<Node>,
+        keypair: &Keypair,
+        config: Config,
+        overlay: O,
+    ) -> Result<Self, ConfigError> {
         let key_type = keypair.key_type();
         if key_type == KeyType::RSA {
             return Err(ConfigError::RsaKey);
@@ -156,18 +175,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
             config.addresses().clone(),
             config.advertises_listen_addresses(),
         );
-        let mut driver = Driver::new(local.peer_id(), &config, overlay, rng)?;
-        driver.links.fellow = Fellow::of(local.peer_id());
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the behaviour is where the clock is"
-        )]
-        let start = Instant::now();
-        let period = config.gossip().period();
-        let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
-        driver.publisher.share_counters(shared.tally.clone());
+        let protocol = config.protocol()?;
+        let holder = node.join(protocol.clone());
+        let driver = Driver::new(holder, &config, overlay, rng)?;
+        let at_node = (node.gate.clone(), node.tally.clone());
+        let policy = config.addresses().clone();
+        let shared = Shared::new(policy, *config.limits(), at_node, node.start());
         let mut behaviour = Self {
-            protocol: config.protocol()?,
+            protocol,
             shared: Arc::new(shared),
             identity: Identity::new(local.peer_id()),
             local,
@@ -175,18 +190,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
             warnings: Warnings::default(),
             isolation: Isolation::default(),
             leaving: false,
-            start,
+            node,
             timer: Delay::new(Duration::ZERO),
             timer_at: None,
             config,
         };
         for address in behaviour.config.seeds().to_vec() {
             if let Err(error) = behaviour.add_seed(address.clone()) {
-                behaviour
-                    .driver
-                    .links
-                    .actions
-                    .emit(Event::SeedFailed { address, error });
+                behaviour.driver.emit(Event::SeedFailed { address, error });
             }
         }
         Ok(behaviour)
@@ -226,13 +237,13 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// This node's own record as others get it; `None` while it does not advertise itself.
     pub fn local_record(&self) -> Option<&Record> {
-        self.driver.gossip.local()
+        self.driver.sampler.local()
     }
 
     /// The neighbours: peers that both ends keep connected. For other tasks:
     /// [`Handle::neighbours`].
     pub fn neighbours(&self) -> &[PeerId] {
-        self.driver.links.neighbours()
+        self.driver.neighbourhood.members()
     }
 
     /// What to save for the next start: see [`Handle::contacted`].
@@ -258,18 +269,21 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// A [`SeedError`] when the address is this node's own or cannot be dialled, or there are too
     /// many: 256, of which none was tried yet. Nothing was changed.
     pub fn add_seed(&mut self, address: Multiaddr) -> Result<(), SeedError> {
-        self.driver.seeds.add(address, self.local.peer_id())
+        self.driver
+            .discovery
+            .seeds
+            .add(address, self.local.peer_id())
     }
 
     /// Forgets a seed, with or without `/p2p/<peer>` at the end; returns whether it was one. Peers
     /// learnt through it stay.
     pub fn remove_seed(&mut self, address: &Multiaddr) -> bool {
-        self.driver.seeds.remove(address)
+        self.driver.discovery.seeds.remove(address)
     }
 
     /// The seeds, as they were given.
     pub fn seeds(&self) -> impl Iterator<Item = &Multiaddr> {
-        self.driver.seeds.addresses()
+        self.driver.discovery.seeds.addresses()
     }
 
     /// The paper's `init`: puts peers into the view whose records were saved, as
@@ -319,7 +333,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     fn now(&self) -> Time {
-        Time::new(self.start.elapsed())
+        self.node.now()
     }
 
     /// Takes out a record that the peer sends as its own, and another key has signed: a dial to the
@@ -332,7 +346,12 @@ impl<O: Overlay<Record>> Behaviour<O> {
         descriptors: &mut Vec<Descriptor<Record>>,
         request: bool,
     ) {
-        let mut place = self.driver.links.connections.place(&peer, connection);
+        let mut place = self
+            .driver
+            .exchanger
+            .keeper
+            .connections
+            .place(&peer, connection);
         place.host = place.host.filter(|_| request);
         if let Some(signer) = misnamed(peer, place, descriptors)
             && signer != self.local.peer_id()
@@ -344,18 +363,19 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     fn is_isolated(&self) -> bool {
-        let knows_nobody = self.driver.gossip.view().is_empty();
-        knows_nobody && self.driver.links.neighbours().is_empty() && !self.leaving
+        let knows_nobody = self.driver.sampler.view().is_empty();
+        knows_nobody && self.driver.neighbourhood.members().is_empty() && !self.leaving
     }
 
     /// The application is about to be told of `event`.
     fn on_event(&mut self, event: &Event) {
+        log(event);
         let now = self.now();
         let publisher = &self.driver.publisher;
         match event {
             Event::Exchanged { .. } => publisher.note_exchange(),
             Event::NeighbourUp { .. } | Event::NeighbourDown { .. } => {
-                publisher.set_neighbours(self.driver.links.neighbours());
+                publisher.set_neighbours(self.driver.neighbourhood.members());
             }
             Event::SeedFailed { address, error } => {
                 self.isolation.seed_failed(format!("{address}: {error}"));
@@ -366,14 +386,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.warnings.on_event(event, &self.protocol, tally, now);
     }
 
-    /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
-    fn new_handler(&self, peer: &PeerId, wanted: bool, relayed: bool) -> Handler {
+    /// `mine`: this behaviour has dialled. A neighbour is kept too, but not through a relay.
+    fn new_handler(&self, peer: &PeerId, mine: bool, relayed: bool) -> Handler {
         Handler::new(
             self.protocol.clone(),
             self.shared.clone(),
             *peer,
             self.config.gossip().exchange_timeout(),
-            wanted || (!relayed && self.driver.links.is_neighbour(peer)),
+            self.driver.exchanger.keeper.keeps_new(peer, mine, relayed),
         )
     }
 }
@@ -423,28 +443,35 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let for_exchange = self.driver.links.exchanges.is_dial(connection);
-        Ok(self.new_handler(&peer, for_exchange, is_relayed(address)))
+        let mine = self.driver.exchanger.keeper.holder.is_mine(connection);
+        Ok(self.new_handler(&peer, mine, is_relayed(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm) {
         let now = self.now();
         if let Some(wrong) = self.identity.on_swarm_event(&event) {
-            self.driver.gossip.set_local(None);
-            self.driver.links.actions.emit(wrong);
+            self.driver.sampler.set_local(None);
+            self.driver.emit(wrong);
         }
         if self.local.on_swarm_event(&event) {
-            self.driver.dials.set_own(self.local.addresses());
+            self.driver
+                .exchanger
+                .keeper
+                .holder
+                .set_own(self.local.addresses());
             if let Some(record) = self.local.renew(now)
                 && !self.identity.is_wrong()
             {
-                self.driver.gossip.set_local(record);
+                self.driver.sampler.set_local(record);
             }
         }
         if self.local.take_changed() {
             let relays = self.local.addresses().filter_map(relay_of).collect();
             let listening = self.local.setting_up();
-            self.driver.links.set_listening(relays, listening, now);
+            self.driver
+                .exchanger
+                .keeper
+                .set_listening(relays, listening, now);
         }
         match event {
             FromSwarm::ConnectionEstablished(event) => {
@@ -457,9 +484,10 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr })
                 if !self
                     .driver
-                    .links
-                    .fellow
-                    .is_told_by_one_of_us(&peer_id, addr) =>
+                    .exchanger
+                    .keeper
+                    .holder
+                    .is_announced_by_us(&peer_id, addr) =>
             {
                 self.driver.on_address_told(peer_id, addr, now);
             }
@@ -490,21 +518,22 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         let (driver, connection) = (&mut self.driver, connection_id);
         match event {
             ToBehaviour::Request(id, request) => {
-                driver.on_request(peer, connection, id, request, now)
+                driver.on_request((peer, connection), id, request, now)
             }
             ToBehaviour::Outcome(id, result) => {
-                driver.on_outcome(peer, connection, id, result, now);
+                driver.on_result((peer, connection), id, result, now);
             }
-            ToBehaviour::InboundFailed(error) => driver.links.actions.emit(Event::InboundFailed {
+            ToBehaviour::InboundFailed(error) => driver.emit(Event::InboundFailed {
                 peer,
                 connection_id,
                 error,
             }),
             ToBehaviour::Supported => driver
-                .links
+                .exchanger
+                .keeper
                 .connections
                 .mark_support(&peer, connection, true, now),
-            ToBehaviour::Idle => driver.links.on_idle(peer, connection),
+            ToBehaviour::Idle => driver.exchanger.on_idle(peer, connection),
         }
     }
 
@@ -514,12 +543,16 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         loop {
-            if let Some(action) = self.driver.links.actions.pop() {
+            if let Some(action) = self.driver.exchanger.keeper.actions.pop() {
                 match &action {
                     ToSwarm::GenerateEvent(event) => self.on_event(event),
                     ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
                     ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
-                        self.driver.links.fellow.tells(*peer_id, address.clone());
+                        self.driver
+                            .exchanger
+                            .keeper
+                            .holder
+                            .announce(*peer_id, address.clone());
                     }
                     _ => {}
                 }
@@ -527,28 +560,28 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
             }
             let now = self.now();
             if self.timer_at.is_some_and(|at| now > at + LATE) {
-                self.driver.note_trouble(now);
+                self.driver.exchanger.trouble.note(now);
             }
             self.driver.advance(now);
             if let Some(seq) = self.driver.take_outbid() {
                 tracing::debug!(seq, "Others have a later record of this node");
                 if let Some(record) = self.local.outbid(seq) {
-                    self.driver.gossip.set_local(Some(record));
+                    self.driver.sampler.set_local(Some(record));
                 }
             }
             if let Some(event) = self.local.poll(now) {
-                self.driver.links.actions.emit(event);
+                self.driver.emit(event);
             }
             let isolated = self.is_isolated();
-            let seeds = self.driver.seeds.addresses().count();
+            let seeds = self.driver.discovery.seeds.addresses().count();
             if let Some(event) = self.isolation.poll(isolated, seeds, now) {
-                self.driver.links.actions.emit(event);
+                self.driver.emit(event);
             }
-            if !self.driver.links.actions.is_empty() {
+            if !self.driver.exchanger.keeper.actions.is_empty() {
                 continue;
             }
             let wakes = [
-                self.driver.next_wake(),
+                self.driver.next_wake().map(|wake| wake.at),
                 self.local.next_wake(),
                 self.isolation.next_wake(),
             ];
@@ -575,7 +608,7 @@ impl<O: Overlay<Record>> PeerSampling for Behaviour<O> {
     }
 
     fn view_len(&self) -> usize {
-        self.driver.gossip.view().len()
+        self.driver.sampler.view().len()
     }
 
     fn select_peer(&mut self, selection: Selection) -> Option<Record> {
@@ -592,7 +625,7 @@ impl<O> fmt::Debug for Behaviour<O> {
         f.debug_struct("Behaviour")
             .field("local_peer_id", &self.local.peer_id())
             .field("protocol", &self.protocol)
-            .field("links", &self.driver.links)
+            .field("exchanger", &self.driver.exchanger)
             .finish_non_exhaustive()
     }
 }
@@ -634,7 +667,7 @@ mod tests {
 
     /// All events that are there now, after `later`.
     fn events(behaviour: &mut Behaviour, later: Duration) -> Vec<Event> {
-        behaviour.start = behaviour.start.checked_sub(later).expect("an old clock");
+        behaviour.node.pass(later);
         let waker = noop_waker();
         let mut events = Vec::new();
         while let Poll::Ready(action) = behaviour.poll(&mut Context::from_waker(&waker)) {
@@ -806,8 +839,8 @@ mod tests {
         let mut behaviour = behaviour(&Keypair::generate_ed25519());
         let [found, told] = [1, 2].map(|_| PeerId::random());
         let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
-        let actions = &mut behaviour.driver.links.actions;
-        actions.tell_contacted(found, vec![address.clone()]);
+        let actions = &mut behaviour.driver.exchanger.keeper.actions;
+        actions.announce(found, address.clone().with(Protocol::P2p(found)));
         let waker = noop_waker();
         let action = behaviour.poll(&mut Context::from_waker(&waker));
         let Poll::Ready(ToSwarm::NewExternalAddrOfPeer {
@@ -820,7 +853,11 @@ mod tests {
         let tell = |behaviour: &mut Behaviour, peer_id, addr: &Multiaddr| {
             let event = NewExternalAddrOfPeer { peer_id, addr };
             behaviour.on_swarm_event(FromSwarm::NewExternalAddrOfPeer(event));
-            behaviour.driver.candidates.is_waiting(behaviour.now())
+            behaviour
+                .driver
+                .discovery
+                .candidates
+                .is_waiting(behaviour.now())
         };
         assert!(!tell(&mut behaviour, peer_id, &addr));
         // mDNS, or whoever it is, says the same.

@@ -22,7 +22,7 @@ const REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs
 /// never enters the view: it is where to look for somebody to make an exchange with, while the view has
 /// room, each address once.
 #[derive(Debug)]
-pub(super) struct Candidates {
+pub(crate) struct Candidates {
     peers: BTreeMap<PeerId, Candidate>,
     /// How long one that failed is left alone, at first and at most.
     rest: (Duration, Duration),
@@ -53,7 +53,7 @@ struct Address {
 
 /// What became of an exchange with a peer that may be a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It answered.
     Met,
     /// It could not be reached, or the exchange broke.
@@ -64,7 +64,7 @@ pub(super) enum Outcome {
 
 impl Candidates {
     /// `rest`: how long one that failed is left alone, at first and at most.
-    pub(super) fn new(rest: Option<(Duration, Duration)>) -> Self {
+    pub(crate) fn new(rest: Option<(Duration, Duration)>) -> Self {
         Self {
             peers: BTreeMap::new(),
             rest: rest.unwrap_or(REST),
@@ -74,7 +74,7 @@ impl Candidates {
 
     /// Somebody says that `peer` is at `address`, which has no peer at its end. Who has failed of late
     /// is not tried again for that, unless it is a new address.
-    pub(super) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Time) {
+    pub(crate) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Time) {
         self.told += 1;
         if !self.peers.contains_key(&peer) && self.peers.len() >= MAX_CANDIDATES {
             // Who had its chance gives way first, and then who was told of longest ago.
@@ -110,7 +110,7 @@ impl Candidates {
     /// The next candidate to make an exchange with. To be called until `None`; each is tried until
     /// [`Self::ended`]. Those that are `known` have no need of it; those that are `busy` are left for
     /// later.
-    pub(super) fn next<R: Rng + ?Sized>(
+    pub(crate) fn next<R: Rng + ?Sized>(
         &mut self,
         (now, rng): (Time, &mut R),
         known: impl Fn(&PeerId) -> bool,
@@ -134,12 +134,12 @@ impl Candidates {
     }
 
     /// Whether somebody is to be tried.
-    pub(super) fn is_waiting(&self, now: Time) -> bool {
+    pub(crate) fn is_waiting(&self, now: Time) -> bool {
         self.peers.values().any(|candidate| candidate.is_due(now))
     }
 
     /// Where to dial a candidate: what was not tried yet, or, when all was, everything.
-    pub(super) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+    pub(crate) fn addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
         let addresses = self.peers.get(peer).map_or(&[][..], |c| &c.addresses);
         let untried = addresses.iter().filter(|address| !address.tried);
         let untried: Vec<_> = untried.map(|a| a.address.clone()).collect();
@@ -150,7 +150,7 @@ impl Candidates {
     }
 
     /// A candidate is dialled at these of its addresses.
-    pub(super) fn dialled(&mut self, peer: &PeerId, at: &[Multiaddr]) {
+    pub(crate) fn dialled(&mut self, peer: &PeerId, at: &[Multiaddr]) {
         let candidate = self.peers.get_mut(peer);
         let addresses = candidate.into_iter().flat_map(|c| &mut c.addresses);
         for address in addresses.filter(|a| at.contains(&a.address)) {
@@ -159,19 +159,19 @@ impl Candidates {
     }
 
     /// None of a candidate's addresses may be dialled.
-    pub(super) fn not_dialled(&mut self, peer: &PeerId) {
+    pub(crate) fn not_dialled(&mut self, peer: &PeerId) {
         if let Some(candidate) = self.peers.get_mut(peer) {
             candidate.close();
         }
     }
 
     /// Whether a candidate is being tried: then all that is known of where it is, is what somebody said.
-    pub(super) fn is_trying(&self, peer: &PeerId) -> bool {
+    pub(crate) fn is_trying(&self, peer: &PeerId) -> bool {
         self.peers.get(peer).is_some_and(|c| c.trying)
     }
 
     /// An exchange with `peer` has ended.
-    pub(super) fn ended(&mut self, peer: &PeerId, outcome: Outcome, now: Time) {
+    pub(crate) fn ended(&mut self, peer: &PeerId, outcome: Outcome, now: Time) {
         let Some(candidate) = self.peers.get_mut(peer) else {
             return;
         };
@@ -200,7 +200,7 @@ impl Candidates {
 
     /// The node is alone: whoever failed has another chance, but for those that do not speak the
     /// protocol.
-    pub(super) fn start_over(&mut self, now: Time) {
+    pub(crate) fn start_over(&mut self, now: Time) {
         for candidate in self.peers.values_mut() {
             if !candidate.trying && !candidate.is_mute(now) {
                 candidate.reopen();

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     sampling::{
-        overlay::{any::OverlayKind, basalt::Ranking},
+        overlay::any::OverlayKind,
         sampler::{
             self,
             config::{Diversity, PartnerSelection, Propagation},
@@ -16,10 +16,12 @@ use crate::{
     },
     swarm::{
         address::{Scope, policy::AddressPolicy},
-        limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
-        sampling::pruning::Pruning,
+        exchanger::pruning::Pruning,
+        limits::{Limits, LimitsError, MAX_DESCRIPTORS},
     },
 };
+
+mod presets;
 
 /// The protocol's name, for networks without a name of their own.
 pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.0.0");
@@ -42,13 +44,6 @@ pub struct Config {
     rng_seed: Option<u64>,
 }
 
-impl Default for Config {
-    /// [`Config::open_internet`].
-    fn default() -> Self {
-        Self::open_internet()
-    }
-}
-
 impl Config {
     /// The largest view size c of the behaviour, in peers: half of it must fit into a message.
     pub const MAX_VIEW_SIZE: usize = 2 * MAX_DESCRIPTORS;
@@ -60,84 +55,6 @@ impl Config {
     pub const MAX_PROBE_INTERVAL: u32 = 1_000_000;
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
-
-    /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
-    /// advertises only the external addresses that the swarm has confirmed.
-    ///
-    /// [`Basalt`](crate::Basalt) with a view of 100 peers, of whom at most 25 were learnt from one partner and at
-    /// most 12 lie in one /24 or /48, and a quarantine of a minute to an hour for peers that failed. Measured
-    /// against the random overlay, with these caps and without, in `docs/threat-model.md`.
-    ///
-    /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
-    /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
-    /// the one who gave them away.
-    pub fn open_internet() -> Self {
-        Self {
-            gossip: sampler::config::Config::default()
-                .with_view_size(100)
-                .with_quarantine(Some((
-                    Duration::from_secs(60),
-                    Duration::from_secs(60 * 60),
-                )))
-                .with_diversity(Some(Diversity {
-                    per_source: 25,
-                    per_prefix: 12,
-                    per_round: 100,
-                })),
-            overlay: OverlayKind::Basalt(Ranking::default()),
-            network: None,
-            addresses: AddressPolicy::new(Scope::Global),
-            listen_addresses: None,
-            seeds: Vec::new(),
-            seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
-            probe_interval: Some(30),
-            neighbours: 8,
-            neighbour_rotation: Some(30),
-            pruning: None,
-            limits: Limits::default(),
-            rng_seed: None,
-        }
-    }
-
-    /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
-    ///
-    /// [`Random`](crate::Random) with a view of 30 peers and without caps: it is fresher and heals sooner than what
-    /// resists attackers. Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
-    /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
-    /// only it can reach).
-    pub fn private_network() -> Self {
-        let limits = Limits {
-            dials_per_minute: 600,
-            dials_per_prefix: 1_000_000,
-            dials_per_address: 30,
-            addresses_per_dial: MAX_ADDRESSES,
-            ..Limits::default()
-        };
-        Self::open_internet()
-            .with_overlay(OverlayKind::Random)
-            .with_view_size(sampler::config::Config::default().view_size())
-            .with_diversity(None)
-            .with_scope(Scope::Private)
-            .with_dns(true)
-            .with_limits(limits)
-    }
-
-    /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
-    /// listen addresses among them.
-    ///
-    /// What fails here is being worked on: no limits for dials, and who failed is tried again after
-    /// a second, at most a minute.
-    pub fn local() -> Self {
-        let config = Self::private_network().with_scope(Scope::Loopback);
-        let limits = Limits {
-            dials_per_minute: 1_000_000,
-            dials_per_address: 1_000_000,
-            ..config.limits
-        };
-        config
-            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
-            .with_limits(limits)
-    }
 
     /// The name of the network: 1 to 64 bytes without white space or control characters. It
     /// becomes part of the protocol's name (`/<network>/peer-sampling/1.0.0`), so that networks
@@ -549,96 +466,4 @@ pub enum ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn presets_are_within_their_bounds() {
-        for config in [
-            Config::default(),
-            Config::open_internet(),
-            Config::private_network(),
-            Config::local(),
-        ] {
-            assert_eq!(config.check(), Ok(()));
-        }
-    }
-
-    #[test]
-    fn each_bound_is_named() {
-        let narrow = Limits {
-            descriptors_per_message: 15,
-            ..Default::default()
-        };
-        let cases = [
-            (
-                Config::local().with_limits(narrow).with_view_size(32),
-                "descriptors per message is 15, must be 16 to 64",
-            ),
-            (
-                Config::local().with_view_size(129),
-                "view size is 129, must be 2 to 128",
-            ),
-            (
-                Config::local().with_view_size(1),
-                "view size is 1, must be 2 to 10000",
-            ),
-            (
-                Config::local().with_neighbours(129),
-                "neighbours is 129, must be 0 to 128",
-            ),
-            (
-                Config::local().with_neighbour_rotation(Some(0)),
-                "neighbour rotation is 0 rounds, must be 1 to 1000000",
-            ),
-            (
-                Config::local().with_neighbour_rotation(Some(1_000_001)),
-                "neighbour rotation is 1000001 rounds, must be 1 to 1000000",
-            ),
-            (
-                Config::local().with_pruning(Some(Pruning {
-                    max_connections: 7,
-                    grace: Duration::from_secs(60),
-                })),
-                "pruning beyond 7 connections after 60s, must be at least the 8 neighbours, and 1, and \
-                 at most 24h",
-            ),
-            (
-                Config::local().with_network(""),
-                "network name \"\" must have 1 to 64 bytes and no white space or control characters",
-            ),
-            (
-                Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
-                "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
-            ),
-        ];
-        for (config, message) in cases {
-            assert_eq!(config.check().unwrap_err().to_string(), message);
-        }
-        let eternity = (Duration::MAX, Duration::MAX);
-        let config = Config::local().with_seed_backoff(eternity.0, eternity.1);
-        assert!(matches!(
-            config.check(),
-            Err(ConfigError::SeedBackoff { .. })
-        ));
-        for name in ["a b", "a\n", &"x".repeat(65)] {
-            assert!(matches!(
-                Config::local().with_network(name).check(),
-                Err(ConfigError::Network(_))
-            ));
-        }
-    }
-
-    #[test]
-    fn the_network_is_part_of_the_protocol() {
-        let protocol = |config: Config| config.protocol().map(|p| p.to_string());
-        assert_eq!(
-            protocol(Config::local()).as_deref(),
-            Ok("/peer-sampling/1.0.0")
-        );
-        assert_eq!(
-            protocol(Config::local().with_network("testnet")).as_deref(),
-            Ok("/testnet/peer-sampling/1.0.0")
-        );
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ const LEAST_PATIENCE: Duration = Duration::from_millis(250);
 
 /// When each neighbour was heard last, and which questions are unanswered.
 #[derive(Debug)]
-pub(super) struct Confirmations {
+pub(crate) struct Confirmations {
     patience: Duration,
     neighbours: BTreeMap<PeerId, Neighbour>,
 }
@@ -32,7 +32,7 @@ struct Neighbour {
 
 /// What is due for a neighbour that has not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub(crate) enum Due {
     /// To be asked again.
     Again(PeerId),
     /// To be given up.
@@ -41,7 +41,7 @@ pub(super) enum Due {
 
 impl Confirmations {
     /// For nodes that make their rounds in each `period`.
-    pub(super) fn new(period: Duration) -> Self {
+    pub(crate) fn new(period: Duration) -> Self {
         Self {
             patience: period.mul_f64(PATIENCE).max(LEAST_PATIENCE),
             neighbours: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl Confirmations {
     }
 
     /// The peer is a neighbour from now on: it has just said so.
-    pub(super) fn add(&mut self, peer: PeerId, now: Time) {
+    pub(crate) fn add(&mut self, peer: PeerId, now: Time) {
         let heard = Neighbour {
             heard: now,
             asked: None,
@@ -58,12 +58,12 @@ impl Confirmations {
     }
 
     /// The peer is a neighbour no more.
-    pub(super) fn remove(&mut self, peer: &PeerId) {
+    pub(crate) fn remove(&mut self, peer: &PeerId) {
         self.neighbours.remove(peer);
     }
 
     /// The peer has sent something, or has refused to.
-    pub(super) fn heard(&mut self, peer: &PeerId, now: Time) {
+    pub(crate) fn heard(&mut self, peer: &PeerId, now: Time) {
         if let Some(neighbour) = self.neighbours.get_mut(peer) {
             neighbour.heard = now;
             neighbour.asked = None;
@@ -72,14 +72,14 @@ impl Confirmations {
 
     /// The neighbour to ask in this round: of those with no question open, the one that was heard
     /// longest ago.
-    pub(super) fn next(&self) -> Option<PeerId> {
+    pub(crate) fn next(&self) -> Option<PeerId> {
         let unasked = self.neighbours.iter().filter(|(_, n)| n.asked.is_none());
         let silent = unasked.min_by_key(|(_, neighbour)| neighbour.heard);
         silent.map(|(peer, _)| *peer)
     }
 
     /// The neighbour was asked.
-    pub(super) fn asked(&mut self, peer: &PeerId, now: Time) {
+    pub(crate) fn asked(&mut self, peer: &PeerId, now: Time) {
         if let Some(neighbour) = self.neighbours.get_mut(peer) {
             let times = neighbour.asked.map_or(0, |(_, times)| times);
             neighbour.asked = Some((now, times + 1));
@@ -89,7 +89,7 @@ impl Confirmations {
     /// The next neighbour whose time to answer is over. To be called until `None`, and what it says
     /// is to be done. If this node itself comes too late, or is in trouble, nobody is given up for
     /// it.
-    pub(super) fn poll(&self, now: Time, in_trouble: bool) -> Option<Due> {
+    pub(crate) fn poll(&self, now: Time, in_trouble: bool) -> Option<Due> {
         let due = self.neighbours.iter().find_map(|(peer, neighbour)| {
             let (since, times) = neighbour.asked?;
             let at = since.saturating_add(self.patience);
@@ -104,7 +104,7 @@ impl Confirmations {
     }
 
     /// When [`Self::poll`] has something next.
-    pub(super) fn next_wake(&self) -> Option<Time> {
+    pub(crate) fn next_wake(&self) -> Option<Time> {
         let asked = self.neighbours.values().filter_map(|n| n.asked);
         let since = asked.map(|(since, _)| since).min()?;
         Some(since.saturating_add(self.patience))

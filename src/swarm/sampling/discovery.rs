@@ -20,8 +20,8 @@ use crate::{
         rate::{Bucket, Rate},
         record::Record,
         sampling::{
-            blocked::Blocked, candidates::Candidates, config::Config, event::Event,
-            probes::Probes, seeds::Seeds,
+            blocked::Blocked, candidates::Candidates, config::Config, event::Event, probes::Probes,
+            seeds::Seeds,
         },
     },
     time::{Time, Wake},
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many exchanges may be in flight before no more are started with peers that have connected to
 /// us, or that others know. A guess, half of all: or those that never answer would leave none for
 /// rounds and seeds.
-const MOST_BESIDE: usize = 32;
+pub(crate) const MOST_BESIDE: usize = 32;
 /// How long an attempt may take, while this node is short of neighbours, before another one is
 /// started beside it: the default of RFC 8305 (Happy Eyeballs), section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -169,11 +169,6 @@ impl Discovery {
     /// Whether the exchange is with a peer that is in the view no more, if it ever was.
     pub(crate) fn is_past(&self, exchange: ExchangeId) -> bool {
         self.beside.get(&exchange) == Some(&Beside::Past)
-    }
-
-    /// Whether the exchange is with a seed.
-    pub(crate) fn is_seed(&self, exchange: ExchangeId) -> bool {
-        matches!(self.beside.get(&exchange), Some(Beside::Seed(_)))
     }
 
     /// An exchange has ended; returns what it was with, if no round has started it. A seed counts as
@@ -324,8 +319,7 @@ impl Discovery {
         let now = situation.now;
         let attempts = situation.exchanger.under_way().waiting();
         let spare = situation.exchanger.keeper.holder.next_spare();
-        let wanted =
-            is_short && !situation.view.is_empty() && spare.is_some_and(|at| at <= now);
+        let wanted = is_short && !situation.view.is_empty() && spare.is_some_and(|at| at <= now);
         if !wanted || attempts == 0 || attempts >= MOST_ATTEMPTS {
             self.attempt_at = None;
             return false;
@@ -351,7 +345,10 @@ impl Discovery {
             wake(self.seeds.next_wake(), "a seed"),
             wake(self.seeds_at, "seeds wait for a listener"),
             wake(self.candidates_at, "candidates wait for the budget"),
-            wake(self.attempt_at, "another attempt beside one that takes long"),
+            wake(
+                self.attempt_at,
+                "another attempt beside one that takes long",
+            ),
             wake(untried.flatten(), "a connected peer that was not asked"),
         ])
     }

@@ -1,19 +1,19 @@
 //! What the behaviour tells the application.
 
-use std::{error::Error as StdError, fmt, io, time::Duration};
+use std::{fmt, time::Duration};
 
-use libp2p_allow_block_list::{Blocked, NotAllowed};
-use libp2p_core::{Multiaddr, transport::TransportError};
+use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
-use libp2p_swarm::{ConnectionDenied, ConnectionId, DialError};
+use libp2p_swarm::{ConnectionId, DialError};
 use thiserror::Error;
 
-use crate::{
-    gossip::Failure,
-    swarm::{
-        address::{Scope, Target, policy::NotAdmitted, relay_of, split_peer},
-        handler::{InboundError, OutboundError},
+use crate::swarm::{
+    address::{Scope, policy::NotAdmitted},
+    exchanger::{
+        attempts::{is_blocked, one_line},
+        error::ExchangeError,
     },
+    handler::InboundError,
 };
 
 /// An event of the [`Behaviour`](crate::Behaviour). None of them calls for an answer: the behaviour
@@ -121,6 +121,15 @@ pub enum Event {
     Left,
 }
 
+impl Event {
+    /// [`Event::Contacted`], with the peer at the end of its addresses.
+    pub(crate) fn contacted(peer: PeerId, addresses: Vec<Multiaddr>) -> Self {
+        let full = |address: Multiaddr| address.with(Protocol::P2p(peer));
+        let addresses = addresses.into_iter().map(full).collect();
+        Self::Contacted { peer, addresses }
+    }
+}
+
 /// Why nobody will hear of this node. As text: what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -195,81 +204,6 @@ pub enum Direction {
     Outbound,
 }
 
-/// Why an exchange that this node started came to nothing.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ExchangeError {
-    /// The peer could not be reached under any address. It leaves the view.
-    #[error("unreachable: {0}")]
-    Unreachable(String),
-    /// This node has no network, or no means to use it: no permission, no free socket. That says
-    /// nothing about the peer; the view is as it was.
-    #[error("this node has no network: {0}")]
-    Offline(String),
-    /// Somebody has answered where the peer is, and the handshake failed; from another port, too.
-    /// So it does where both have dialled each other at the same moment. The peer leaves the view,
-    /// without blame.
-    #[error("the handshake failed: {0}")]
-    Handshake(String),
-    /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
-    /// this node; the view is as it was. The round makes its exchange with somebody who is connected
-    /// already instead.
-    #[error("refused by this node: {0}")]
-    Refused(String),
-    /// The peer is on a block list of this swarm, or not on its allow list
-    /// (`libp2p-allow-block-list`). Caused by this node; the peer leaves the view and the contacts, and for
-    /// the time of a first quarantine, a minute at least, it is not taken in again.
-    #[error("blocked by this node")]
-    Blocked,
-    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that are
-    /// not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is as it
-    /// was; otherwise the peer leaves it.
-    #[error("not dialled: {0}")]
-    NotDialled(#[from] NotDialled),
-    /// The peer closed the connection before it said anything: it is at a limit of its own, does not want this
-    /// node, or had connected for something else. Caused by the peer; the view is as it was, and others
-    /// come before it from now on.
-    #[error("the peer closed the connection before it said anything")]
-    TurnedAway,
-    /// The peer is behind a relay that carries as many circuits as it will, or has carried as many for this node. That says
-    /// nothing about the peer, which leaves the view all the same, without blame: whoever makes up peers could have such
-    /// a relay of their own, and nobody can tell.
-    #[error("its relay carries as many circuits as it will: {0}")]
-    RelayFull(String),
-    /// The connection closed before the answer came; the next one too, and the third, if there was a way to the
-    /// peer still.
-    #[error("the connection closed before the answer came")]
-    ConnectionClosed,
-    /// No answer within the exchange time-out, dialling included.
-    #[error("no answer within the exchange time-out")]
-    Timeout,
-    /// There was a connection, and the exchange on it failed.
-    #[error(transparent)]
-    Outbound(#[from] OutboundError),
-}
-
-impl ExchangeError {
-    /// What the error says about the partner.
-    pub(super) fn failure(&self) -> Failure {
-        match self {
-            Self::Unreachable(_) => Failure::Unreachable,
-            Self::NotDialled(NotDialled::Ourselves) => Failure::Unreachable,
-            Self::NotDialled(_)
-            | Self::Offline(_)
-            | Self::Handshake(_)
-            | Self::Refused(_)
-            | Self::Blocked
-            | Self::TurnedAway
-            | Self::RelayFull(_)
-            | Self::Outbound(OutboundError::Busy | OutboundError::NotServed) => Failure::Refused,
-            Self::Outbound(OutboundError::Unsupported(_)) => Failure::Unsupported,
-            Self::ConnectionClosed
-            | Self::Timeout
-            | Self::Outbound(OutboundError::Timeout | OutboundError::Message(_)) => Failure::Broken,
-        }
-    }
-}
-
 /// Why a seed could not be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -317,161 +251,6 @@ impl From<&DialError> for SeedError {
     }
 }
 
-/// Whether it is the peer that a connection was denied for, and not the moment.
-pub(super) fn is_blocked(cause: &ConnectionDenied) -> bool {
-    let blocked = cause.downcast_ref::<Blocked>().is_some();
-    blocked || cause.downcast_ref::<NotAllowed>().is_some()
-}
-
-/// The text of a dial error in one line: for each address its innermost cause, since libp2p's own
-/// text repeats every layer's.
-pub(super) fn one_line(error: &DialError) -> String {
-    let text = match error {
-        DialError::Denied { cause } => innermost(cause),
-        DialError::Transport(attempts) => attempts
-            .iter()
-            .map(|(address, error)| format!("{address}: {}", innermost(error)))
-            .collect::<Vec<_>>()
-            .join("; "),
-        _ => error.to_string(),
-    };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What a failed attempt to dial an address says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attempt {
-    /// Nobody has answered there.
-    InVain,
-    /// Somebody has answered there, and then the handshake has failed. So it does, too, where both
-    /// ends dial each other at the same moment from the ports that they listen on: TCP makes one
-    /// connection of the two, and each end takes itself for the dialler.
-    Handshake,
-    /// This machine has no way there, or no means: no network, no permission, no free socket.
-    Offline,
-    /// This swarm has no transport for it.
-    NoTransport,
-}
-
-/// What the failed attempts of one dial say, in their order. Where one of two at the same host has
-/// met no network, the other met none either: QUIC notices only that nobody answers.
-pub(super) fn attempts(tried: &[(Multiaddr, TransportError<io::Error>)]) -> Vec<Attempt> {
-    let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
-    let attempt = |(address, error): &(Multiaddr, TransportError<io::Error>)| match error {
-        TransportError::MultiaddrNotSupported(_) => Attempt::NoTransport,
-        // Whatever a relay answers, it has not reached the peer.
-        TransportError::Other(error) if is_handshake(error) => match relay_of(address) {
-            Some(_) => Attempt::InVain,
-            None => Attempt::Handshake,
-        },
-        TransportError::Other(error) if is_offline(error) => Attempt::Offline,
-        TransportError::Other(_) => Attempt::InVain,
-    };
-    let mut attempts: Vec<_> = tried.iter().map(attempt).collect();
-    let at = tried.iter().map(|(address, _)| host(address));
-    let at: Vec<_> = at.zip(attempts.iter().copied()).collect();
-    for (number, (here, attempt)) in at.iter().enumerate() {
-        let offline = at.contains(&(*here, Attempt::Offline));
-        if offline && *attempt == Attempt::InVain {
-            attempts[number] = Attempt::Offline;
-        }
-    }
-    attempts
-}
-
-/// Whether nothing has left this machine towards `address`, which has no peer at its end: there is
-/// no transport for it, or no network.
-pub(super) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
-    let DialError::Transport(tried) = error else {
-        return false;
-    };
-    let mut tried = tried.iter().zip(attempts(tried));
-    tried.any(|((tried, _), attempt)| {
-        let unmade = matches!(attempt, Attempt::Offline | Attempt::NoTransport);
-        split_peer(tried).0 == *address && unmade
-    })
-}
-
-/// Whether all that was tried were relays, and one of them has said that it carries as many circuits as it
-/// will. libp2p-relay's error has a kind for that, which only those who depend on it can match on; `tests/nat.rs` holds
-/// the wording.
-pub(super) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)]) -> bool {
-    let relayed = |(address, _): &(Multiaddr, _)| relay_of(address).is_some();
-    let full = |(_, error): &(_, TransportError<io::Error>)| {
-        innermost(error).contains("resource limit exceeded")
-    };
-    attempts.iter().all(relayed) && attempts.iter().any(full)
-}
-
-/// Whether a connection was made, and no secure channel came of it. Only libp2p's text says so: a
-/// test holds it.
-fn is_handshake(error: &io::Error) -> bool {
-    let text = error.to_string();
-    text.contains("Handshake failed") || text.contains("Multistream select failed")
-}
-
-/// Whether the cause of a failed dial is this machine. Transports wrap errors in errors, and some
-/// wrappers, `Either` among them, hide the innermost error from a walk down by `source`. But its
-/// text shows through all of them, with the operating system's code in it.
-fn is_offline(error: &io::Error) -> bool {
-    let mut error: &(dyn StdError + 'static) = error;
-    loop {
-        let typed = error.downcast_ref::<io::Error>();
-        let code = os_code(&error.to_string());
-        let coded = code.map(io::Error::from_raw_os_error);
-        if typed.is_some_and(is_local) || coded.is_some_and(|error| is_local(&error)) {
-            return true;
-        }
-        // A wrapped error is shown by the wrapper, not as its source.
-        let wrapped = typed.and_then(|error| {
-            let inner: &(dyn StdError + 'static) = error.get_ref()?;
-            Some(inner)
-        });
-        match wrapped.or_else(|| error.source()) {
-            Some(inner) => error = inner,
-            None => return false,
-        }
-    }
-}
-
-/// The operating system's code in the text of an error, as `std::io::Error` writes it.
-fn os_code(text: &str) -> Option<i32> {
-    let (_, rest) = text.rsplit_once("(os error ")?;
-    rest.split_once(')')?.0.parse().ok()
-}
-
-/// Whether the cause is this machine: its network, its permissions, its sockets.
-fn is_local(error: &io::Error) -> bool {
-    // Too many open files, of this process or of all; no kind says so.
-    const NO_SOCKET: [i32; 3] = [23, 24, 10_024];
-
-    let local = matches!(
-        error.kind(),
-        io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::NetworkDown
-            | io::ErrorKind::AddrNotAvailable
-            | io::ErrorKind::AddrInUse
-            | io::ErrorKind::PermissionDenied
-            | io::ErrorKind::OutOfMemory
-    );
-    let code = error.raw_os_error();
-    local || code.is_some_and(|code| NO_SOCKET.contains(&code))
-}
-
-fn innermost(mut error: &(dyn StdError + 'static)) -> String {
-    let mut text = format!("{error:?}");
-    loop {
-        let layer = error.to_string();
-        if !layer.trim().is_empty() {
-            text = layer;
-        }
-        match error.source() {
-            Some(source) => error = source,
-            None => return text,
-        }
-    }
-}
-
 /// Why a peer is no longer a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -494,134 +273,4 @@ pub enum NeighbourDownReason {
     Goodbye,
     /// This node said goodbye.
     Leaving,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tried(address: &str, error: io::Error) -> (Multiaddr, TransportError<io::Error>) {
-        let address = address.parse().expect("a multiaddr");
-        (address, TransportError::Other(error))
-    }
-
-    #[test]
-    fn causes_on_this_machine_are_told_from_peers_that_do_not_answer() {
-        use io::ErrorKind::{
-            AddrInUse, AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown,
-            NetworkUnreachable, OutOfMemory, PermissionDenied, TimedOut,
-        };
-
-        let home = "/ip4/1.2.3.4/tcp/1";
-        let one = |error| attempts(&[tried(home, error)])[0];
-        for kind in [
-            NetworkUnreachable,
-            NetworkDown,
-            AddrNotAvailable,
-            AddrInUse,
-            PermissionDenied,
-            OutOfMemory,
-        ] {
-            assert_eq!(one(kind.into()), Attempt::Offline, "{kind:?}");
-        }
-        // A network on the way may say so, too.
-        for kind in [ConnectionRefused, TimedOut, HostUnreachable] {
-            assert_eq!(one(kind.into()), Attempt::InVain, "{kind:?}");
-        }
-        for code in [23, 24] {
-            let no_socket = io::Error::from_raw_os_error(code);
-            let wrapped = io::Error::other(no_socket);
-            assert_eq!(one(wrapped), Attempt::Offline, "too many open files");
-        }
-        let other = |text: &str| one(io::Error::other(text.to_owned()));
-        assert_eq!(other("Timeout has been reached"), Attempt::InVain, "libp2p");
-        let quic = "Handshake with the remote timed out.";
-        assert_eq!(other(quic), Attempt::InVain);
-        assert_eq!(other("No listener on the given port."), Attempt::InVain);
-        let address: Multiaddr = home.parse().expect("a multiaddr");
-        let unknown = TransportError::MultiaddrNotSupported(address.clone());
-        assert_eq!(attempts(&[(address, unknown)]), [Attempt::NoTransport]);
-    }
-
-    /// As `either::Either`, of which transports that are put together make their errors: it shows
-    /// what it wraps, and passes over it when it is asked for its source.
-    #[derive(Debug, Error)]
-    #[error("{0}")]
-    struct Either(io::Error);
-
-    #[test]
-    fn the_cause_is_seen_through_wrappers_that_hide_it() {
-        let home = "/ip4/1.2.3.4/tcp/1";
-        let code = |kind| {
-            let codes = (1..200).map(io::Error::from_raw_os_error);
-            let mut known = codes.filter(|error| error.kind() == kind);
-            known.next().expect("this system has a code for it")
-        };
-        for (kind, expected) in [
-            (io::ErrorKind::NetworkUnreachable, Attempt::Offline),
-            (io::ErrorKind::ConnectionRefused, Attempt::InVain),
-        ] {
-            let hidden = io::Error::other(Either(io::Error::other(Either(code(kind)))));
-            assert_eq!(attempts(&[tried(home, hidden)]), [expected], "{kind:?}");
-        }
-    }
-
-    /// libp2p's text, which `tests/outage.rs` holds.
-    #[test]
-    fn a_failed_handshake_is_told_from_a_failed_connection() {
-        let home = "/ip4/1.2.3.4/tcp/1";
-        let failed = |text: &str| io::Error::other(Either(io::Error::other(text.to_owned())));
-        let handshake = || failed("Handshake failed");
-        assert_eq!(attempts(&[tried(home, handshake())]), [Attempt::Handshake]);
-        let refused = failed("Transport error: Connection refused (os error 111)");
-        assert_eq!(attempts(&[tried(home, refused)]), [Attempt::InVain]);
-        let relay = format!("{home}/p2p/{}/p2p-circuit", PeerId::random());
-        assert_eq!(attempts(&[tried(&relay, handshake())]), [Attempt::InVain]);
-        // Somebody was knocked at: that counts.
-        let address = home.parse().expect("a multiaddr");
-        let error = DialError::Transport(vec![tried(home, handshake())]);
-        assert!(!never_left(&error, &address));
-    }
-
-    /// QUIC does not notice that there is no network: nobody answers, and that is all.
-    #[test]
-    fn a_host_without_a_way_to_it_is_out_of_reach_on_every_transport() {
-        let tried = [
-            tried("/ip4/1.2.3.4/udp/1/quic-v1", io::ErrorKind::TimedOut.into()),
-            tried(
-                "/ip4/1.2.3.4/tcp/1",
-                io::ErrorKind::NetworkUnreachable.into(),
-            ),
-            tried("/ip6/2606:4700::1/tcp/1", io::ErrorKind::TimedOut.into()),
-        ];
-        let expected = [Attempt::Offline, Attempt::Offline, Attempt::InVain];
-        assert_eq!(attempts(&tried), expected);
-    }
-
-    #[test]
-    fn what_never_left_this_machine() {
-        let address: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
-        let full = address.clone().with_p2p(PeerId::random());
-        let full = full.expect("no peer yet");
-        let failed = |error| DialError::Transport(vec![(full.clone(), error)]);
-        let io = |kind| TransportError::Other(io::Error::from(kind));
-        let wrapped = |kind| {
-            let wrapped = io::Error::other(io::Error::other(io::Error::from(kind)));
-            TransportError::Other(wrapped)
-        };
-        for (error, never) in [
-            (TransportError::MultiaddrNotSupported(full.clone()), true),
-            (io(io::ErrorKind::NetworkUnreachable), true),
-            (wrapped(io::ErrorKind::NetworkUnreachable), true),
-            (io(io::ErrorKind::ConnectionRefused), false),
-            (wrapped(io::ErrorKind::ConnectionRefused), false),
-        ] {
-            let text = format!("{error:?}");
-            assert_eq!(never_left(&failed(error), &address), never, "{text}");
-        }
-        let other = "/ip4/1.2.3.4/tcp/2".parse().expect("a multiaddr");
-        let error = failed(io(io::ErrorKind::NetworkUnreachable));
-        assert!(!never_left(&error, &other));
-        assert!(!never_left(&DialError::Aborted, &address));
-    }
 }

@@ -17,25 +17,25 @@ use crate::{
 
 /// This node's identity, as its behaviour has it and as the swarm shows it.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     signer: PeerId,
     wrong: bool,
 }
 
 impl Identity {
-    pub(super) fn new(signer: PeerId) -> Self {
+    pub(crate) fn new(signer: PeerId) -> Self {
         let wrong = false;
         Self { signer, wrong }
     }
 
     /// Whether the swarm has shown that it is somebody else.
-    pub(super) fn is_wrong(&self) -> bool {
+    pub(crate) fn is_wrong(&self) -> bool {
         self.wrong
     }
 
     /// The swarm names itself in two events: when it has dialled itself, and when it listens at a
     /// relay. Says once that it is somebody else.
-    pub(super) fn on_swarm_event(&mut self, event: &FromSwarm) -> Option<Event> {
+    pub(crate) fn on_swarm_event(&mut self, event: &FromSwarm) -> Option<Event> {
         let swarm = match event {
             FromSwarm::DialFailure(DialFailure {
                 peer_id,
@@ -63,7 +63,7 @@ impl Identity {
 /// has signed it: it is the only one of age 0, and it names `place`, where the sender is. An honest
 /// sender that does not advertise itself may send another peer at age 0 first, but rarely one of
 /// its own host.
-pub(super) fn misnamed(
+pub(crate) fn misnamed(
     sender: PeerId,
     place: Place<'_>,
     descriptors: &[Descriptor<Record>],

@@ -14,7 +14,7 @@ const QUIET: Duration = Duration::from_secs(5 * 60);
 
 /// Notes since when this node has known nobody.
 #[derive(Debug, Default)]
-pub(super) struct Isolation {
+pub(crate) struct Isolation {
     since: Option<Time>,
     /// Not to be said again before this time.
     quiet_until: Time,
@@ -24,13 +24,13 @@ pub(super) struct Isolation {
 
 impl Isolation {
     /// A seed has failed.
-    pub(super) fn seed_failed(&mut self, failure: String) {
+    pub(crate) fn seed_failed(&mut self, failure: String) {
         self.last_failure = Some(failure);
     }
 
     /// `isolated`: the node has no view and no neighbours, and it has not left. Says so when it is
     /// time. To be called whenever that may have changed, and at [`Self::next_wake`].
-    pub(super) fn poll(&mut self, isolated: bool, seeds: usize, now: Time) -> Option<Event> {
+    pub(crate) fn poll(&mut self, isolated: bool, seeds: usize, now: Time) -> Option<Event> {
         if !isolated {
             self.since = None;
             self.last_failure = None;
@@ -51,7 +51,7 @@ impl Isolation {
     }
 
     /// When [`Self::poll`] has something to say, if nothing changes.
-    pub(super) fn next_wake(&self) -> Option<Time> {
+    pub(crate) fn next_wake(&self) -> Option<Time> {
         let patient_until = self.since?.saturating_add(PATIENCE);
         Some(patient_until.max(self.quiet_until))
     }

@@ -36,11 +36,16 @@ pub(crate) fn log(event: &Event) {
 
 #[cfg(test)]
 mod tests {
+    use libp2p_core::Multiaddr;
+    use libp2p_identity::PeerId;
+    use libp2p_swarm::ConnectionId;
+
     use super::*;
     use crate::swarm::{
+        exchanger::error::ExchangeError,
         handler::InboundError,
         logged::logged,
-        sampling::event::{ExchangeError, NeighbourDownReason, SeedError},
+        sampling::event::{NeighbourDownReason, SeedError},
     };
 
     #[test]

@@ -298,7 +298,10 @@ impl Neighbourhood {
             self.eager_rounds = EAGER_ROUNDS;
         }
         self.confirmations.remove(&peer);
-        exchanger.keeper.actions.emit(Event::NeighbourDown { peer, reason });
+        exchanger
+            .keeper
+            .actions
+            .emit(Event::NeighbourDown { peer, reason });
         self.tell_keeper(exchanger);
         exchanger.keeper.let_go(peer);
         self.changed = true;

@@ -17,7 +17,7 @@ use crate::time::Time;
 const PER_PEER: f64 = 1.0 / 3.0;
 
 #[derive(Debug)]
-pub(super) struct Probes {
+pub(crate) struct Probes {
     /// The shortest pause between two probes, on average; `None`: no probes.
     pause: Option<Duration>,
     /// When the last one was, or the node was made.
@@ -28,7 +28,7 @@ pub(super) struct Probes {
 
 impl Probes {
     /// `pause`: the shortest between two probes, on average.
-    pub(super) fn new<R: Rng + ?Sized>(pause: Option<Duration>, rng: &mut R) -> Self {
+    pub(crate) fn new<R: Rng + ?Sized>(pause: Option<Duration>, rng: &mut R) -> Self {
         Self {
             pause,
             last: Time::ZERO,
@@ -37,14 +37,14 @@ impl Probes {
     }
 
     /// When the next probe is due, with a view of so many peers.
-    pub(super) fn next_wake(&self, view_len: usize) -> Option<Time> {
+    pub(crate) fn next_wake(&self, view_len: usize) -> Option<Time> {
         let rarely = (view_len as f64 * PER_PEER).max(1.0);
         let pause = self.pause?.mul_f64(self.stretch * rarely);
         Some(self.last.saturating_add(pause))
     }
 
     /// Whether a probe is due; once for each.
-    pub(super) fn is_due<R: Rng + ?Sized>(
+    pub(crate) fn is_due<R: Rng + ?Sized>(
         &mut self,
         now: Time,
         view_len: usize,

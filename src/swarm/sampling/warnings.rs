@@ -7,7 +7,8 @@ use libp2p_swarm::StreamProtocol;
 
 use crate::swarm::{
     counters::{Reason, Tally},
-    sampling::event::{Event, ExchangeError, SeedError},
+    exchanger::error::ExchangeError,
+    sampling::event::{Event, SeedError},
 };
 use crate::time::Time;
 
@@ -18,7 +19,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Turns events that call for an operator into warnings. There is at most one of each kind in
 /// [`QUIET`], with the number of those left out: other nodes can cause as many as they like.
 #[derive(Debug, Default)]
-pub(super) struct Warnings {
+pub(crate) struct Warnings {
     other_network: Quiet,
     misnamed: Quiet,
     overloaded: Quiet,
@@ -28,7 +29,7 @@ pub(super) struct Warnings {
 
 impl Warnings {
     /// The application is about to be told of `event`.
-    pub(super) fn on_event(
+    pub(crate) fn on_event(
         &mut self,
         event: &Event,
         protocol: &StreamProtocol,
@@ -56,7 +57,7 @@ impl Warnings {
     }
 
     /// `peer` sends as its own a record that `signer` has signed.
-    pub(super) fn misnamed(&mut self, peer: PeerId, signer: PeerId, now: Time) {
+    pub(crate) fn misnamed(&mut self, peer: PeerId, signer: PeerId, now: Time) {
         tracing::debug!(%peer, %signer, "A record is passed over: not signed by its sender");
         if let Some(suppressed) = self.misnamed.take(now) {
             tracing::warn!(

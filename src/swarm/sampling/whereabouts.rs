@@ -13,7 +13,8 @@ use crate::{
         handle::Publisher,
         node::{
             Holder,
-            budget::{Addresses, Choice, NotDialled},
+            budget::{Addresses, Choice},
+            not_dialled::NotDialled,
         },
         record::Record,
         sampling::discovery::Discovery,

@@ -10,6 +10,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     io,
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,14 +30,14 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     sampling::overlay::any::AnyOverlay,
     swarm::{
+        exchanger::pruning::Pruning,
         handler::{Command, InboundId, OutboundError, OutboundId},
-        node::leases::Fellow,
+        node::{Holder, Node},
         record::Record,
         sampling::{
             config::Config,
-            driver::Driver,
+            driver::{Driver, testing::holder},
             event::{Event, NeighbourDownReason},
-            pruning::Pruning,
         },
         wire::{MessageError, Request, Response},
     },
@@ -155,7 +156,11 @@ impl World {
     /// A world in which everybody has node 0 for a seed.
     fn new(seed: u64, nodes: usize, config: &Config, faults: Faults) -> Self {
         Self::with_way_in(seed, nodes, config, faults, |driver, _, peer| {
-            driver.seeds.add(address(0), peer).expect("an address");
+            driver
+                .discovery
+                .seeds
+                .add(address(0), peer)
+                .expect("an address");
         })
     }
 
@@ -222,10 +227,13 @@ impl World {
             rng.fill(&mut secret[..]);
             let keypair = Keypair::ed25519_from_bytes(secret).expect("32 bytes");
             let peer = keypair.public().to_peer_id();
-            let fellow = Fellow::alone();
+            let first = holder(peer, config);
+            let shared = first.node().clone();
+            let mut first = Some(first);
             for instance in 0..instances {
-                let mut driver = new_driver(&keypair, (1, &address(node)), config, &mut rng);
-                driver.links.fellow = fellow.another();
+                let holder = first.take().unwrap_or_else(|| join(&shared, config));
+                let record = (1, &address(node));
+                let mut driver = new_driver(&keypair, holder, record, config, &mut rng);
                 if node > 0 {
                     way_in(&mut driver, &world.peers, peer);
                 }
@@ -245,7 +253,7 @@ impl World {
     }
 
     /// The drivers of the node that this is one of.
-    fn fellows(&self, driver: usize) -> impl Iterator<Item = usize> + use<> {
+    fn behaviours_of(&self, driver: usize) -> impl Iterator<Item = usize> + use<> {
         (self.node(driver)..self.drivers.len()).step_by(self.nodes)
     }
 
@@ -313,7 +321,7 @@ impl World {
                     let (_, peer) = self.other_end(to);
                     let now = self.now;
                     if let Some(driver) = &mut self.drivers[to.0] {
-                        driver.on_outcome(peer, to.1, id, result, now);
+                        driver.on_result((peer, to.1), id, result, now);
                     }
                     self.settle(to.0);
                     self.tell_if_idle(to);
@@ -330,7 +338,7 @@ impl World {
             return;
         }
         loop {
-            let next = self.fellows(node).find_map(|at| {
+            let next = self.behaviours_of(node).find_map(|at| {
                 let driver = self.drivers[at].as_mut()?;
                 driver.advance(now);
                 // As the behaviour does.
@@ -339,18 +347,20 @@ impl World {
                     let home = std::slice::from_ref(&self.homes[node]);
                     let record = Record::sign(&self.keypairs[node], seq + 1, home);
                     driver
-                        .gossip
+                        .sampler
                         .set_local(Some(record.expect("signing works")));
                 }
-                Some((at, driver.links.actions.pop()?))
+                Some((at, driver.exchanger.keeper.actions.pop()?))
             });
             let Some((at, action)) = next else {
                 break;
             };
             self.act(at, action);
         }
-        for driver in self.fellows(node) {
-            let wake = self.drivers[driver].as_ref().and_then(|d| d.next_wake());
+        for driver in self.behaviours_of(node) {
+            let wake = self.drivers[driver]
+                .as_ref()
+                .and_then(|d| Some(d.next_wake()?.at));
             if let Some(at) = wake {
                 assert!(at > now, "a wake-up that is over: {at:?} at {now:?}");
                 if self.wakes[driver].is_none_or(|planned| planned > at) {
@@ -392,7 +402,7 @@ impl World {
         }
     }
 
-    /// Nobody closes what a fellow uses or keeps.
+    /// Nobody closes what another behaviour of its node uses or keeps.
     fn assert_free(&self, end: End) {
         if self.ends(end).is_none() {
             return;
@@ -402,18 +412,17 @@ impl World {
         if self.frozen.contains(&self.node(other.0)) {
             return;
         }
-        for at in self.fellows(end.0) {
+        for at in self.behaviours_of(end.0) {
             let driver = self.drivers[at].as_ref().expect("all of a node live");
-            let links = &driver.links;
-            let busy = links.exchanges.is_busy(end.1) || self.is_busy((at, end.1));
+            let busy = driver.exchanger.under_way().is_busy(end.1) || self.is_busy((at, end.1));
             assert!(
                 !busy,
                 "{at} has something under way on what {} closes",
                 end.0
             );
-            let mut kept = links.connections.kept(&peer);
+            let mut kept = driver.exchanger.keeper.connections.kept(&peer);
             assert!(
-                !links.is_neighbour(&peer) || kept.all(|id| id != end.1),
+                !driver.neighbourhood.contains(&peer) || kept.all(|id| id != end.1),
                 "{at} keeps what {} closes",
                 end.0
             );
@@ -423,9 +432,9 @@ impl World {
     fn dial(&mut self, from: usize, peer: Option<PeerId>, connection: ConnectionId) {
         let now = self.now;
         let driver = self.drivers[from].as_mut().expect("it has just dialled");
-        let for_exchange = driver.links.exchanges.is_dial(connection);
+        let for_exchange = driver.exchanger.keeper.holder.is_mine(connection);
         assert!(for_exchange, "only exchanges dial");
-        let seed = driver.links.exchanges.seed_dialled(connection).cloned();
+        let seed = driver.exchanger.keeper.holder.seed_dialled(connection);
         self.dials_of_seeds += usize::from(seed.is_some());
         let to = match peer {
             Some(peer) => self.peers.iter().position(|p| *p == peer),
@@ -434,7 +443,8 @@ impl World {
                 .iter()
                 .position(|home| seed.as_ref() == Some(home)),
         };
-        let is_connected = peer.is_some_and(|peer| driver.links.connections.is_connected(&peer));
+        let is_connected =
+            peer.is_some_and(|peer| driver.exchanger.keeper.connections.is_connected(&peer));
         let node = self.node(from);
         if let (Some(peer), Some(to)) = (peer, to) {
             let mut dialling = self.dialling.iter();
@@ -445,7 +455,7 @@ impl World {
             }
         }
         let mut addresses = Vec::new();
-        for at in self.fellows(from) {
+        for at in self.behaviours_of(from) {
             let driver = self.drivers[at].as_mut().expect("all of a node live");
             addresses.extend(driver.addresses_to_dial(connection, peer, now));
         }
@@ -488,7 +498,7 @@ impl World {
         connection_id: ConnectionId,
         error: &DialError,
     ) {
-        for at in self.fellows(from) {
+        for at in self.behaviours_of(from) {
             if let Some(driver) = &mut self.drivers[at] {
                 driver.on_dial_failure(
                     DialFailure {
@@ -547,7 +557,7 @@ impl World {
         let connection = ConnectionId::new_unchecked(self.next_connection);
         self.next_connection += 1;
         // Where there is a relay in between, as dcutr does.
-        if driver.links.connections.is_direct(&peer) {
+        if driver.exchanger.keeper.connections.is_direct(&peer) {
             let condition = PeerCondition::DisconnectedAndNotDialing;
             let error = DialError::DialPeerConditionFalse(condition);
             return self.dial_fails(from, Some(peer), connection, &error);
@@ -602,16 +612,16 @@ impl World {
             other_established: 0,
         };
         let now = self.now;
-        for at in self.fellows(node) {
+        for at in self.behaviours_of(node) {
             // As `Behaviour::new_handler`.
             if let Some(driver) = &self.drivers[at]
-                && (driver.links.exchanges.is_dial(id)
-                    || (!relayed && driver.links.is_neighbour(&peer)))
+                && (driver.exchanger.keeper.holder.is_mine(id)
+                    || (!relayed && driver.neighbourhood.contains(&peer)))
             {
                 self.kept_alive.insert((at, id));
             }
         }
-        for at in self.fellows(node) {
+        for at in self.behaviours_of(node) {
             if let Some(driver) = &mut self.drivers[at] {
                 driver.on_connection_established(event, now);
             }
@@ -645,7 +655,7 @@ impl World {
         self.connections.remove(&key);
         for ((node, id), (other, _)) in [(a, b), (b, a)] {
             self.ids.remove(&id);
-            for at in self.fellows(node) {
+            for at in self.behaviours_of(node) {
                 self.busy.remove(&(at, id));
                 self.notify_idle.remove(&(at, id));
                 self.kept_alive.remove(&(at, id));
@@ -654,7 +664,7 @@ impl World {
                 local_addr: Multiaddr::empty(),
                 send_back_addr: Multiaddr::empty(),
             };
-            for at in self.fellows(node) {
+            for at in self.behaviours_of(node) {
                 if let Some(driver) = &mut self.drivers[at] {
                     driver.on_connection_closed(
                         ConnectionClosed {
@@ -751,7 +761,7 @@ impl World {
         *self.busy.entry(to).or_default() += 1;
         let peer = self.peers[self.node(from.0)];
         if let Some(driver) = &mut self.drivers[to.0] {
-            driver.on_request(peer, to.1, InboundId(asked), request, self.now);
+            driver.on_request((peer, to.1), InboundId(asked), request, self.now);
         }
         self.settle(to.0);
     }
@@ -772,14 +782,14 @@ impl World {
         }
         let (_, peer) = self.other_end(end);
         if let Some(driver) = &mut self.drivers[end.0] {
-            driver.links.on_idle(peer, end.1);
+            driver.exchanger.on_idle(peer, end.1);
         }
         self.settle(end.0);
     }
 
     /// The node is gone, and its connections with it.
     fn crash(&mut self, node: usize) {
-        for at in self.fellows(node) {
+        for at in self.behaviours_of(node) {
             self.drivers[at] = None;
             self.told.retain(|(whose, _)| *whose != at);
         }
@@ -810,7 +820,7 @@ impl World {
     fn components(&self) -> usize {
         let mut parts = Vec::new();
         for (node, driver) in self.live() {
-            let ids = driver.links.neighbours().iter();
+            let ids = driver.neighbourhood.members().iter();
             let at = |id: &PeerId| self.peers.iter().position(|p| p == id).expect("known");
             let mut part: BTreeSet<usize> = ids.map(at).collect();
             part.insert(node);
@@ -830,7 +840,7 @@ impl World {
                 Happening::Wake(_) | Happening::Siblings | Happening::SiblingCloses(_)
             )
         };
-        let drivers = self.live().all(|(_, d)| d.gossip.in_flight() == 0);
+        let drivers = self.live().all(|(_, d)| d.sampler.in_flight() == 0);
         drivers && !self.happenings.values().any(busy)
     }
 
@@ -849,21 +859,22 @@ impl World {
         let mut kept = BTreeSet::new();
         for (node, driver) in self.live() {
             let me = &self.peers[self.node(node)];
-            let exchanges = &driver.links.exchanges;
+            let exchanges = driver.exchanger.under_way();
             assert!(exchanges.is_empty(), "{what}: {exchanges:?}");
-            assert!(driver.dials.is_empty(), "{what}: {:?}", driver.dials);
-            assert!(!driver.gossip.view().contains(me), "{what}: itself");
+            let holder = &driver.exchanger.keeper.holder;
+            assert!(holder.dials_nobody(), "{what}: {holder:?}");
+            assert!(!driver.sampler.view().contains(me), "{what}: itself");
             assert!(
-                driver.links.is_settled(),
+                driver.neighbourhood.is_settled(),
                 "{what}: a place is held for nothing"
             );
             let told = self.told.iter().filter(|(whose, _)| *whose == node);
             let told: BTreeSet<_> = told.map(|(_, peer)| *peer).collect();
-            let is: BTreeSet<_> = driver.links.neighbours().iter().copied().collect();
+            let is: BTreeSet<_> = driver.neighbourhood.members().iter().copied().collect();
             assert_eq!(told, is, "{what}: what {node} was told of its neighbours");
             let saved = driver.publisher.handle().contacted();
             assert!(!saved.is_empty(), "{what}: {node} has found nobody");
-            let neighbours = driver.links.neighbours();
+            let neighbours = driver.neighbourhood.members();
             assert!(neighbours.len() <= bound, "{what}: {neighbours:?}");
             for other in neighbours {
                 let at = self.peers.iter().position(|p| p == other).expect("known");
@@ -871,12 +882,12 @@ impl World {
                 let back = self.drivers[counterpart].as_ref();
                 let back = back.expect("the dead are disconnected");
                 assert!(
-                    back.links.is_neighbour(me),
+                    back.neighbourhood.contains(me),
                     "{what}: {node} keeps {at}, which does not keep it"
                 );
                 let node = self.node(node);
                 assert!(
-                    driver.links.connections.is_direct(other),
+                    driver.exchanger.keeper.connections.is_direct(other),
                     "{what}: {node} keeps {at} through a relay"
                 );
                 kept.insert((node.min(at), node.max(at)));
@@ -884,13 +895,13 @@ impl World {
         }
         for (a, b) in self.connections.values() {
             for (end, other) in [(a, b), (b, a)] {
-                for at in self.fellows(end.0) {
+                for at in self.behaviours_of(end.0) {
                     let driver = self.drivers[at].as_ref();
                     let driver = driver.expect("the dead are disconnected");
                     let alive = self.kept_alive.contains(&(at, end.1));
                     let peer = &self.peers[other.0];
-                    let neighbour = driver.links.is_neighbour(peer) && !self.is_relayed(*end);
-                    let wanted = neighbour || driver.links.is_lifeline(end.1);
+                    let neighbour = driver.neighbourhood.contains(peer) && !self.is_relayed(*end);
+                    let wanted = neighbour || driver.exchanger.keeper.is_lifeline(end.1);
                     assert_eq!(alive, wanted, "{what}: kept alive, and a neighbour");
                 }
             }
@@ -901,9 +912,9 @@ impl World {
             let dialler = self.drivers[a.0]
                 .as_ref()
                 .expect("the dead are disconnected");
-            let connections = &dialler.links.connections;
-            let is_ours = connections.is_for_exchange(&self.peers[b.0], a.1);
-            is_ours && !dialler.links.is_lifeline(a.1)
+            let connections = &dialler.exchanger.keeper.connections;
+            let is_ours = connections.is_ours(&self.peers[b.0], a.1);
+            is_ours && !dialler.exchanger.keeper.is_lifeline(a.1)
         };
         let open = self.connections.values().filter(ours);
         let open: BTreeSet<_> = open.map(|(a, b)| (a.0.min(b.0), a.0.max(b.0))).collect();
@@ -915,17 +926,22 @@ impl World {
 /// A driver that has just started, with `seq` for the number of its record.
 fn new_driver(
     keypair: &Keypair,
+    holder: Holder,
     (seq, home): (u64, &Multiaddr),
     config: &Config,
     rng: &mut StdRng,
 ) -> Driver<AnyOverlay> {
     let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
-    let peer = keypair.public().to_peer_id();
     let record = Record::sign(keypair, seq, std::slice::from_ref(home)).expect("signing works");
     let driver_rng = StdRng::from_rng(rng);
-    let mut driver = Driver::new(peer, config, overlay, driver_rng).expect("valid settings");
-    driver.gossip.set_local(Some(record));
+    let mut driver = Driver::new(holder, config, overlay, driver_rng).expect("valid settings");
+    driver.sampler.set_local(Some(record));
     driver
+}
+
+/// One more behaviour of a node.
+fn join(node: &Arc<Node>, config: &Config) -> Holder {
+    node.join(config.protocol().expect("a name"))
 }
 
 fn address(node: usize) -> Multiaddr {
@@ -951,8 +967,8 @@ fn without_faults_everybody_is_known_and_nothing_is_left_over() {
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
-            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
-            assert!(driver.links.neighbours().len() >= 2, "{what}: {node}");
+            assert_eq!(driver.sampler.view().len(), 10, "{what}: {node}");
+            assert!(driver.neighbourhood.members().len() >= 2, "{what}: {node}");
         }
     }
 }
@@ -979,7 +995,7 @@ fn whatever_is_lost_both_ends_agree_in_the_end() {
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
-            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+            assert_eq!(driver.sampler.view().len(), 10, "{what}: {node}");
         }
         happened.0 += world.dials_failed;
         happened.1 += world.messages_lost;
@@ -1012,7 +1028,7 @@ fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
-            assert_eq!(driver.gossip.view().len(), 10, "{what}: {node}");
+            assert_eq!(driver.sampler.view().len(), 10, "{what}: {node}");
         }
         assert!(world.dials_failed > 20, "{what}: {}", world.dials_failed);
     }
@@ -1034,7 +1050,11 @@ fn drivers_that_share_connections_do_not_disturb_each_other() {
         let what = format!("seed {seed}");
         let mut world =
             World::with_instances(2, (seed, 15), &config(), faults, |driver, _, peer| {
-                driver.seeds.add(address(0), peer).expect("an address");
+                driver
+                    .discovery
+                    .seeds
+                    .add(address(0), peer)
+                    .expect("an address");
             });
         world.run_until(Time::new(200 * SECOND));
         world.faults = Faults::default();
@@ -1047,8 +1067,8 @@ fn drivers_that_share_connections_do_not_disturb_each_other() {
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (at, driver) in world.live().filter(|(at, _)| *at != 7) {
-            assert_eq!(driver.gossip.view().len(), 10, "{what}: {at}");
-            let neighbours = driver.links.neighbours().len();
+            assert_eq!(driver.sampler.view().len(), 10, "{what}: {at}");
+            let neighbours = driver.neighbourhood.members().len();
             assert!(neighbours >= 2, "{what}: {at} has {neighbours} neighbours");
         }
         assert!(
@@ -1071,12 +1091,12 @@ fn after_a_crash_of_half_the_dead_are_forgotten_and_their_places_taken() {
         world.come_to_rest(&what);
         world.check(&what, 4);
         for (node, driver) in world.live() {
-            let view = driver.gossip.view();
+            let view = driver.sampler.view();
             assert_eq!(view.len(), 10, "{what}: {node}");
             let dead = |peer: &PeerId| world.peers[..15].contains(peer);
             let dead = view.iter().filter(|d| dead(&d.peer.peer_id())).count();
             assert_eq!(dead, 0, "{what}: {node}");
-            assert!(!driver.links.neighbours().is_empty(), "{what}: {node}");
+            assert!(!driver.neighbourhood.members().is_empty(), "{what}: {node}");
         }
     }
 }
@@ -1096,7 +1116,7 @@ fn neighbours_rotate_and_their_network_stays_whole() {
         for round in 20..300 {
             world.run_until(Time::new(round * period));
             assert_eq!(world.components(), 1, "{what}: round {round}");
-            places.extend(world.live().map(|(_, d)| d.links.neighbours().len()));
+            places.extend(world.live().map(|(_, d)| d.neighbourhood.members().len()));
         }
         let mean = places.iter().sum::<usize>() as f64 / places.len() as f64;
         let least = places.iter().min().copied().unwrap_or_default();
@@ -1117,12 +1137,12 @@ fn neighbours_rotate_and_their_network_stays_whole() {
         }
         let left: Vec<_> = world
             .live()
-            .map(|(_, d)| d.links.neighbours().len())
+            .map(|(_, d)| d.neighbourhood.members().len())
             .collect();
         world.run_until(world.now + period);
         let refilled: Vec<_> = world
             .live()
-            .map(|(_, d)| d.links.neighbours().len())
+            .map(|(_, d)| d.neighbourhood.members().len())
             .collect();
         println!("{what}: whole after {rounds} rounds, with {left:?}, a round later {refilled:?}");
         world.run_until(world.now + 40 * period);
@@ -1166,7 +1186,7 @@ fn what_siblings_never_close_is_pruned() {
             }
             let mut drivers = world.live();
             assert!(
-                drivers.all(|(_, d)| d.links.neighbours().len() >= 2),
+                drivers.all(|(_, d)| d.neighbourhood.members().len() >= 2),
                 "{what}"
             );
         }
@@ -1190,7 +1210,7 @@ fn who_leaves_is_forgotten_and_takes_no_part() {
         world.check(&what, 4);
         for (node, driver) in world.live() {
             for left in [0, 3, 7] {
-                let known = driver.gossip.view().contains(&world.peers[left]);
+                let known = driver.sampler.view().contains(&world.peers[left]);
                 assert!(
                     !known || [0, 3, 7].contains(&node),
                     "{what}: {node} knows {left}"
@@ -1205,7 +1225,7 @@ fn the_same_seed_gives_the_same_world() {
     let run = |seed| {
         let mut world = World::new(seed, 15, &config(), Faults::default());
         world.run_until(Time::new(100 * SECOND));
-        let views = world.live().map(|(_, d)| d.gossip.view().clone());
+        let views = world.live().map(|(_, d)| d.sampler.view().clone());
         (world.next, views.collect::<Vec<_>>())
     };
     assert_eq!(run(1), run(1));

@@ -9,31 +9,56 @@ use libp2p_swarm::{
     behaviour::{ConnectionClosed, ConnectionEstablished},
 };
 use rand::{SeedableRng, rngs::StdRng};
+use web_time::Instant;
 
 use crate::{
     sampling::overlay::random::Random,
     swarm::{
         handler::Command,
+        node::{Holder, Node},
         sampling::{config::Config, driver::Driver, event::Event},
     },
     time::Time,
 };
 
-pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-pub(super) fn driver(config: Config) -> Driver<Random> {
+pub(crate) fn driver(config: Config) -> Driver<Random> {
     let overlay = Random::for_view_size(config.gossip().view_size());
     let rng = StdRng::seed_from_u64(1);
-    Driver::new(PeerId::random(), &config, overlay, rng).expect("valid settings")
+    Driver::new(holder(PeerId::random(), &config), &config, overlay, rng).expect("valid settings")
+}
+
+/// The first behaviour of a new node.
+pub(crate) fn holder(local: PeerId, config: &Config) -> Holder {
+    let gossip = config.gossip();
+    let pace = (gossip.period(), gossip.quarantine());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a node has a clock, which drivers do not read"
+    )]
+    let start = Instant::now();
+    let node = Node::new(local, *config.limits(), pace, start);
+    node.join(config.protocol().expect("a name"))
+}
+
+/// Lets the neighbourhood begin a round.
+pub(crate) fn begin_round(driver: &mut Driver<Random>, now: Time) {
+    driver.neighbourhood.begin_round(&mut driver.exchanger, now);
+}
+
+/// When the driver is to be woken.
+pub(crate) fn wake_at(driver: &Driver<Random>) -> Option<Time> {
+    Some(driver.next_wake()?.at)
 }
 
 /// All that the driver wants to be done.
-pub(super) fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
-    std::iter::from_fn(|| driver.links.actions.pop()).collect()
+pub(crate) fn drain(driver: &mut Driver<Random>) -> Vec<ToSwarm<Event, Command>> {
+    std::iter::from_fn(|| driver.exchanger.keeper.actions.pop()).collect()
 }
 
 /// The peer was dialled at `address`, by this behaviour or another.
-pub(super) fn dialled(
+pub(crate) fn dialled(
     driver: &mut Driver<Random>,
     peer: PeerId,
     id: ConnectionId,
@@ -49,7 +74,7 @@ pub(super) fn dialled(
 }
 
 /// The peer has dialled this node, from `home`.
-pub(super) fn came(
+pub(crate) fn came(
     driver: &mut Driver<Random>,
     peer: PeerId,
     id: ConnectionId,
@@ -80,7 +105,7 @@ fn established(
     driver.on_connection_established(event, now);
 }
 
-pub(super) fn closed(
+pub(crate) fn closed(
     driver: &mut Driver<Random>,
     peer_id: PeerId,
     connection_id: ConnectionId,

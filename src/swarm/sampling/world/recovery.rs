@@ -16,7 +16,7 @@ use crate::{
         record::Record,
         sampling::{
             config::Config,
-            driver::Driver,
+            driver::{Driver, testing::holder},
             world::{Faults, SECOND, World, address, config, new_driver, seeds},
         },
     },
@@ -28,9 +28,11 @@ impl World {
     fn restart(&mut self, node: usize, seq: u64, home: Multiaddr, seeds: &[Multiaddr]) {
         let keypair = self.keypairs[node].clone();
         self.homes[node] = home.clone();
-        let mut driver = new_driver(&keypair, (seq, &home), &self.config, &mut self.rng);
+        let holder = holder(keypair.public().to_peer_id(), &self.config);
+        let record = (seq, &home);
+        let mut driver = new_driver(&keypair, holder, record, &self.config, &mut self.rng);
         for seed in seeds {
-            let added = driver.seeds.add(seed.clone(), self.peers[node]);
+            let added = driver.discovery.seeds.add(seed.clone(), self.peers[node]);
             added.expect("an address");
         }
         self.drivers[node] = Some(driver);
@@ -52,7 +54,7 @@ impl World {
         for node in frozen {
             // Its timer is late, and the behaviour says so.
             if let Some(driver) = &mut self.drivers[node] {
-                driver.note_trouble(now);
+                driver.exchanger.trouble.note(now);
             }
             self.settle(node);
         }
@@ -60,17 +62,17 @@ impl World {
 
     fn view_len(&self, node: usize) -> usize {
         let driver = self.drivers[node].as_ref();
-        driver.map_or(0, |driver| driver.gossip.view().len())
+        driver.map_or(0, |driver| driver.sampler.view().len())
     }
 
     fn neighbours_of(&self, node: usize) -> usize {
         let driver = self.drivers[node].as_ref();
-        driver.map_or(0, |driver| driver.links.neighbours().len())
+        driver.map_or(0, |driver| driver.neighbourhood.members().len())
     }
 
     fn knows(&self, node: usize, other: usize) -> bool {
         let driver = self.drivers[node].as_ref();
-        driver.is_some_and(|d| d.gossip.view().contains(&self.peers[other]))
+        driver.is_some_and(|d| d.sampler.view().contains(&self.peers[other]))
     }
 
     /// In how many views a node is.
@@ -243,7 +245,7 @@ fn a_node_that_restarts_elsewhere_with_its_clock_behind_is_known_there() {
             let moved = address(100);
             world.restart(5, 7, moved.clone(), &[address(0)]);
             let at_home = |world: &World| {
-                let views = world.live().map(|(_, driver)| driver.gossip.view());
+                let views = world.live().map(|(_, driver)| driver.sampler.view());
                 let entries = views.filter_map(|view| view.get(&world.peers[5]));
                 let (there, elsewhere): (Vec<_>, Vec<_>) =
                     entries.partition(|d| d.peer.addresses() == [moved.clone()]);
@@ -284,7 +286,7 @@ fn a_neighbour_that_says_nothing_is_given_up() {
             let awake = world
                 .live()
                 .filter(|(node, _)| !world.frozen.contains(node));
-            let held = awake.flat_map(|(_, driver)| driver.links.neighbours());
+            let held = awake.flat_map(|(_, driver)| driver.neighbourhood.members());
             let frozen = [world.peers[3], world.peers[7]];
             held.filter(|peer| frozen.contains(peer)).count()
         };

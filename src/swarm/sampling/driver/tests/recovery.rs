@@ -16,7 +16,7 @@ use crate::{
             config::Config,
             driver::{
                 Driver,
-                testing::{SECOND, closed, dialled, drain, driver},
+                testing::{SECOND, closed, dialled, drain, driver, wake_at},
                 tests::{dial_of, established, request_of},
             },
             event::{Event, NeighbourDownReason},
@@ -78,7 +78,7 @@ fn a_node_without_a_network_keeps_its_view() {
             Time::new(second * SECOND),
         );
     }
-    assert_eq!(driver.gossip.view().len(), 10);
+    assert_eq!(driver.sampler.view().len(), 10);
     assert!(
         fail(
             &mut driver,
@@ -86,7 +86,7 @@ fn a_node_without_a_network_keeps_its_view() {
             Time::new(300 * SECOND)
         ) > 0
     );
-    assert!(driver.gossip.view().len() < 10, "those who are dead leave");
+    assert!(driver.sampler.view().len() < 10, "those who are dead leave");
 }
 
 /// A machine without IPv6 hears of peers that have no other address.
@@ -105,8 +105,11 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
         io::ErrorKind::NetworkUnreachable,
         Time::new(100 * SECOND),
     );
-    assert!(driver.gossip.view().len() < 3);
-    assert_eq!(driver.in_trouble_until, Time::ZERO, "it has its network");
+    assert!(driver.sampler.view().len() < 3);
+    assert!(
+        !driver.exchanger.trouble.is_in(Time::ZERO),
+        "it has its network"
+    );
     // A machine that had it and has lost it knows nothing of the others.
     let family = "/ip6/2606:4700::9/tcp/1".parse().expect("a multiaddr");
     dialled(
@@ -122,8 +125,8 @@ fn peers_of_an_address_family_that_this_machine_lacks_leave_without_blame() {
         io::ErrorKind::NetworkUnreachable,
         Time::new(200 * SECOND),
     );
-    assert_eq!(driver.gossip.view().len(), 3);
-    assert!(driver.in_trouble_until > Time::new(200 * SECOND));
+    assert_eq!(driver.sampler.view().len(), 3);
+    assert!(driver.exchanger.trouble.is_in(Time::new(200 * SECOND)));
 }
 
 /// Both ends have dialled at the same moment, and TCP has made one connection of the two.
@@ -134,7 +137,7 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
     // Of the one the application says where it is, of the other somebody else.
     let (given, told) = (somebody(1), somebody(2));
     driver.init([given.clone()]);
-    driver.gossip.init([told.clone()]);
+    driver.sampler.init([told.clone()]);
     let handshake_fails = |driver: &mut Driver<Random>, peer, home: &Multiaddr, connection_id| {
         let noise = io::Error::other("Handshake failed");
         let tried = vec![(home.clone(), TransportError::Other(noise))];
@@ -150,10 +153,10 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
         let home = &addresses[0];
         let anew = handshake_fails(&mut driver, peer, home, connection);
         let anew = anew.expect("it is dialled again");
-        assert!(driver.gossip.view().contains(&peer));
+        assert!(driver.sampler.view().contains(&peer));
         let again = handshake_fails(&mut driver, peer, home, anew);
         assert_eq!(again, None, "dialled for ever");
-        assert!(!driver.gossip.view().contains(&peer));
+        assert!(!driver.sampler.view().contains(&peer));
     }
     // The next to tell of them is believed.
     let request = crate::sampling::sampler::message::Request {
@@ -163,9 +166,9 @@ fn a_failed_handshake_blames_nobody_and_is_made_again_from_another_port() {
     };
     let teller = PeerId::random();
     driver
-        .gossip
+        .sampler
         .handle_request(&teller, request, Time::new(SECOND));
-    assert_eq!(driver.gossip.view().len(), 2, "they are blamed");
+    assert_eq!(driver.sampler.view().len(), 2, "they are blamed");
 }
 
 #[test]
@@ -182,7 +185,7 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
         connection_id: *connection_id,
     };
     driver.on_dial_failure(event, Time::new(SECOND));
-    assert!(!driver.gossip.view().contains(partner));
+    assert!(!driver.sampler.view().contains(partner));
     // The next to tell of it is believed.
     let told = if peer.peer_id() == *partner {
         peer
@@ -195,9 +198,9 @@ fn a_peer_that_no_transport_reaches_leaves_without_blame() {
         room: usize::MAX,
     };
     driver
-        .gossip
+        .sampler
         .handle_request(&PeerId::random(), request, Time::new(SECOND));
-    assert!(driver.gossip.view().contains(&told.peer_id()));
+    assert!(driver.sampler.view().contains(&told.peer_id()));
 }
 
 #[test]
@@ -207,7 +210,7 @@ fn a_node_that_has_lost_everybody_goes_back_to_what_it_was_given() {
     let given: Vec<_> = (1..=3).map(somebody).collect();
     assert_eq!(driver.init(given.clone()), 3);
     let mut second = 0;
-    while !driver.gossip.view().is_empty() {
+    while !driver.sampler.view().is_empty() {
         second += 1;
         fail(
             &mut driver,
@@ -265,7 +268,7 @@ fn a_node_looks_for_former_contacts_now_and_then() {
     let mut driver = driver(Config::local().with_neighbours(0).with_view_size(3));
     driver.init([somebody(1)]);
     let outside = somebody(9);
-    driver.given.push(outside.clone());
+    driver.discovery.give(std::slice::from_ref(&outside));
     let mut times = Vec::new();
     for second in 0..10_000 {
         let now = Time::new(second * SECOND);
@@ -281,7 +284,7 @@ fn a_node_looks_for_former_contacts_now_and_then() {
                 false => {
                     established(&mut driver, peer, connection_id, now);
                     let (request, _) = request_of(drain(&mut driver)).expect("a request");
-                    driver.on_outcome(peer, connection_id, request, Ok(Response::empty()), now);
+                    driver.on_result((peer, connection_id), request, Ok(Response::empty()), now);
                     closed(&mut driver, peer, connection_id, now);
                 }
             }
@@ -289,7 +292,7 @@ fn a_node_looks_for_former_contacts_now_and_then() {
     }
     // Every 30 rounds: 33 times.
     assert!((28..=38).contains(&times.len()), "{times:?}");
-    assert!(!driver.gossip.view().contains(&outside.peer_id()));
+    assert!(!driver.sampler.view().contains(&outside.peer_id()));
 }
 
 #[test]
@@ -320,20 +323,18 @@ fn a_peer_is_shown_the_later_record_that_others_have_of_it() {
         })
     };
     driver.on_request(
-        peer,
-        connection,
+        (peer, connection),
         InboundId(1),
         request(true),
         Time::new(SECOND),
     );
     let told = answer(&mut driver).expect("an answer");
     assert_eq!(told.first().map(|d| &d.peer), Some(&later));
-    let known = driver.gossip.view().get(&peer).map(|d| d.peer.clone());
+    let known = driver.sampler.view().get(&peer).map(|d| d.peer.clone());
     assert_eq!(known, Some(now_at.clone()), "its own word counts");
     // It is told once: what is known of it now is its own word.
     driver.on_request(
-        peer,
-        connection,
+        (peer, connection),
         InboundId(2),
         request(true),
         Time::new(SECOND),
@@ -351,7 +352,7 @@ fn a_node_notices_a_later_record_of_its_own() {
     let mut driver = driver(Config::local());
     let keypair = Keypair::generate_ed25519();
     driver.local = keypair.public().to_peer_id();
-    driver.gossip.set_local(Some(signed(&keypair, 7, 2)));
+    driver.sampler.set_local(Some(signed(&keypair, 7, 2)));
     let hear = |driver: &mut Driver<Random>, record: Record| {
         driver.hear_first_hand(&PeerId::random(), &mut [Descriptor::fresh(record)]);
         driver.take_outbid()
@@ -400,27 +401,29 @@ fn a_node_without_neighbours_keeps_the_connections_it_has() {
             established(&mut driver, peer, connection, now);
             let (request, _) = request_of(drain(&mut driver)).expect("a request");
             // Its places are taken.
-            driver.on_outcome(peer, connection, request, Ok(Response::empty()), now);
+            driver.on_result((peer, connection), request, Ok(Response::empty()), now);
             made.push((peer, connection));
         }
         assert!(now < Time::new(600 * SECOND), "it makes exchanges");
     }
     let held = |driver: &Driver<Random>, made: &[(PeerId, ConnectionId)]| {
-        let held = made.iter().filter(|(_, id)| driver.links.is_lifeline(*id));
+        let held = made
+            .iter()
+            .filter(|(_, id)| driver.exchanger.keeper.is_lifeline(*id));
         held.count()
     };
     assert_eq!(held(&driver, &made), 2, "the latest two, and no more");
-    assert!(driver.links.is_lifeline(made[made.len() - 1].1));
+    assert!(driver.exchanger.keeper.is_lifeline(made[made.len() - 1].1));
     // Two become neighbours: it needs no others.
     for id in 0..2 {
         let peer = PeerId::random();
         let connection = ConnectionId::new_unchecked((1 << 42) + id);
         established(&mut driver, peer, connection, now);
-        driver.note_contact(peer, connection, &[], now);
+        driver.note_contact((peer, connection), &[], now);
         let proposal = Request::notice(Proposal::Welcome);
-        driver.on_request(peer, connection, InboundId(id as u64), proposal, now);
+        driver.on_request((peer, connection), InboundId(id as u64), proposal, now);
     }
-    assert_eq!(driver.links.neighbours().len(), 2);
+    assert_eq!(driver.neighbourhood.members().len(), 2);
     assert_eq!(held(&driver, &made), 0);
 }
 
@@ -429,15 +432,20 @@ fn a_neighbour_that_does_not_answer_an_exchange_is_no_neighbour() {
     let mut driver = driver(Config::local().with_neighbours(8));
     let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
     established(&mut driver, peer, connection, Time::new(SECOND));
-    driver.note_contact(peer, connection, &[], Time::new(SECOND));
+    driver.note_contact((peer, connection), &[], Time::new(SECOND));
     let proposal = Request::notice(Proposal::Welcome);
-    driver.on_request(peer, connection, InboundId(1), proposal, Time::new(SECOND));
-    assert_eq!(driver.links.neighbours(), [peer]);
+    driver.on_request(
+        (peer, connection),
+        InboundId(1),
+        proposal,
+        Time::new(SECOND),
+    );
+    assert_eq!(driver.neighbourhood.members(), [peer]);
     let exchange = driver
-        .gossip
+        .sampler
         .exchange_with(peer, Time::new(SECOND))
         .expect("free");
-    driver.carry_out(exchange, None, Time::new(SECOND));
+    driver.start(exchange, None, Time::new(SECOND));
     drain(&mut driver);
     driver.advance(Time::new(12 * SECOND));
     let down = drain(&mut driver)
@@ -476,12 +484,12 @@ fn padding_ends_where_nobody_new_is_found() {
                 },
                 neighbour: false,
             };
-            driver.on_outcome(peer, connection, request, Ok(answer), now);
+            driver.on_result((peer, connection), request, Ok(answer), now);
             closed(&mut driver, peer, connection, now);
             driver.remove(&PeerId::random());
         }
         let others: Vec<_> = driver
-            .gossip
+            .sampler
             .view()
             .iter()
             .map(|d| d.peer.peer_id())

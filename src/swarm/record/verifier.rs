@@ -1,0 +1,221 @@
+//! Checks the records that others send, and remembers those that passed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use hashlink::LruCache;
+use libp2p_core::{Multiaddr, SignedEnvelope, signed_envelope};
+use libp2p_identity::{KeyType, PeerId, PublicKey};
+use prost::Message;
+
+use crate::{
+    swarm::{
+        address::{policy::AddressPolicy, split_peer},
+        counters::Tally,
+        generated as pb,
+        limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
+        rate::{Bucket, Rate},
+        record::{DOMAIN, PAYLOAD_TYPE, Record, error::RecordError},
+    },
+    time::Time,
+};
+
+/// How much work a record may make that is not known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// This node has asked for the record, which bounds how many come: its signature is verified.
+    Asked,
+    /// It came unasked at this time: its signature is verified within the budget for those.
+    Unasked(Time),
+    /// Its signature is not verified.
+    None,
+}
+
+/// Checks records, and remembers those that passed. Shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Verifier {
+    policy: AddressPolicy,
+    limits: Limits,
+    /// Of records that nobody has asked for.
+    unasked: Rate,
+    tally: Arc<Tally>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    remembered: LruCache<PeerId, Record>,
+    /// For records that nobody has asked for.
+    budget: Bucket,
+}
+
+impl Verifier {
+    pub(crate) fn new(policy: AddressPolicy, limits: Limits, tally: Arc<Tally>) -> Self {
+        Self {
+            policy,
+            tally,
+            state: Mutex::new(State {
+                remembered: LruCache::new(limits.records_remembered),
+                budget: Bucket::default(),
+            }),
+            unasked: Rate::per(limits.verifications_per_second, Duration::from_secs(1)),
+            limits,
+        }
+    }
+
+    /// The record in `envelope`. A record that is not taken is counted, with its reason.
+    ///
+    /// What costs anything, the key and the signature, comes last, and not for a record that has
+    /// passed before.
+    pub(crate) fn check(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
+        let checked = self.check_uncounted(envelope, effort);
+        if let Err(error) = &checked {
+            tracing::debug!(%error, "A record is passed over");
+            self.tally.pass_over(error.reason());
+        }
+        checked
+    }
+
+    fn check_uncounted(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
+        if envelope.len() > MAX_RECORD_BYTES {
+            return Err(RecordError::TooLarge {
+                bytes: envelope.len(),
+            });
+        }
+        let opened = pb::Envelope::decode(&envelope[..])?;
+        if opened.payload_type != PAYLOAD_TYPE {
+            return Err(RecordError::PayloadType);
+        }
+        let key = opened.public_key.unwrap_or_default();
+        let key_type = key_type(&key)?;
+        let record = pb::PeerRecord::decode(&opened.payload[..])?;
+        let subject = PeerId::from_bytes(&record.peer_id).map_err(RecordError::PeerId)?;
+        if record.addresses.len() > MAX_ADDRESSES {
+            return Err(RecordError::TooManyAddresses {
+                count: record.addresses.len(),
+            });
+        }
+        if envelope.len() > self.limits.record_bytes
+            || record.addresses.len() > self.limits.addresses_per_record
+            || !self.limits.key_types.contains(&key_type)
+        {
+            return Err(RecordError::BeyondLimits);
+        }
+        if let Some(known) = self.known(&subject, &envelope) {
+            self.tally.records_known.add(1);
+            return Ok(known);
+        }
+        let addresses = self.addresses(&subject, record.addresses)?;
+        let may_verify = match effort {
+            Effort::Asked => true,
+            Effort::Unasked(now) => self.state().budget.take(self.unasked, now),
+            Effort::None => false,
+        };
+        if !may_verify {
+            return Err(RecordError::NotVerified);
+        }
+        let key = public_key(&key, key_type)?;
+        let signer = key.to_peer_id();
+        if subject != signer {
+            return Err(RecordError::Signer { subject, signer });
+        }
+        self.tally.records_verified.add(1);
+        verify(&envelope, &key, &opened.payload)?;
+        let record = Record::new(signer, record.seq, addresses, envelope);
+        self.state().remembered.insert(signer, record.clone());
+        Ok(record)
+    }
+
+    /// The record that has passed before, byte for byte.
+    fn known(&self, subject: &PeerId, envelope: &[u8]) -> Option<Record> {
+        let mut state = self.state();
+        let known = state.remembered.get(subject);
+        known.filter(|known| known.envelope() == envelope).cloned()
+    }
+
+    /// Those that are admitted, without the peer at their end. One that cannot be read spoils no
+    /// other: a peer may have an address of a kind that only later versions know.
+    fn addresses(
+        &self,
+        subject: &PeerId,
+        infos: Vec<pb::AddressInfo>,
+    ) -> Result<Vec<Multiaddr>, RecordError> {
+        let mut addresses = Vec::with_capacity(infos.len());
+        let mut fault = None;
+        for info in infos {
+            match self.address(subject, info.multiaddr) {
+                Ok(address) => addresses.push(address),
+                // It says less than any other error.
+                Err(RecordError::NotAdmitted) => {}
+                Err(error) => fault = fault.or(Some(error)),
+            }
+        }
+        if addresses.is_empty() {
+            return Err(fault.unwrap_or(RecordError::NotAdmitted));
+        }
+        if let Some(error) = fault {
+            tracing::debug!(%subject, %error, "An address is left out of a record");
+            self.tally.refuse(error.reason());
+        }
+        Ok(addresses)
+    }
+
+    fn address(&self, subject: &PeerId, multiaddr: Vec<u8>) -> Result<Multiaddr, RecordError> {
+        let address = Multiaddr::try_from(multiaddr).map_err(RecordError::Address)?;
+        let (bare, peer) = split_peer(&address);
+        if peer.is_some_and(|peer| peer != *subject) {
+            return Err(RecordError::AddressOfAnother(address));
+        }
+        // Whole: of what has the peer at its end twice, one would be left.
+        match self.policy.check(subject, &address) {
+            Ok(()) => Ok(bare),
+            Err(_) => Err(RecordError::NotAdmitted),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A cache is as good after a panic elsewhere as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The type of a key, before anything is computed with it.
+fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
+    match pb::KeyType::try_from(key.r#type) {
+        Ok(pb::KeyType::Ed25519) => Ok(KeyType::Ed25519),
+        Ok(pb::KeyType::Secp256k1) => Ok(KeyType::Secp256k1),
+        Ok(pb::KeyType::Ecdsa) => Ok(KeyType::Ecdsa),
+        Ok(pb::KeyType::Rsa) | Err(_) => Err(RecordError::KeyType(key.r#type)),
+    }
+}
+
+fn public_key(key: &pb::PublicKey, key_type: KeyType) -> Result<PublicKey, RecordError> {
+    PublicKey::try_decode_protobuf(&key.encode_to_vec()).map_err(|error| {
+        // The error has no kind to match on; a test holds the wording.
+        match error.to_string().contains("is not enabled") {
+            true => RecordError::KeyUnsupported(key_type),
+            false => RecordError::Key(error),
+        }
+    })
+}
+
+/// Also that what was verified is what was read: there is more than one way to read protobuf.
+fn verify(envelope: &[u8], key: &PublicKey, payload: &[u8]) -> Result<(), RecordError> {
+    use signed_envelope::DecodingError;
+
+    let envelope =
+        SignedEnvelope::from_protobuf_encoding(envelope).map_err(|error| match error {
+            DecodingError::InvalidPublicKey(error) => RecordError::Key(error),
+            // The same bytes have just been decoded.
+            _ => RecordError::Signature,
+        })?;
+    match envelope.payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE) {
+        Ok(verified) if verified == (payload, key) => Ok(()),
+        _ => Err(RecordError::Signature),
+    }
+}
+
+#[cfg(test)]
+mod tests;
