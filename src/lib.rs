@@ -135,7 +135,7 @@ pub use swarm::{
     },
     counters::{Counters, Reason},
     handle::{BehaviourGone, FreshSamples, Handle, Joined, Samples},
-    handler::{Handler, InboundError, OutboundError},
+    handler::{InboundError, OutboundError, connection::Handler},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
@@ -151,6 +151,12 @@ pub use swarm::{
     },
     wire::MessageError,
 };
+
+/// What a gossip protocol of one's own needs to go over a network.
+#[cfg(feature = "swarm")]
+pub mod wire {
+    pub use crate::swarm::wire::{Wire, decode, encode};
+}
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "swarm"))]

@@ -9,7 +9,7 @@ use libp2p_swarm::{
     dial_opts::{DialOpts, PeerCondition},
 };
 
-use crate::swarm::{address::split_peer, handler::Command, sampling::event::Event};
+use crate::swarm::{address::split_peer, sampling::event::Event, wire::sampling::Command};
 
 /// A queue towards the swarm. Drained at every poll; each input adds a few at most.
 #[derive(Debug, Default)]

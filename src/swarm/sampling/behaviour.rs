@@ -27,11 +27,12 @@ use crate::{
     },
     swarm::{
         address::{is_relayed, relay_of, split_peer},
-        counters::Counters,
+        clock::Clock,
+        counters::{Counters, Tally},
         handle::Handle,
-        handler::{Handler, ToBehaviour},
-        node::leases::Fellow,
-        record::{Effort, Record, RecordError},
+        handler::connection::Handler,
+        node::{gate::Gate, leases::Fellow},
+        record::{Effort, Record, RecordError, Verifier},
         sampling::{
             config::{Config, ConfigError},
             driver::Driver,
@@ -42,7 +43,7 @@ use crate::{
             warnings::Warnings,
         },
         shared::Shared,
-        wire::Request,
+        wire::sampling::{Request, Sampling, ToBehaviour},
     },
     time::Time,
 };
@@ -91,7 +92,7 @@ const LATE: Duration = Duration::from_secs(1);
 pub struct Behaviour<O = AnyOverlay> {
     config: Config,
     protocol: StreamProtocol,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Sampling>>,
     local: LocalRecord,
     driver: Driver<O>,
     warnings: Warnings,
@@ -164,8 +165,15 @@ impl<O: Overlay<Record>> Behaviour<O> {
         )]
         let start = Instant::now();
         let period = config.gossip().period();
-        let shared = Shared::new(config.addresses().clone(), *config.limits(), period, start);
-        driver.publisher.share_counters(shared.tally.clone());
+        let (limits, clock) = (*config.limits(), Clock::new(start));
+        let (gate, tally) = (
+            Arc::new(Gate::new(&limits, period)),
+            Arc::new(Tally::default()),
+        );
+        let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
+        let wire = Sampling::new(verifier, limits, tally.clone(), clock);
+        driver.publisher.share_counters(tally.clone());
+        let shared = Shared::new(wire, limits, gate, tally, clock);
         let mut behaviour = Self {
             protocol: config.protocol()?,
             shared: Arc::new(shared),
@@ -283,7 +291,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     pub fn init(&mut self, envelopes: impl IntoIterator<Item = Vec<u8>>) -> Restored {
         let (mut records, mut refused) = (Vec::new(), Vec::new());
         for (index, envelope) in envelopes.into_iter().enumerate() {
-            match self.shared.verifier.check(envelope, Effort::Asked) {
+            match self.shared.wire.verifier().check(envelope, Effort::Asked) {
                 Ok(record) => records.push(record),
                 Err(
                     RecordError::NotAdmitted
@@ -367,7 +375,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// `wanted`: opened for an exchange. A neighbour is wanted too, but not through a relay.
-    fn new_handler(&self, peer: &PeerId, wanted: bool, relayed: bool) -> Handler {
+    fn new_handler(&self, peer: &PeerId, wanted: bool, relayed: bool) -> Handler<Sampling> {
         Handler::new(
             self.protocol.clone(),
             self.shared.clone(),
@@ -389,7 +397,7 @@ pub struct Restored {
 }
 
 impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
-    type ConnectionHandler = Handler;
+    type ConnectionHandler = Handler<Sampling>;
     type ToSwarm = Event;
 
     fn handle_established_inbound_connection(
@@ -621,7 +629,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::swarm::{handler::InboundId, logged::logged, wire::Proposal};
+    use crate::swarm::{handler::InboundId, logged::logged, wire::sampling::Proposal};
 
     fn behaviour(keypair: &Keypair) -> Behaviour {
         Behaviour::new(keypair, Config::local()).expect("valid settings")

@@ -24,7 +24,7 @@ use crate::{
     swarm::{
         address::policy::AddressPolicy,
         handle::Publisher,
-        handler::{Command, InboundId, OutboundError},
+        handler::{InboundId, OutboundError},
         limits::PADDED_DESCRIPTOR_BYTES,
         node::budget::Dials,
         rate::{Bucket, Rate},
@@ -38,7 +38,7 @@ use crate::{
             probes::Probes,
             seeds::Seeds,
         },
-        wire::{Proposal, Request, Response},
+        wire::sampling::{Command, Proposal, Request, Response},
     },
     time::Time,
 };

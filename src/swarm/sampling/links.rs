@@ -17,7 +17,6 @@ use crate::{
             exchanges::{Dial, Exchanges, Purpose},
             relays::Relays,
         },
-        handler::Command,
         node::leases::Fellow,
         sampling::{
             confirmations::{Confirmations, Due},
@@ -25,7 +24,7 @@ use crate::{
             neighbours::{Answer, GaveWay, Neighbours, Settled},
             pruning::Pruning,
         },
-        wire::{Proposal, Request},
+        wire::sampling::{Command, Proposal, Request},
     },
     time::Time,
 };

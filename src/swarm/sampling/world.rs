@@ -29,7 +29,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use crate::{
     sampling::overlay::any::AnyOverlay,
     swarm::{
-        handler::{Command, InboundId, OutboundError, OutboundId},
+        handler::{InboundId, OutboundError, OutboundId},
         node::leases::Fellow,
         record::Record,
         sampling::{
@@ -38,7 +38,10 @@ use crate::{
             event::{Event, NeighbourDownReason},
             pruning::Pruning,
         },
-        wire::{MessageError, Request, Response},
+        wire::{
+            MessageError,
+            sampling::{Command, Request, Response},
+        },
     },
     time::Time,
 };

@@ -624,13 +624,13 @@ mod tests {
     use crate::{
         sampling::overlay::random::Random,
         swarm::{
-            handler::{Command, InboundId, OutboundId},
+            handler::{InboundId, OutboundId},
             sampling::{
                 config::Config,
                 driver::testing::{SECOND, closed, dialled, drain, driver},
                 pruning::Pruning,
             },
-            wire::{Proposal, Request, Response},
+            wire::sampling::{Command, Proposal, Request, Response},
         },
     };
 

@@ -15,7 +15,7 @@ use crate::{
             driver::Driver,
             event::{Direction, Event, ExchangeError, NeighbourDownReason, NotDialled, SeedError},
         },
-        wire::Response,
+        wire::sampling::Response,
     },
     time::Time,
 };

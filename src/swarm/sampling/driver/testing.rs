@@ -13,8 +13,8 @@ use rand::{SeedableRng, rngs::StdRng};
 use crate::{
     sampling::overlay::random::Random,
     swarm::{
-        handler::Command,
         sampling::{config::Config, driver::Driver, event::Event},
+        wire::sampling::Command,
     },
     time::Time,
 };
