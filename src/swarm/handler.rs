@@ -66,8 +66,8 @@ pub enum OutboundError {
     )]
     Unsupported(StreamProtocol),
     /// The peer ended or reset the stream before a byte of its answer came. It reads no more
-    /// requests than it can bear, of one peer and of all: this says nothing else about it, and the
-    /// view is as it was. Other peers come before it from now on.
+    /// requests than it can bear, of one peer and of all, so this says nothing else about it: the
+    /// sampler leaves its view as it was, and chooses other peers first from now on.
     #[error("the peer did not serve the request: it reads no more than it can bear")]
     NotServed,
     /// The peer did not answer in time.
@@ -94,21 +94,21 @@ impl OutboundError {
     }
 }
 
-/// Why an exchange that a peer has started came to nothing. The view was not changed, unless the
-/// error says that the answer failed.
+/// Why an exchange that a peer has started came to nothing. The request changed nothing, the view
+/// of the sampler for example, unless the error says that the answer failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InboundError {
     /// The peer opened a substream and did not send its request in time.
     #[error("no request in time")]
     RequestTimeout,
-    /// The peer did not read the answer in time. Its request was merged.
+    /// The peer did not read the answer in time. Its request was taken: the sampler has merged it.
     #[error("the answer was not read in time")]
     ResponseTimeout,
     /// The request did not arrive, or was refused.
     #[error("request: {0}")]
     Request(#[source] MessageError),
-    /// The answer could not be sent. The request was merged.
+    /// The answer could not be sent. The request was taken.
     #[error("answer: {0}")]
     Response(#[source] MessageError),
     /// The peer has too many substreams open on this connection; this one was dropped unread. Told
@@ -120,8 +120,8 @@ pub enum InboundError {
     #[error("too many requests from this peer")]
     TooManyRequests,
     /// All peers together send too many requests, or have too many substreams open: this one, which
-    /// was perhaps an honest peer's, was dropped unread, or had been open for longest. If the request
-    /// was read already, it was merged. Told as seldom.
+    /// was perhaps an honest peer's, was dropped unread, or had been open for longest. If the
+    /// request was read already, it was taken. Told as seldom.
     #[error("too many requests from all peers together")]
     Overloaded,
 }

@@ -128,8 +128,8 @@ impl<W: Wire> Handler<W> {
         ToBehaviour::InboundFailed(error)
     }
 
-    /// A stream of the peer's was dropped. That may happen very often: `None` when the behaviour was
-    /// told not long ago.
+    /// A stream of the peer's was dropped. That may happen very often: `None` when the behaviour
+    /// was told not long ago.
     fn refused(&self, refusal: Refusal) -> Option<ToBehaviour<W>> {
         let event = self.inbound_failed(refusal.into());
         let news = self

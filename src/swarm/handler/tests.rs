@@ -1,7 +1,6 @@
 //! The handler, with the wire of a protocol that is not the sampler's: what the tests have in
 //! common.
 
-mod frames;
 mod streams;
 mod swarms;
 
@@ -19,15 +18,16 @@ use crate::swarm::{
     wire::{MessageError, Wire},
 };
 
-/// Says everything again, in as many bytes as it was asked for, and up to eight.
+/// The answer is the request again. Messages have up to eight bytes.
 #[derive(Debug, Default)]
 struct Echo {
-    /// Sends what its own rules forbid.
-    lies: bool,
+    /// Adds a byte to its answers, which the other side has not asked for.
+    adds: bool,
 }
 
-/// What the words of this protocol may be, by a rule of its own.
+/// A byte that no message may have, by a rule of this protocol.
 const FORBIDDEN: u8 = b'!';
+/// The bound of requests.
 const MOST_BYTES: usize = 8;
 
 impl Echo {
@@ -65,7 +65,7 @@ impl Wire for Echo {
     }
 
     fn encode_response(&self, mut response: Vec<u8>, _: usize) -> Vec<u8> {
-        if self.lies {
+        if self.adds {
             response.push(b'.');
         }
         response

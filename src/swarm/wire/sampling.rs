@@ -209,10 +209,10 @@ impl Sampling {
         })
     }
 
-    /// The descriptors whose records pass. The others are passed over: what one implementation cannot
-    /// read, another may, so an honest peer may have sent it. After the first wrong signature only
-    /// records that are known already are taken, so that a message makes no more work than one without
-    /// a fault.
+    /// The descriptors whose records pass. The others are passed over: what one implementation
+    /// cannot read, another may, so an honest peer may have sent it. After the first wrong signature
+    /// only records that are known already are taken, so that a message makes no more work than one
+    /// without a fault.
     fn descriptors(
         &self,
         descriptors: Vec<pb::Descriptor>,

@@ -217,6 +217,18 @@ impl Pair {
         }
     }
 
+    /// Sends a request that is not served; and returns what the other end tells of it.
+    fn refused(&mut self, request: &[u8]) -> ToBehaviour<Echo> {
+        let (result, mut told) = self.request(request);
+        let not_served = matches!(result, Err(OutboundError::NotServed));
+        assert!(not_served, "{result:?}");
+        assert!(told.len() <= 1, "{told:?}");
+        told.pop().unwrap_or_else(|| match self.next() {
+            Either::Right(event) => event,
+            Either::Left(event) => panic!("told {event:?}"),
+        })
+    }
+
     fn counted(&self, reason: Reason) -> [u64; 2] {
         [&self.here, &self.there].map(|swarm| {
             let counters = swarm.behaviour().shared.tally.snapshot();
@@ -240,23 +252,11 @@ fn any_wire_is_served() {
 #[test]
 fn request_beyond_the_bound_is_not_served() {
     let mut pair = Pair::connect("/echo/1.0.0", Echo::default());
-    let (result, mut told) = pair.request(b"good day!");
-    assert!(
-        matches!(result, Err(OutboundError::NotServed)),
-        "{result:?}"
-    );
-    if told.is_empty() {
-        let Either::Right(event) = pair.next() else {
-            panic!("only the other end has something to tell");
-        };
-        told.push(event);
-    }
+    let told = pair.refused(b"good day!");
     assert!(
         matches!(
-            told[..],
-            [ToBehaviour::InboundFailed(InboundError::Request(
-                MessageError::TooLong { bytes: 9 }
-            ))]
+            told,
+            ToBehaviour::InboundFailed(InboundError::Request(MessageError::TooLong { bytes: 9 }))
         ),
         "{told:?}"
     );
@@ -266,7 +266,7 @@ fn request_beyond_the_bound_is_not_served() {
 
 #[test]
 fn answer_beyond_the_bound_is_refused() {
-    let mut pair = Pair::connect("/echo/1.0.0", Echo { lies: true });
+    let mut pair = Pair::connect("/echo/1.0.0", Echo { adds: true });
     let (result, _) = pair.request(b"hello");
     assert!(
         matches!(
@@ -281,23 +281,11 @@ fn answer_beyond_the_bound_is_refused() {
 #[test]
 fn request_that_breaks_a_rule_of_the_protocol_is_not_served() {
     let mut pair = Pair::connect("/echo/1.0.0", Echo::default());
-    let (result, mut told) = pair.request(&[FORBIDDEN]);
-    assert!(
-        matches!(result, Err(OutboundError::NotServed)),
-        "{result:?}"
-    );
-    if told.is_empty() {
-        let Either::Right(event) = pair.next() else {
-            panic!("only the other end has something to tell");
-        };
-        told.push(event);
-    }
+    let told = pair.refused(&[FORBIDDEN]);
     assert!(
         matches!(
-            told[..],
-            [ToBehaviour::InboundFailed(InboundError::Request(
-                MessageError::Refused(_)
-            ))]
+            told,
+            ToBehaviour::InboundFailed(InboundError::Request(MessageError::Refused(_)))
         ),
         "{told:?}"
     );
