@@ -3,9 +3,11 @@
 //!
 //! Nothing is decided here: each function calls the one that a node calls.
 
+use std::{marker::PhantomData, sync::Arc};
+
 use asynchronous_codec::{Decoder, Encoder};
+use bytes::BytesMut;
 use prost::Message;
-use std::sync::Arc;
 use web_time::Instant;
 
 use crate::{
@@ -13,20 +15,30 @@ use crate::{
     peer::Peer,
     sampling::view::{Descriptor, View},
     swarm::{
-        counters::Counters,
+        clock::Clock,
+        counters::{Counters, Tally},
         generated as pb,
         limits::Limits,
-        node::gate::Gate,
-        record::{Record, error::RecordError, verifier::Effort},
+        record::{
+            Record,
+            error::RecordError,
+            verifier::{Effort, Verifier},
+        },
         sampling::config::Config,
-        shared::Shared,
-        wire::{Asked, Codec, MessageError, Request, Response},
+        wire::{
+            self, MessageError,
+            frame::{Frames, framed_len},
+            sampling::{Expected, Request, Response, Sampling},
+        },
     },
 };
 
 /// Checks what a node receives, as all its connections do.
 #[derive(Debug)]
-pub struct Checks(Shared);
+pub struct Checks {
+    wire: Sampling,
+    tally: Arc<Tally>,
+}
 
 impl Checks {
     /// Of a node with these settings.
@@ -35,15 +47,13 @@ impl Checks {
         reason = "a node reads the clock to see how many records it may verify"
     )]
     pub fn new(config: &Config) -> Self {
-        Self(Shared::new(
-            config.addresses().clone(),
-            *config.limits(),
-            (
-                Arc::new(Gate::new(config.limits(), config.gossip().period())),
-                Arc::default(),
-            ),
-            Instant::now(),
-        ))
+        let (limits, tally) = (*config.limits(), Arc::new(Tally::default()));
+        let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
+        let clock = Clock::new(Instant::now());
+        Self {
+            wire: Sampling::new(verifier, limits, tally.clone(), clock),
+            tally,
+        }
     }
 
     /// The record in `envelope`, as one that this node has asked for.
@@ -52,21 +62,23 @@ impl Checks {
     ///
     /// A [`RecordError`] when it is passed over.
     pub fn record(&self, envelope: Vec<u8>) -> Result<Record, RecordError> {
-        self.0.verifier.check(envelope, Effort::Asked)
+        self.wire.verifier().check(envelope, Effort::Asked)
     }
 
     /// What was counted.
     pub fn counters(&self) -> Counters {
-        self.0.tally.snapshot()
+        self.tally.snapshot()
     }
 
-    /// The request, which took so many bytes, as it would be passed on.
+    /// The request, which took so many bytes with its length, as it would be passed on.
     ///
     /// # Errors
     ///
     /// A [`MessageError`] when one of the records is too large.
     pub fn request(&self, request: pb::Request, bytes: usize) -> Result<pb::Request, MessageError> {
-        Request::from_protobuf(request, bytes, &self.0).map(Request::into_protobuf)
+        self.wire
+            .request(request, bytes)
+            .map(Request::into_protobuf)
     }
 
     /// The response as it would be passed on.
@@ -75,7 +87,7 @@ impl Checks {
     ///
     /// A [`MessageError`] when one of the records is too large.
     pub fn response(&self, response: pb::Response) -> Result<pb::Response, MessageError> {
-        Response::from_protobuf(response, &self.0).map(Response::into_protobuf)
+        self.wire.response(response).map(Response::into_protobuf)
     }
 }
 
@@ -87,8 +99,52 @@ pub fn codec<M: Message + Default + 'static>(
     asked: Option<(usize, bool)>,
 ) -> impl Decoder<Item = (M, usize), Error = MessageError>
 + for<'a> Encoder<Item<'a> = M, Error = MessageError> {
-    let asked = asked.map(|(bytes, pull)| Asked { bytes, pull });
-    Codec::<M, M>::new(limits, asked)
+    let (request, expected) = match asked {
+        Some((bytes, pull)) => (Some(bytes), Some(Expected { pull })),
+        None => (None, None),
+    };
+    Codec {
+        frames: Frames::new(limits.message_bytes, request),
+        expected,
+        message: PhantomData,
+    }
+}
+
+struct Codec<M> {
+    frames: Frames,
+    expected: Option<Expected>,
+    message: PhantomData<M>,
+}
+
+impl<M: Message> Encoder for Codec<M> {
+    type Item<'a> = M;
+    type Error = MessageError;
+
+    fn encode(&mut self, message: M, dst: &mut BytesMut) -> Result<(), MessageError> {
+        self.frames.encode(wire::encode(&message), dst)
+    }
+}
+
+impl<M: Message + Default> Codec<M> {
+    fn read(&self, bytes: &[u8]) -> Result<(M, usize), MessageError> {
+        let message = wire::sampling::decode(bytes, self.expected)?;
+        Ok((message, framed_len(bytes.len())))
+    }
+}
+
+impl<M: Message + Default> Decoder for Codec<M> {
+    type Item = (M, usize);
+    type Error = MessageError;
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, MessageError> {
+        let bytes = self.frames.decode(src)?;
+        bytes.map(|bytes| self.read(&bytes)).transpose()
+    }
+
+    fn decode_eof(&mut self, src: &mut BytesMut) -> Result<Option<Self::Item>, MessageError> {
+        let bytes = self.frames.decode_eof(src)?;
+        bytes.map(|bytes| self.read(&bytes)).transpose()
+    }
 }
 
 /// The id of an exchange that may never have been started.

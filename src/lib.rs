@@ -139,7 +139,7 @@ pub use swarm::{
         Handle,
         streams::{BehaviourGone, FreshSamples, Joined, Samples},
     },
-    handler::{Handler, InboundError, OutboundError},
+    handler::{InboundError, OutboundError, connection::Handler},
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
@@ -155,6 +155,12 @@ pub use swarm::{
     },
     wire::MessageError,
 };
+
+/// What a gossip protocol of one's own needs to go over a network.
+#[cfg(feature = "swarm")]
+pub mod wire {
+    pub use crate::swarm::wire::{Wire, decode, encode};
+}
 
 /// The README's example, compiled.
 #[cfg(all(doctest, feature = "swarm"))]

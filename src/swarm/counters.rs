@@ -45,6 +45,8 @@ reasons! {
     ResponseTooLong = "response_too_long",
     /// An answer had descriptors, and its request had not asked for any.
     UnaskedDescriptors = "unasked_descriptors",
+    /// A message broke another rule of its protocol, which the wire of that protocol knows.
+    RefusedByProtocol = "refused_by_protocol",
     /// A stream broke.
     StreamBroken = "stream_broken",
     /// A record was too large, and its message was refused. All other reasons of records are those

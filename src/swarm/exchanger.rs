@@ -45,14 +45,14 @@ use crate::{
             dials::DialPurpose,
             not_dialled::NotDialled,
         },
-        wire::{Request, Response},
+        wire::Wire,
     },
     time::{Time, Wake},
 };
 
 /// What has come of an exchange so far, or of another request.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Outcome<A> {
     /// There is a connection: the request is to be sent on it, by [`Exchanger::send`].
     Connected {
         id: ExchangeId,
@@ -74,7 +74,7 @@ pub(crate) enum Outcome {
         id: ExchangeId,
         partner: PeerId,
         connection: ConnectionId,
-        response: Response,
+        response: A,
     },
     /// A guard of this swarm has denied the dial. The exchange is still under way: the caller ends
     /// it, by [`Exchanger::fail`] or [`Exchanger::finish`].
@@ -97,12 +97,12 @@ pub(crate) enum Outcome {
         peer: PeerId,
         connection: ConnectionId,
         purpose: RequestPurpose,
-        result: Result<Response, OutboundError>,
+        result: Result<A, OutboundError>,
     },
     /// An answer to a request that was given up.
     TooLate {
         peer: PeerId,
-        result: Result<Response, OutboundError>,
+        result: Result<A, OutboundError>,
     },
 }
 
@@ -124,18 +124,18 @@ pub(crate) struct Closed {
     pub(crate) is_direct: bool,
 }
 
-/// The exchanges of one behaviour, from their start to their outcome. `E`: what that behaviour tells
-/// the application.
+/// The exchanges of one behaviour, from their start to their outcome. `W`: how they
+/// travel; `E`: what that behaviour tells the application.
 #[derive(Debug)]
-pub(crate) struct Exchanger<E> {
-    pub(crate) keeper: Keeper<E>,
+pub(crate) struct Exchanger<W: Wire, E> {
+    pub(crate) keeper: Keeper<W, E>,
     pub(crate) trouble: Trouble,
     under_way: UnderWay,
-    outcomes: VecDeque<Outcome>,
+    outcomes: VecDeque<Outcome<W::Response>>,
     protocol: StreamProtocol,
 }
 
-impl<E> Exchanger<E> {
+impl<W: Wire, E> Exchanger<W, E> {
     /// For the behaviour that `holder` stands for, which speaks `protocol`. An exchange may take
     /// `timeout`, dialling included.
     pub(crate) fn new(
@@ -154,7 +154,7 @@ impl<E> Exchanger<E> {
     }
 
     /// What has come of something. To be called until `None` after every other input.
-    pub(crate) fn poll_outcome(&mut self) -> Option<Outcome> {
+    pub(crate) fn poll_outcome(&mut self) -> Option<Outcome<W::Response>> {
         self.outcomes.pop_front()
     }
 
@@ -208,7 +208,7 @@ impl<E> Exchanger<E> {
         &mut self,
         id: ExchangeId,
         (partner, connection): (PeerId, ConnectionId),
-        request: Request,
+        request: W::Request,
     ) {
         if let Some(outbound) = self.under_way.send(id, connection) {
             self.keeper.note_use(partner, connection);
@@ -222,7 +222,7 @@ impl<E> Exchanger<E> {
     pub(crate) fn notify(
         &mut self,
         (peer, connection): (PeerId, ConnectionId),
-        request: Request,
+        request: W::Request,
         purpose: RequestPurpose,
     ) {
         let outbound = self.under_way.send_other(connection, purpose);
@@ -345,7 +345,7 @@ impl<E> Exchanger<E> {
         &mut self,
         (peer, connection): (PeerId, ConnectionId),
         outbound: OutboundId,
-        result: Result<Response, OutboundError>,
+        result: Result<W::Response, OutboundError>,
         now: Time,
     ) {
         let connections = &mut self.keeper.connections;
@@ -703,7 +703,7 @@ impl<E> Exchanger<E> {
     }
 }
 
-impl Outcome {
+impl<A> Outcome<A> {
     /// Whether it waits for the caller's word about this exchange.
     fn is_of(&self, exchange: ExchangeId) -> bool {
         match self {
@@ -718,7 +718,7 @@ impl Outcome {
 }
 
 /// Whether the peer has said anything: a refusal is a sign of life, too.
-pub(crate) fn is_sign_of_life(result: &Result<Response, OutboundError>) -> bool {
+pub(crate) fn is_sign_of_life<A>(result: &Result<A, OutboundError>) -> bool {
     match result {
         Ok(_) => true,
         Err(error) => matches!(error, OutboundError::Message(_) | OutboundError::NotServed),

@@ -18,11 +18,11 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::{ConnectionId, StreamProtocol};
 use rand::Rng;
-use web_time::Instant;
 
 use crate::{
     gossip::ExchangeId,
     swarm::{
+        clock::Clock,
         counters::Tally,
         limits::Limits,
         node::{
@@ -44,7 +44,7 @@ pub(crate) struct Node {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
-    start: Instant,
+    clock: Clock,
     /// How much later than that it is said to be.
     #[cfg(test)]
     later: Mutex<Duration>,
@@ -69,19 +69,19 @@ struct Announcement {
 }
 
 impl Node {
-    /// For a peer whose time begins at `start`. `period`: of its sampler's rounds. `backoff`: how
+    /// For a peer whose time `clock` tells. `period`: of its sampler's rounds. `backoff`: how
     /// long an address is left alone after a dial in vain, at first and at most.
     pub(crate) fn new(
         local: PeerId,
         limits: Limits,
         (period, backoff): (Duration, Option<(Duration, Duration)>),
-        start: Instant,
+        clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
             local,
             gate: Arc::new(Gate::new(&limits, period)),
             tally: Arc::new(Tally::default()),
-            start,
+            clock,
             #[cfg(test)]
             later: Mutex::default(),
             state: Mutex::new(State {
@@ -94,14 +94,14 @@ impl Node {
         })
     }
 
-    /// When the node's time began.
-    pub(crate) fn start(&self) -> Instant {
-        self.start
+    /// What tells its time.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// What time it is, for all behaviours of the node.
     pub(crate) fn now(&self) -> Time {
-        let now = Time::new(self.start.elapsed());
+        let now = self.clock.now();
         #[cfg(test)]
         let now = now + *self.later.lock().unwrap_or_else(PoisonError::into_inner);
         now

@@ -1,46 +1,39 @@
-//! What all connections of a node have in common.
+//! What all connections of one behaviour have in common.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use web_time::Instant;
+use crate::swarm::{clock::Clock, counters::Tally, limits::Limits, node::gate::Gate, wire::Wire};
 
-use crate::swarm::{
-    address::policy::AddressPolicy, counters::Tally, limits::Limits, node::gate::Gate,
-    record::verifier::Verifier,
-};
-use crate::time::Time;
-
-/// The limits, what keeps to them, and the counters.
+/// The wire, the limits, what keeps to them, and the counters. Behaviours of one node may have the
+/// gate and the counters in common.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Shared<W> {
+    pub(crate) wire: W,
     pub(crate) limits: Limits,
-    pub(crate) verifier: Verifier,
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
-    start: Instant,
+    pub(crate) clock: Clock,
     has_left: AtomicBool,
 }
 
-impl Shared {
-    /// For a node that makes its rounds in each `period`, and whose time began at `start`.
+impl<W: Wire> Shared<W> {
+    /// Of a node that still serves requests.
     pub(crate) fn new(
-        policy: AddressPolicy,
+        wire: W,
         limits: Limits,
-        (gate, tally): (Arc<Gate>, Arc<Tally>),
-        start: Instant,
+        gate: Arc<Gate>,
+        tally: Arc<Tally>,
+        clock: Clock,
     ) -> Self {
         Self {
-            verifier: Verifier::new(policy, limits, tally.clone()),
+            wire,
+            limits,
             gate,
             tally,
-            limits,
-            start,
+            clock,
             has_left: AtomicBool::new(false),
         }
     }
@@ -53,10 +46,5 @@ impl Shared {
     /// Whether this node serves no requests any more.
     pub(crate) fn has_left(&self) -> bool {
         self.has_left.load(Relaxed)
-    }
-
-    /// How late it is.
-    pub(crate) fn now(&self) -> Time {
-        Time::new(self.start.elapsed())
     }
 }

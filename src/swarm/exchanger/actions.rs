@@ -9,7 +9,7 @@ use libp2p_swarm::{
     dial_opts::{DialOpts, PeerCondition},
 };
 
-use crate::swarm::{address::split_peer, handler::Command};
+use crate::swarm::{address::split_peer, handler::Command, wire::Wire};
 
 /// How to dial a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +22,19 @@ pub(crate) enum Way {
     Anew(Vec<Multiaddr>),
 }
 
-/// A queue towards the swarm. Drained at every poll; each input adds a few at most. `E`: what the
-/// application is told.
+/// A queue towards the swarm. Drained at every poll; each input adds a few at most. `W`: what is
+/// sent; `E`: what the application is told.
 #[derive(Debug)]
-pub(crate) struct Actions<E>(VecDeque<ToSwarm<E, Command>>);
+pub(crate) struct Actions<W: Wire, E>(VecDeque<ToSwarm<E, Command<W>>>);
 
-impl<E> Default for Actions<E> {
+impl<W: Wire, E> Default for Actions<W, E> {
     fn default() -> Self {
         Self(VecDeque::new())
     }
 }
 
-impl<E> Actions<E> {
-    pub(crate) fn pop(&mut self) -> Option<ToSwarm<E, Command>> {
+impl<W: Wire, E> Actions<W, E> {
+    pub(crate) fn pop(&mut self) -> Option<ToSwarm<E, Command<W>>> {
         self.0.pop_front()
     }
 
@@ -53,7 +53,7 @@ impl<E> Actions<E> {
         self.0.push_back(announcement);
     }
 
-    pub(crate) fn command(&mut self, peer_id: PeerId, connection: ConnectionId, event: Command) {
+    pub(crate) fn command(&mut self, peer_id: PeerId, connection: ConnectionId, event: Command<W>) {
         self.0.push_back(ToSwarm::NotifyHandler {
             peer_id,
             handler: NotifyHandler::One(connection),

@@ -17,6 +17,7 @@ use crate::{
         },
         handler::Command,
         node::{Holder, leases::LeasePurpose},
+        wire::Wire,
     },
     time::{Time, Wake},
 };
@@ -27,8 +28,8 @@ const SURPLUS_DELAY: Duration = Duration::from_secs(2);
 
 /// What one behaviour keeps connections for.
 #[derive(Debug)]
-pub(crate) struct Keeper<E> {
-    pub(crate) actions: Actions<E>,
+pub(crate) struct Keeper<W: Wire, E> {
+    pub(crate) actions: Actions<W, E>,
     pub(crate) connections: Connections,
     pub(crate) holder: Holder,
     pub(crate) relays: Relays,
@@ -51,7 +52,7 @@ pub(crate) struct Keeper<E> {
     changed: BTreeSet<(PeerId, ConnectionId)>,
 }
 
-impl<E> Keeper<E> {
+impl<W: Wire, E> Keeper<W, E> {
     pub(crate) fn new(holder: Holder, pruning: Option<Pruning>) -> Self {
         Self {
             actions: Actions::default(),

@@ -11,6 +11,7 @@ use super::*;
 use crate::{
     sampling::view::Descriptor,
     swarm::{
+        clock::Clock,
         handle::{state::WAITING, streams::BehaviourGone},
         limits::Limits,
     },
@@ -34,9 +35,9 @@ fn node() -> Arc<Node> {
         clippy::disallowed_methods,
         reason = "a node has a clock, which handles do not read"
     )]
-    let start = Instant::now();
+    let clock = Clock::new(Instant::now());
     let pace = (Duration::from_secs(1), None);
-    Node::new(PeerId::random(), Limits::default(), pace, start)
+    Node::new(PeerId::random(), Limits::default(), pace, clock)
 }
 
 fn publisher() -> Publisher {

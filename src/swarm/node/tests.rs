@@ -1,13 +1,15 @@
 //! What the behaviours of one node share: connections, dials, what they announce.
 
+use web_time::Instant;
+
 use super::*;
 
 /// The only behaviour of its node.
 fn alone() -> Holder {
     #[expect(clippy::disallowed_methods, reason = "any time will do")]
-    let start = Instant::now();
+    let clock = Clock::new(Instant::now());
     let pace = (Duration::from_secs(1), None);
-    let node = Node::new(PeerId::random(), Limits::default(), pace, start);
+    let node = Node::new(PeerId::random(), Limits::default(), pace, clock);
     node.join(StreamProtocol::new("/test/1"))
 }
 

@@ -27,11 +27,16 @@ use crate::{
     },
     swarm::{
         address::{is_relayed, relay_of, split_peer},
+        clock::Clock,
         counters::Counters,
         handle::Handle,
-        handler::{Handler, ToBehaviour},
+        handler::connection::Handler,
         node::Node,
-        record::{Record, error::RecordError, verifier::Effort},
+        record::{
+            Record,
+            error::RecordError,
+            verifier::{Effort, Verifier},
+        },
         sampling::{
             config::{Config, ConfigError},
             driver::Driver,
@@ -43,7 +48,7 @@ use crate::{
             warnings::Warnings,
         },
         shared::Shared,
-        wire::Request,
+        wire::sampling::{Request, Sampling, ToBehaviour},
     },
     time::Time,
 };
@@ -92,7 +97,7 @@ const LATE: Duration = Duration::from_secs(1);
 pub struct Behaviour<O = AnyOverlay> {
     config: Config,
     protocol: StreamProtocol,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Sampling>>,
     local: LocalRecord,
     driver: Driver<O>,
     warnings: Warnings,
@@ -147,9 +152,9 @@ impl<O: Overlay<Record>> Behaviour<O> {
             clippy::disallowed_methods,
             reason = "the behaviour is where the clock is"
         )]
-        let start = Instant::now();
+        let clock = Clock::new(Instant::now());
         let local = keypair.public().to_peer_id();
-        let node = Node::new(local, *config.limits(), pace, start);
+        let node = Node::new(local, *config.limits(), pace, clock);
         Self::at_node(node, keypair, config, overlay)
     }
 
@@ -178,9 +183,11 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let protocol = config.protocol()?;
         let holder = node.join(protocol.clone());
         let driver = Driver::new(holder, &config, overlay, rng)?;
-        let at_node = (node.gate.clone(), node.tally.clone());
-        let policy = config.addresses().clone();
-        let shared = Shared::new(policy, *config.limits(), at_node, node.start());
+        let (limits, clock) = (*config.limits(), node.clock());
+        let (gate, tally) = (node.gate.clone(), node.tally.clone());
+        let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
+        let wire = Sampling::new(verifier, limits, tally.clone(), clock);
+        let shared = Shared::new(wire, limits, gate, tally, clock);
         let mut behaviour = Self {
             protocol,
             shared: Arc::new(shared),
@@ -297,7 +304,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     pub fn init(&mut self, envelopes: impl IntoIterator<Item = Vec<u8>>) -> Restored {
         let (mut records, mut refused) = (Vec::new(), Vec::new());
         for (index, envelope) in envelopes.into_iter().enumerate() {
-            match self.shared.verifier.check(envelope, Effort::Asked) {
+            match self.shared.wire.verifier().check(envelope, Effort::Asked) {
                 Ok(record) => records.push(record),
                 Err(
                     RecordError::NotAdmitted
@@ -387,7 +394,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// `mine`: this behaviour has dialled. A neighbour is kept too, but not through a relay.
-    fn new_handler(&self, peer: &PeerId, mine: bool, relayed: bool) -> Handler {
+    fn new_handler(&self, peer: &PeerId, mine: bool, relayed: bool) -> Handler<Sampling> {
         Handler::new(
             self.protocol.clone(),
             self.shared.clone(),
@@ -409,7 +416,7 @@ pub struct Restored {
 }
 
 impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
-    type ConnectionHandler = Handler;
+    type ConnectionHandler = Handler<Sampling>;
     type ToSwarm = Event;
 
     fn handle_established_inbound_connection(
@@ -654,7 +661,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::swarm::{handler::InboundId, logged::logged, wire::Proposal};
+    use crate::swarm::{handler::InboundId, logged::logged, wire::sampling::Proposal};
 
     fn behaviour(keypair: &Keypair) -> Behaviour {
         Behaviour::new(keypair, Config::local()).expect("valid settings")

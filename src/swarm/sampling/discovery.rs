@@ -23,6 +23,7 @@ use crate::{
             blocked::Blocked, candidates::Candidates, config::Config, event::Event, probes::Probes,
             seeds::Seeds,
         },
+        wire::sampling::Sampling,
     },
     time::{Time, Wake},
 };
@@ -75,7 +76,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) in_flight: usize,
     /// Whether no more exchanges may be started.
     pub(crate) is_saturated: bool,
-    pub(crate) exchanger: &'a Exchanger<Event>,
+    pub(crate) exchanger: &'a Exchanger<Sampling, Event>,
     pub(crate) publisher: &'a Publisher,
     pub(crate) blocked: &'a Blocked,
     pub(crate) now: Time,

@@ -28,7 +28,7 @@ use crate::{
             under_way::RequestPurpose,
         },
         handle::Publisher,
-        handler::{Command, InboundId, OutboundError, OutboundId},
+        handler::{InboundId, OutboundError, OutboundId},
         limits::PADDED_DESCRIPTOR_BYTES,
         node::Holder,
         record::Record,
@@ -43,7 +43,7 @@ use crate::{
             neighbours::Neighbours,
             whereabouts::Whereabouts,
         },
-        wire::{Proposal, Request, Response},
+        wire::sampling::{Command, Proposal, Request, Response, Sampling},
     },
     time::{Time, Wake},
 };
@@ -63,7 +63,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Driver<O> {
     pub(crate) sampler: Sampler<Record, O, StdRng>,
     pub(crate) publisher: Publisher,
-    pub(crate) exchanger: Exchanger<Event>,
+    pub(crate) exchanger: Exchanger<Sampling, Event>,
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) discovery: Discovery,
     blocked: Blocked,
@@ -955,7 +955,7 @@ impl<O: Overlay<Record>> Driver<O> {
 
 fn situation<'a, O: Overlay<Record>>(
     sampler: &'a Sampler<Record, O, StdRng>,
-    exchanger: &'a Exchanger<Event>,
+    exchanger: &'a Exchanger<Sampling, Event>,
     (publisher, blocked): (&'a Publisher, &'a Blocked),
     now: Time,
 ) -> Situation<'a> {

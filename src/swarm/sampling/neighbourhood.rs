@@ -14,7 +14,7 @@ use crate::{
             event::{Event, NeighbourDownReason},
             neighbours::{Answer, GaveWay, Neighbours, Settled},
         },
-        wire::{Proposal, Request},
+        wire::sampling::{Proposal, Request, Sampling},
     },
     time::{Time, Wake},
 };
@@ -87,7 +87,11 @@ impl Neighbourhood {
     // ---- What this node says ----
 
     /// What to propose to the partner of an exchange.
-    pub(crate) fn propose(&mut self, partner: PeerId, exchanger: &Exchanger<Event>) -> Proposal {
+    pub(crate) fn propose(
+        &mut self,
+        partner: PeerId,
+        exchanger: &Exchanger<Sampling, Event>,
+    ) -> Proposal {
         let proposal = match exchanger.keeper.connections.is_direct(&partner) {
             true => self.neighbours.propose(partner),
             false => Proposal::None,
@@ -104,7 +108,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         connection: ConnectionId,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
     ) {
         exchanger.keeper.end_upgrade(peer);
         let proposal = self.neighbours.propose(peer);
@@ -117,14 +121,19 @@ impl Neighbourhood {
     /// A round has begun: asks the neighbour that was heard longest ago whether it sees it that
     /// way. Messages overtake each other and get lost, so two ends may come to disagree; this ends
     /// it, whatever the reason was.
-    pub(crate) fn begin_round(&mut self, exchanger: &mut Exchanger<Event>, now: Time) {
+    pub(crate) fn begin_round(&mut self, exchanger: &mut Exchanger<Sampling, Event>, now: Time) {
         self.neighbours.begin_round();
         if let Some(peer) = self.confirmations.next() {
             self.ask_to_confirm(peer, exchanger, now);
         }
     }
 
-    fn ask_to_confirm(&mut self, peer: PeerId, exchanger: &mut Exchanger<Event>, now: Time) {
+    fn ask_to_confirm(
+        &mut self,
+        peer: PeerId,
+        exchanger: &mut Exchanger<Sampling, Event>,
+        now: Time,
+    ) {
         self.confirmations.asked(&peer, now);
         if let Some(connection) = exchanger.keeper.usable(&peer) {
             let request = Request::notice(Proposal::Welcome);
@@ -133,7 +142,7 @@ impl Neighbourhood {
     }
 
     /// Says goodbye to every connected peer that speaks the protocol.
-    pub(crate) fn say_goodbye(&mut self, exchanger: &mut Exchanger<Event>) {
+    pub(crate) fn say_goodbye(&mut self, exchanger: &mut Exchanger<Sampling, Event>) {
         let speaking: Vec<_> = exchanger.keeper.connections.speaking().collect();
         for (peer, connection) in speaking {
             exchanger.notify((peer, connection), Request::Goodbye, RequestPurpose::Notice);
@@ -154,7 +163,7 @@ impl Neighbourhood {
 
     /// Asks again those neighbours that have not answered, and gives up those that were asked twice;
     /// nobody while this node is in trouble.
-    pub(crate) fn end_silence(&mut self, exchanger: &mut Exchanger<Event>, now: Time) {
+    pub(crate) fn end_silence(&mut self, exchanger: &mut Exchanger<Sampling, Event>, now: Time) {
         let in_trouble = exchanger.trouble.is_in(now);
         while let Some(due) = self.confirmations.poll(now, in_trouble) {
             match due {
@@ -175,7 +184,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         proposal: Proposal,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
         (now, rng): (Time, &mut R),
     ) -> bool {
         let connections = &exchanger.keeper.connections;
@@ -203,7 +212,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
         (now, rng): (Time, &mut R),
     ) {
         // The direct connection may have closed meanwhile.
@@ -228,7 +237,11 @@ impl Neighbourhood {
 
     /// An answer says that the peer is a neighbour, and the question was given up: the place that was
     /// held for it is gone.
-    pub(crate) fn answered_too_late(&self, peer: PeerId, exchanger: &mut Exchanger<Event>) {
+    pub(crate) fn answered_too_late(
+        &self,
+        peer: PeerId,
+        exchanger: &mut Exchanger<Sampling, Event>,
+    ) {
         if !self.contains(&peer) {
             dissolve(peer, exchanger);
         }
@@ -241,7 +254,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         reason: NeighbourDownReason,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
     ) {
         if self.neighbours.remove(&peer) {
             self.down(peer, reason, exchanger);
@@ -253,7 +266,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         reason: NeighbourDownReason,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
     ) {
         if self.neighbours.remove(&peer) {
             dissolve(peer, exchanger);
@@ -262,7 +275,7 @@ impl Neighbourhood {
     }
 
     /// Gives up a neighbour that does not answer, if it is one. Its connections are dead.
-    pub(crate) fn give_up(&mut self, peer: PeerId, exchanger: &mut Exchanger<Event>) {
+    pub(crate) fn give_up(&mut self, peer: PeerId, exchanger: &mut Exchanger<Sampling, Event>) {
         if self.contains(&peer) {
             self.remove(peer, NeighbourDownReason::Unresponsive, exchanger);
             exchanger.keeper.give_up(peer);
@@ -273,7 +286,7 @@ impl Neighbourhood {
     fn up(
         &mut self,
         (peer, gave_way): (PeerId, Option<GaveWay>),
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
         now: Time,
     ) {
         if let Some(GaveWay { peer, reason }) = gave_way {
@@ -291,7 +304,7 @@ impl Neighbourhood {
         &mut self,
         peer: PeerId,
         reason: NeighbourDownReason,
-        exchanger: &mut Exchanger<Event>,
+        exchanger: &mut Exchanger<Sampling, Event>,
     ) {
         use NeighbourDownReason::{ConnectionClosed, Goodbye, Unresponsive};
         if matches!(reason, ConnectionClosed | Goodbye | Unresponsive) {
@@ -308,7 +321,7 @@ impl Neighbourhood {
     }
 
     /// What the keeper has to know of how many neighbours there are. To be called once at the start.
-    pub(crate) fn tell_keeper(&self, exchanger: &mut Exchanger<Event>) {
+    pub(crate) fn tell_keeper(&self, exchanger: &mut Exchanger<Sampling, Event>) {
         let enough = LIFELINES.min(self.neighbours.bound());
         let lifelines = enough.saturating_sub(self.neighbours.members().len());
         let has_room = self.neighbours.has_room();
@@ -317,7 +330,7 @@ impl Neighbourhood {
 }
 
 /// Tells `peer` that it is no neighbour, if it is connected.
-fn dissolve(peer: PeerId, exchanger: &mut Exchanger<Event>) {
+fn dissolve(peer: PeerId, exchanger: &mut Exchanger<Sampling, Event>) {
     if let Some(connection) = exchanger.keeper.usable(&peer) {
         let request = Request::notice(Proposal::None);
         exchanger.notify((peer, connection), request, RequestPurpose::Notice);

@@ -21,7 +21,7 @@
 use libp2p_identity::PeerId;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
-use crate::swarm::{sampling::event::NeighbourDownReason, wire::Proposal};
+use crate::swarm::{sampling::event::NeighbourDownReason, wire::sampling::Proposal};
 
 /// Who is a neighbour, and who was asked to be.
 #[derive(Debug)]

@@ -31,7 +31,7 @@ use crate::{
     sampling::overlay::any::AnyOverlay,
     swarm::{
         exchanger::pruning::Pruning,
-        handler::{Command, InboundId, OutboundError, OutboundId},
+        handler::{InboundId, OutboundError, OutboundId},
         node::{Holder, Node},
         record::Record,
         sampling::{
@@ -39,7 +39,10 @@ use crate::{
             driver::{Driver, testing::holder},
             event::{Event, NeighbourDownReason},
         },
-        wire::{MessageError, Request, Response},
+        wire::{
+            MessageError,
+            sampling::{Command, Request, Response},
+        },
     },
     time::Time,
 };

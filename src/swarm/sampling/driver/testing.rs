@@ -14,9 +14,10 @@ use web_time::Instant;
 use crate::{
     sampling::overlay::random::Random,
     swarm::{
-        handler::Command,
+        clock::Clock,
         node::{Holder, Node},
         sampling::{config::Config, driver::Driver, event::Event},
+        wire::sampling::Command,
     },
     time::Time,
 };
@@ -37,8 +38,8 @@ pub(crate) fn holder(local: PeerId, config: &Config) -> Holder {
         clippy::disallowed_methods,
         reason = "a node has a clock, which drivers do not read"
     )]
-    let start = Instant::now();
-    let node = Node::new(local, *config.limits(), pace, start);
+    let clock = Clock::new(Instant::now());
+    let node = Node::new(local, *config.limits(), pace, clock);
     node.join(config.protocol().expect("a name"))
 }
 

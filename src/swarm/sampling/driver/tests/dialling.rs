@@ -11,12 +11,12 @@ use crate::{
     sampling::overlay::random::Random,
     swarm::{
         exchanger::pruning::Pruning,
-        handler::{Command, InboundId, OutboundId},
+        handler::{InboundId, OutboundId},
         sampling::{
             config::Config,
             driver::testing::{SECOND, begin_round, closed, dialled, drain, driver, wake_at},
         },
-        wire::{Proposal, Request, Response},
+        wire::sampling::{Command, Proposal, Request, Response},
     },
 };
 

@@ -10,7 +10,7 @@ use libp2p_swarm::{ConnectionId, DialError, ToSwarm, behaviour::DialFailure};
 use crate::{
     sampling::{overlay::random::Random, view::Descriptor},
     swarm::{
-        handler::{Command, InboundId},
+        handler::InboundId,
         record::Record,
         sampling::{
             config::Config,
@@ -21,7 +21,7 @@ use crate::{
             },
             event::{Event, NeighbourDownReason},
         },
-        wire::{Proposal, Request, Response},
+        wire::sampling::{Command, Proposal, Request, Response},
     },
     time::Time,
 };
