@@ -177,8 +177,9 @@ fn after_some_rounds_the_longest_gives_way_to_a_fresh_one() {
     assert_eq!(neighbours.members(), [p[4], p[6]]);
 }
 
-/// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every proposal, and
-/// from the hundredth round on ask each node once a round, always in need, from networks of their own.
+/// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every
+/// proposal, and from the hundredth round on ask each node once a round, always in need, from
+/// networks of their own.
 #[test]
 fn who_presses_in_displaces_those_who_do() {
     const NODES: usize = 225;
