@@ -274,7 +274,7 @@ async fn graft(newcomer: &mut Swarm<Composed>, hub: &Node<Composed>) {
 }
 
 #[tokio::test]
-async fn pruned_nodes_dial_by_peer_id_those_whom_they_are_told_of_and_are_connected() {
+async fn pruned_nodes_dial_by_peer_id_and_are_connected() {
     let full = Full::start().await;
     let config = only_seeds().with_seeds([full.hub.address.clone()]);
     let (mut newcomer, _) = swarm(Keypair::generate_ed25519(), NEVER, |keypair| {

@@ -253,7 +253,7 @@ fn the_study_prints_both_networks_beside_each_other() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn impossible_settings_are_refused_by_name() {
     for (args, reason) in [("--nodes 1", "1"), ("--only nothing", "nothing")] {
         let output = study(args);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();

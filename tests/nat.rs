@@ -327,7 +327,7 @@ async fn a_node_behind_a_relay_is_sampled_through_it() {
 }
 
 #[tokio::test]
-async fn without_relayed_addresses_it_takes_part_and_nobody_hears_of_it() {
+async fn node_without_relayed_addresses_takes_part_unseen() {
     let relay = Sampling::relay(swarms::config(), generous()).await;
     let config = || seeded(swarms::config(), &relay);
     let open = Sampling::listening(config(), Parts::default(), None).await;
@@ -361,7 +361,7 @@ async fn relayed_connections_are_for_exchanges_and_not_for_neighbours() {
 }
 
 #[tokio::test]
-async fn what_dcutr_makes_direct_is_used_and_may_stay() {
+async fn connection_that_dcutr_makes_is_used_and_may_stay() {
     let relay = Sampling::relay(config(), generous()).await;
     let behind = async || {
         let config = seeded(config().with_listen_addresses(false), &relay);

@@ -49,7 +49,7 @@ async fn bad_requests_are_named_and_spoil_nothing() {
 
 /// What the node reads on after it has refused a message would be read for nothing.
 #[tokio::test]
-async fn what_is_too_long_is_not_read() {
+async fn request_that_is_too_long_is_not_read() {
     let mut victim = Victim::start(still()).await;
     let raw = Raw::dial(victim.address()).await;
     let mut stream = raw.open().await;
@@ -73,7 +73,7 @@ async fn what_is_too_long_is_not_read() {
 
 /// An exchange is one request and one answer. There is nobody to read more.
 #[tokio::test]
-async fn what_follows_a_message_changes_nothing() {
+async fn bytes_after_a_message_change_nothing() {
     let mut victim = Victim::start(still()).await;
     let stranger = Keypair::generate_ed25519();
     let more = pb::Descriptor {

@@ -20,7 +20,7 @@ struct Meeting {
 /// How to find the first peer: a point that knows who is there and has no part in peer sampling,
 /// and nobody has a seed.
 #[tokio::test(flavor = "multi_thread")]
-async fn whom_rendezvous_discovers_fills_the_views() {
+async fn peers_that_rendezvous_discovers_fill_the_views() {
     const NODES: usize = 8;
 
     let (point, address) = swarm(Keypair::generate_ed25519(), IDLE, |_| {

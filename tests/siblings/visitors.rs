@@ -12,7 +12,7 @@ use crate::{
 /// It came for something else while nobody was looked for, and identify has heard where it listens.
 /// When all others are gone, that is the way back.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_came_by_once_is_remembered_by_what_identify_says() {
+async fn visitor_is_found_again_by_what_identify_has_told() {
     let config = || config().with_view_size(2).with_retries(1);
     let far = [1, 2].map(|_| Sampling::start(config().with_period(NEVER)));
     let seeds = far.each_ref().map(|far| far.node.address.clone());

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_setting_admits() {
+    fn unusable_addresses_are_refused_under_every_setting() {
         let all = AddressPolicy::new(Scope::Loopback);
         let all = all.with_dns(true).with_relayed(true);
         let (relay, other) = (PeerId::random(), PeerId::random());

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_failed_is_left_alone_for_ever_longer() {
+    fn failed_candidate_rests_longer_each_time() {
         let mut candidates = candidates();
         let peer = PeerId::random();
         let mut tried = Vec::new();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_at_once_and_neither_the_known_nor_the_busy() {
+    fn few_candidates_at_once_and_none_known_or_busy() {
         let mut candidates = candidates();
         let peers: Vec<_> = (0..10).map(|_| PeerId::random()).collect();
         for peer in &peers {
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_and_who_had_its_chance_gives_way() {
+    fn candidates_are_bounded_and_tried_ones_give_way() {
         let mut candidates = candidates();
         let first = PeerId::random();
         candidates.tell(first, address(1), Time::ZERO);
