@@ -1,5 +1,5 @@
-//! Kademlia over peer sampling: real sockets on loopback, and the nodes of `examples/kademlia.rs`. What it
-//! costs, and what the usual way costs, is measured there.
+//! Kademlia over peer sampling: real sockets on loopback, and the nodes of `examples/kademlia.rs`.
+//! What it costs, and what the usual way costs, is measured there.
 
 mod common;
 #[allow(dead_code, unreachable_pub)]

@@ -90,7 +90,7 @@ async fn node_comes_back_when_its_port_opens(
     let _alone = alone().await;
     let seed = Settings {
         overlay,
-        // Nobody keeps a connection: whoever wants an exchange has to dial.
+        // Nobody keeps a connection: each exchange needs a dial.
         neighbours: 0,
         exchange_timeout: Some(Duration::from_secs(1)),
         quarantine: (Duration::from_millis(200), Duration::from_secs(1)),

@@ -204,7 +204,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
     expected.sort();
     assert_eq!(
         told, expected,
-        "each once, and nobody of whom there is only hearsay"
+        "each once, and nobody that is known by hearsay only"
     );
     contacted.sort();
     assert_eq!(contacted, expected, "and so is the application");

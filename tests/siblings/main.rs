@@ -1,5 +1,5 @@
-//! Other behaviours beside ours, in real swarms: they reach whom it has found, and it finds whom
-//! they know.
+//! Other behaviours beside ours, in real swarms: they reach the peers that it has found, and it
+//! finds the peers that they know.
 
 #[path = "../common/mod.rs"]
 mod common;

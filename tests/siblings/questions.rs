@@ -52,7 +52,7 @@ impl Asker {
     }
 }
 
-/// Lets `asker` put a question to `peer`, of whom it names nothing but the id, and `peer` answer.
+/// Lets `asker` put a question to `peer`, which it names by its id alone, and `peer` answer.
 async fn question(asker: &mut Asker, other: &mut Asker) -> String {
     let peer = other.node.peer_id;
     let ask = move |swarm: &mut libp2p::Swarm<Asking>| {
@@ -87,7 +87,7 @@ async fn question(asker: &mut Asker, other: &mut Asker) -> String {
     answer.await.expect("the peer can be reached")
 }
 
-/// Of whom there is only hearsay: no other behaviour knows an address.
+/// It is known by hearsay only: no other behaviour knows an address.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sampled_peer_is_asked_by_its_id_alone() {
     let config = || config().with_period(NEVER).with_view_size(6);

@@ -33,7 +33,7 @@ async fn peers_of_the_view_can_be_dialled_by_their_id_alone() {
 }
 
 /// Neighbours are symmetric and bounded, and nothing else stays connected: not because the idle
-/// time-out says so (it is far away), but because whoever dialled for an exchange closes.
+/// time-out says so (it is far away), but because the node that dialled for an exchange closes.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_neighbours_stay_connected() {
     const BOUND: usize = 3;

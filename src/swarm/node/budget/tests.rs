@@ -79,7 +79,7 @@ fn next_connection(dials: &Dials) -> ConnectionId {
     ConnectionId::new_unchecked(last + 1)
 }
 
-/// Dials a peer of whom only hearsay is known.
+/// Dials a peer that is known by hearsay only.
 fn dial(dials: &mut Dials, known: &[Multiaddr], now: Time) -> Result<ConnectionId, NotDialled> {
     let addresses = Addresses {
         known,

@@ -120,7 +120,7 @@ fn one_network_gets_one_place() {
     assert_eq!(neighbours.members().len(), 6);
 }
 
-/// Those who come by leave places for those whom this node chooses, and never take these.
+/// Peers that ask for a place leave some to the peers that this node asks, and never take these.
 #[test]
 fn a_quarter_of_the_places_is_for_own_proposals() {
     let mut neighbours = Neighbours::new(4, Some(1));
