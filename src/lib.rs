@@ -143,7 +143,7 @@ pub use swarm::{
     limits::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
-    node::not_dialled::NotDialled,
+    node::budget::NotDialled,
     record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},

@@ -4,4 +4,3 @@ pub(crate) mod budget;
 pub(crate) mod contacts;
 pub(crate) mod gate;
 pub(crate) mod leases;
-pub(crate) mod not_dialled;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     gossip::Failure,
-    swarm::{handler::OutboundError, node::not_dialled::NotDialled},
+    swarm::{handler::OutboundError, node::budget::NotDialled},
 };
 
 /// Why an exchange that this node started came to nothing.

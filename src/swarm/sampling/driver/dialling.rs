@@ -22,10 +22,7 @@ use crate::{
             exchanges::Dial,
         },
         limits::MAX_ADDRESSES,
-        node::{
-            budget::{Addresses, Choice, Fate},
-            not_dialled::NotDialled,
-        },
+        node::budget::{Addresses, Choice, Fate, NotDialled},
         record::Record,
         sampling::{
             candidates::Outcome,

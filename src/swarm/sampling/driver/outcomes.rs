@@ -9,7 +9,7 @@ use crate::{
     swarm::{
         exchanger::{error::ExchangeError, exchanges::Purpose},
         handler::{OutboundError, OutboundId},
-        node::not_dialled::NotDialled,
+        node::budget::NotDialled,
         record::Record,
         sampling::{
             candidates::Outcome,
