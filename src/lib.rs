@@ -144,8 +144,8 @@ pub use swarm::{
         Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
     },
     node::{
+        budget::NotDialled,
         leases::{Lease, LeasePurpose},
-        not_dialled::NotDialled,
     },
     record::{Record, error::RecordError},
     sampling::{

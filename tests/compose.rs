@@ -335,7 +335,7 @@ mod guards {
     include!("compose/guards.rs");
 
     #[tokio::test]
-    async fn guarded_node_joins_and_who_is_blocked_leaves_its_view() {
+    async fn guarded_node_joins_and_a_blocked_peer_leaves_its_view() {
         let handles = |node: &Node| vec![node.sampling.handle()];
         let [first, second] = super::joined(node, handles).await;
         let peer = first.peer_id;

@@ -1,5 +1,5 @@
-//! A real node under floods: of requests, of streams, of records. It spends what its limits say, goes on
-//! with others, and sends no more bytes than it gets.
+//! A real node under floods: of requests, of streams, of records. It spends what its limits say,
+//! goes on with others, and sends no more bytes than it gets.
 
 mod common;
 
@@ -339,8 +339,8 @@ fn flood_records() -> usize {
     set.map_or(10_000, |records| records.parse().expect("a number"))
 }
 
-/// The memory that this process holds, and the most that it ever held, in bytes; nothing where nobody
-/// says. A counting allocator would do for one thread, and timers are dropped in another.
+/// The memory that this process holds, and the most that it ever held, in bytes; nothing where
+/// nobody says. A counting allocator would do for one thread, and timers are dropped in another.
 fn resident() -> (u64, u64) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name| {
@@ -351,8 +351,9 @@ fn resident() -> (u64, u64) {
     (bytes("VmRSS:"), bytes("VmHWM:"))
 }
 
-/// The outcomes of the exchanges that honest nodes have started with honest nodes since they were last
-/// asked: how many, and how many of them failed. Others must not have failed for a fault of anybody's.
+/// The outcomes of the exchanges that honest nodes have started with honest nodes since they were
+/// last asked: how many, and how many of them failed. Others must not have failed for a fault of
+/// anybody's.
 fn honest_exchanges(nodes: &mut [Sampling]) -> (usize, usize) {
     let honest: Vec<_> = nodes.iter().map(|node| node.node.peer_id).collect();
     let (mut all, mut failed) = (0, 0);

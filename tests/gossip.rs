@@ -1,5 +1,5 @@
-//! Gossipsub over neighbours: the study of `examples/gossip.rs` on a small scale, and gossipsub's own
-//! peer exchange.
+//! Gossipsub over neighbours: the study of `examples/gossip.rs` on a small scale, and gossipsub's
+//! own peer exchange.
 
 mod common;
 
@@ -58,8 +58,8 @@ fn plan(keeps: Keeps, period: Duration) -> Plan {
     }
 }
 
-/// One network at a time; and another when there were too many connections while timers were too late for
-/// the periods to mean anything.
+/// One network at a time; and another when there were too many connections while timers were too
+/// late for the periods to mean anything.
 async fn measured(plan: &Plan, bound: usize) -> Measured {
     static ALONE: Mutex<()> = Mutex::const_new(());
     let _alone = ALONE.lock().await;
@@ -122,7 +122,8 @@ struct Composed {
     witness: Observer<Witness>,
 }
 
-/// Sees whom the others dial in vain for want of an address: the swarm itself has no event for that.
+/// Sees which peers the others dial in vain for want of an address: the swarm itself has no event
+/// for that.
 #[derive(Debug, Default)]
 struct Witness;
 
@@ -171,7 +172,7 @@ fn composed(keypair: &Keypair, sampling: Option<Config>) -> Composed {
     }
 }
 
-/// Exchanges with seeds, and no other: whoever else is dialled, gossipsub has dialled.
+/// Exchanges with seeds, and no other: all others that are dialled, gossipsub has dialled.
 fn only_seeds() -> Config {
     Config::local()
         .with_neighbours(0)
@@ -256,7 +257,8 @@ async fn until(
         .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
 }
 
-/// Connects a newcomer to the hub and has it graft the hub's mesh, in which there is no room for it.
+/// Connects a newcomer to the hub and has it graft the hub's mesh, in which there is no room for
+/// it.
 async fn graft(newcomer: &mut Swarm<Composed>, hub: &Node<Composed>) {
     newcomer.dial(hub.address.clone()).expect("an address");
     let hub = hub.peer_id;
@@ -274,7 +276,7 @@ async fn graft(newcomer: &mut Swarm<Composed>, hub: &Node<Composed>) {
 }
 
 #[tokio::test]
-async fn pruned_nodes_dial_by_peer_id_those_whom_they_are_told_of_and_are_connected() {
+async fn pruned_nodes_dial_by_peer_id_and_are_connected() {
     let full = Full::start().await;
     let config = only_seeds().with_seeds([full.hub.address.clone()]);
     let (mut newcomer, _) = swarm(Keypair::generate_ed25519(), NEVER, |keypair| {
@@ -303,7 +305,8 @@ async fn pruned_nodes_dial_by_peer_id_those_whom_they_are_told_of_and_are_connec
     )
     .await;
 
-    // What gossipsub has dialled stays, one connection to each, and carries messages without the hub.
+    // What gossipsub has dialled stays, one connection to each, and carries messages without the
+    // hub.
     let Full {
         hub, mut others, ..
     } = full;
@@ -339,8 +342,8 @@ async fn pruned_nodes_dial_by_peer_id_those_whom_they_are_told_of_and_are_connec
     }
 }
 
-/// Gossipsub's own words: "We cannot dial any peers from PX currently as we typically will not know their
-/// multiaddr."
+/// Gossipsub's own words: "We cannot dial any peers from PX currently as we typically will not know
+/// their multiaddr."
 #[tokio::test]
 async fn without_peer_sampling_the_same_dials_have_no_addresses() {
     let full = Full::start().await;

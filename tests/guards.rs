@@ -217,8 +217,9 @@ async fn under_tight_limits_views_fill_and_stay_mixed_and_nobody_is_blamed() {
     stop(nodes).await;
 }
 
-/// Lets each node make 40 exchanges. All views show nearly everybody in that time, nobody leaves a view for
-/// a failure, and no node has more than `most` connections. Returns how many dials were denied.
+/// Lets each node make 40 exchanges. All views show nearly everybody in that time, nobody leaves a
+/// view for a failure, and no node has more than `most` connections. Returns how many dials were
+/// denied.
 async fn assert_mixed(nodes: &mut [Guard], most: u32) -> usize {
     let denied = |nodes: &[Guard]| -> usize {
         let denied = |node: &Guard| node.seen.refused + node.seen.turned_away;

@@ -152,13 +152,14 @@ async fn a_victim_given_away_under_a_thousand_identities_is_dialled_three_times(
         node.node.stop().await;
         let knocks = victim.stop().await;
         assert_eq!(knocks, 3, "{overlay:?}");
-        // A handshake that fails is made again from another port, and that counts, too; unless others,
-        // dialled at the same time, have used the rest up.
+        // A handshake that fails is made again from another port, and that counts, too; unless
+        // others, dialled at the same time, have used the rest up.
         assert!((2..=3).contains(&dialled), "{overlay:?}: {dialled}");
     }
 }
 
-/// Whoever answers uses nothing up, so a network of peers on one subnet works, by either preset.
+/// Dials that succeed use up no budget, so a network of peers on one subnet works, by either
+/// preset.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_containers_on_one_subnet_know_each_other() {
     const COUNT: usize = 10;

@@ -1,5 +1,5 @@
-//! Kademlia over peer sampling: real sockets on loopback, and the nodes of `examples/kademlia.rs`. What it
-//! costs, and what the usual way costs, is measured there.
+//! Kademlia over peer sampling: real sockets on loopback, and the nodes of `examples/kademlia.rs`.
+//! What it costs, and what the usual way costs, is measured there.
 
 mod common;
 #[allow(dead_code, unreachable_pub)]
@@ -253,7 +253,7 @@ fn the_study_prints_both_networks_beside_each_other() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_by_name() {
+fn impossible_settings_are_refused_by_name() {
     for (args, reason) in [("--nodes 1", "1"), ("--only nothing", "nothing")] {
         let output = study(args);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,8 +1,8 @@
-//! Behind address translators: real swarms on loopback TCP, with relays, dcutr, AutoNAT and identify
-//! beside peer sampling.
+//! Behind address translators: real swarms on loopback TCP, with relays, dcutr, AutoNAT and
+//! identify beside peer sampling.
 //!
-//! A node "behind a translator" listens at a relay only, or listens and advertises nothing that was not
-//! confirmed.
+//! A node "behind a translator" listens at a relay only, or listens and advertises nothing that was
+//! not confirmed.
 
 mod common;
 
@@ -202,8 +202,8 @@ impl Sampling {
         self.node.event(what, of_ours).await
     }
 
-    /// How many connections to `peer` dcutr says to have made, among the events so far; it says so to
-    /// the end that is reached first.
+    /// How many connections to `peer` dcutr says to have made, among the events so far; it says so
+    /// to the end that is reached first.
     fn upgrades(&mut self, peer: PeerId) -> usize {
         let events = std::iter::from_fn(|| self.node.events.try_recv().ok());
         let upgraded = |event: &AllEvent| {
@@ -222,7 +222,8 @@ impl Sampling {
         self.event("that it has nothing to advertise", why).await
     }
 
-    /// Waits for exchanges with a peer, whoever starts them: a node may select one partner again and again.
+    /// Waits for exchanges with a peer, started by either side: a node may select one partner again
+    /// and again.
     async fn exchanges_with(&mut self, wanted: PeerId, mut count: usize) {
         let with_it = |event| match event {
             Event::Exchanged { peer, .. } if peer == wanted => {
@@ -327,7 +328,7 @@ async fn a_node_behind_a_relay_is_sampled_through_it() {
 }
 
 #[tokio::test]
-async fn without_relayed_addresses_it_takes_part_and_nobody_hears_of_it() {
+async fn node_without_relayed_addresses_takes_part_unseen() {
     let relay = Sampling::relay(swarms::config(), generous()).await;
     let config = || seeded(swarms::config(), &relay);
     let open = Sampling::listening(config(), Parts::default(), None).await;
@@ -339,7 +340,7 @@ async fn without_relayed_addresses_it_takes_part_and_nobody_hears_of_it() {
     hidden.exchanges_with(open.id(), 3).await;
     assert!(hidden.knows(open.id()) && hidden.knows(relay.id()));
     let neighbours = async || hidden.neighbours().await.len() == 2;
-    eventually_async("neighbours, whom it has dialled", neighbours).await;
+    eventually_async("neighbours that it has dialled", neighbours).await;
     hidden.exchanges_with(open.id(), 5).await;
     assert!(hidden.advertises().await.is_empty());
     assert!(!open.knows(him) && !relay.knows(him), "they know it");
@@ -361,7 +362,7 @@ async fn relayed_connections_are_for_exchanges_and_not_for_neighbours() {
 }
 
 #[tokio::test]
-async fn what_dcutr_makes_direct_is_used_and_may_stay() {
+async fn connection_that_dcutr_makes_is_used_and_may_stay() {
     let relay = Sampling::relay(config(), generous()).await;
     let behind = async || {
         let config = seeded(config().with_listen_addresses(false), &relay);

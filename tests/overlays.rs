@@ -204,8 +204,8 @@ async fn two_networks_in_one_swarm_do_not_disturb_each_other() {
     nothing_is_kept_for_nothing(&nodes).await;
     assert_undisturbed(&nodes);
     for node in &nodes {
-        // The views never fill, so whoever is connected is asked whether it speaks the protocol: once,
-        // and once more if the node was alone.
+        // The views never fill, so each connected peer is asked whether it speaks the protocol:
+        // once, and once more if the node was alone.
         for seen in &node.seen {
             assert!(seen.unsupported <= 8, "{seen:?}");
         }

@@ -165,9 +165,9 @@ pub(crate) enum Host {
     Memory(u64),
 }
 
-/// Where a dial knocks: at which port of which host. However many peers, and kinds of transport, are
-/// said to be behind it, it is the same door; but to ask a relay for somebody behind it is something
-/// else than to knock at its own.
+/// Where a dial knocks: at which port of which host. However many peers, and kinds of transport,
+/// are said to be behind it, it is the same door; but to ask a relay for somebody behind it is
+/// something else than to knock at its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Target {
     host: Host,

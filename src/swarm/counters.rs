@@ -174,8 +174,8 @@ counters! {
     records_passed_over,
     /// Dials of this behaviour: for exchanges, and of seeds.
     dials,
-    /// Addresses of peers that were given to the swarm to dial, for this behaviour's dials and those of
-    /// its siblings. Seeds bring their own.
+    /// Addresses of peers that were given to the swarm to dial, for this behaviour's dials and
+    /// those of its siblings. Seeds bring their own.
     addresses_dialled,
 }
 

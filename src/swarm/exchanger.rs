@@ -41,9 +41,8 @@ use crate::{
         limits::MAX_ADDRESSES,
         node::{
             Holder,
-            budget::{Choice, DialOutcome},
+            budget::{Choice, DialOutcome, NotDialled},
             dials::DialPurpose,
-            not_dialled::NotDialled,
         },
         wire::Wire,
     },

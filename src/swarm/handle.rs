@@ -30,15 +30,17 @@ pub(crate) mod streams;
 /// asked for at every poll.
 const PARTNERS: usize = 16;
 
-/// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or thread.
+/// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or
+/// thread.
 ///
 /// Cheap to clone. All clones, and the behaviour itself, share one sampling service: a peer that
 /// one of them was handed is not handed to another while there are peers left that nobody was
 /// handed. No call waits for the swarm. When the behaviour is gone, its last view stays.
 ///
 /// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
-/// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out samples
-/// itself, as [`Basalt`](crate::overlay::Basalt) does, has these handed out before anything else.
+/// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out
+/// samples itself, as [`Basalt`](crate::overlay::Basalt) does, has these handed out before anything
+/// else.
 ///
 /// # When draws repeat
 ///
@@ -54,7 +56,8 @@ const PARTNERS: usize = 16;
 /// | `Basalt` | any | 1/2 | 3 in a minute |
 ///
 /// With `Basalt` a view of v peers holds about two thirds of a network of v peers, and changes
-/// slowly. A reader that draws much more often misses the others: see [`Basalt`](crate::overlay::Basalt).
+/// slowly. A reader that draws much more often misses the others: see
+/// [`Basalt`](crate::overlay::Basalt).
 #[derive(Clone)]
 pub struct Handle(Arc<Mutex<State>>);
 
@@ -83,12 +86,13 @@ impl Handle {
     }
 
     /// What to save for the next start (see [`Behaviour::init`](crate::Behaviour::init)): the
-    /// records of the contacts that this node has itself dialled, and found, at one of the addresses
-    /// of their records, and that have not failed since; those met most recently first, at most 256. A
-    /// view, in contrast, may hold peers that never were.
+    /// records of the contacts that this node has itself dialled, and found, at one of the
+    /// addresses of their records, and that have not failed since; those met most recently first,
+    /// at most 256. A view, in contrast, may hold peers that never were.
     ///
-    /// A node that has found fewer than 16 adds some, up to 16 in all, of those that have dialled it, without a relay, from the host that
-    /// their record names: a seed that everybody else dials would save nobody.
+    /// A node that has found fewer than 16 adds some, up to 16 in all, of those that have dialled
+    /// it, without a relay, from the host that their record names: a seed that everybody else dials
+    /// would save nobody.
     ///
     /// When all of them have failed they are returned all the same: it may be this node that has no
     /// network, and what was saved should not be wiped for that.

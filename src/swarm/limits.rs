@@ -12,8 +12,8 @@ pub const MAX_DESCRIPTORS: usize = 64;
 pub const MAX_RECORD_BYTES: usize = 1024;
 /// The most addresses in a record, by the protocol.
 pub const MAX_ADDRESSES: usize = 8;
-/// The largest message, in bytes without its length, by the protocol: as many of the largest records
-/// as are allowed, with 16 bytes around each.
+/// The largest message, in bytes without its length, by the protocol: as many of the largest
+/// records as are allowed, with 16 bytes around each.
 pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
 
 /// How many requests of a peer every node reads at once, by the protocol.
@@ -34,8 +34,8 @@ const MIN_REQUESTS_PER_SECOND: u32 = 2 * MIN_REQUEST_BURST;
 /// a record with four QUIC addresses takes 216 bytes (measured), and 8 more around it.
 pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
 
-/// Every bound on what other nodes can make this one spend. Each is checked before anything is spent
-/// on what it bounds, and what goes beyond it has a name in an event and in the
+/// Every bound on what other nodes can make this one spend. Each is checked before anything is
+/// spent on what it bounds, and what goes beyond it has a name in an event and in the
 /// [counters](crate::Behaviour::counters).
 ///
 /// The defaults are meant for everybody. To change one:
@@ -66,8 +66,8 @@ pub struct Limits {
     /// [`MAX_DESCRIPTORS`]. Those behind are passed over. A message with more than the protocol
     /// allows is refused before any is looked at. Default: 64, from the protocol.
     pub descriptors_per_message: usize,
-    /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are what
-    /// fills a node's memory. Default: 1,024, from the protocol.
+    /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are
+    /// what fills a node's memory. Default: 1,024, from the protocol.
     pub record_bytes: usize,
     /// The most addresses in a record, in addresses; 1 to [`MAX_ADDRESSES`]. Whoever dials a peer
     /// may try all of them. Default: 8, from the protocol.
@@ -127,10 +127,10 @@ pub struct Limits {
     /// at worst (measured), so that all of them take a third of a core.
     pub requests_per_second: u32,
     /// How many records in *requests* are verified per second, and as many at once; 1 to 1,000,000.
-    /// Those over it are passed over, and nobody is blamed: they will come again. Records in answers
-    /// are what this node has asked for; they are bounded by its own rate, and always verified.
-    /// Default: 1,000 (a guess): one takes 0.11 ms (measured), so that all of them take a ninth of a
-    /// core, and an honest peer's request has 15.
+    /// Those over it are passed over, and nobody is blamed: they will come again. Records in
+    /// answers are what this node has asked for; they are bounded by its own rate, and always
+    /// verified. Default: 1,000 (a guess): one takes 0.11 ms (measured), so that all of them take a
+    /// ninth of a core, and an honest peer's request has 15.
     pub verifications_per_second: u32,
     /// How many verified records are remembered, so as not to verify them again, in records; 1 to
     /// 1,000,000. Default: 512, some 300 kB (a guess): several views' worth.
@@ -141,16 +141,17 @@ pub struct Limits {
     pub peers_remembered: usize,
 
     /// The most dials that this node makes for exchanges, per minute; 1 to 1,000,000. Seeds are not
-    /// counted: they have their own pace. Default: 60 (a guess): a node at rest makes 6, and one that
-    /// joins some 30.
+    /// counted: they have their own pace. Default: 60 (a guess): a node at rest makes 6, and one
+    /// that joins some 30.
     pub dials_per_minute: u32,
     /// The most dials in vain into one address prefix, /24 or /48, or below one DNS name of two
     /// labels, per hour; 1 to 1,000,000. Peers that answer are not counted. Default: 12 (a guess):
     /// whoever spreads a victim's network under many identities makes this node knock there no more
     /// often than a small network of peers that are down would.
     pub dials_per_prefix: u32,
-    /// The most dials in vain of one address, which is a host, TCP or UDP, and a port, per hour; 1 to
-    /// 1,000,000: whoever is said to be there. Default: 3 (a guess): a dial that fails and two more.
+    /// The most dials in vain of one address, which is a host, TCP or UDP, and a port, per hour; 1
+    /// to 1,000,000: whoever is said to be there. Default: 3 (a guess): a dial that fails and two
+    /// more.
     pub dials_per_address: u32,
     /// How many addresses of a peer are tried in one dial, of different hosts as far as possible; 1
     /// to [`MAX_ADDRESSES`]. Default: 4 (a guess): TCP and QUIC on each IP version, of which a node

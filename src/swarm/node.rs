@@ -6,7 +6,6 @@ pub(crate) mod contacts;
 pub(crate) mod dials;
 pub(crate) mod gate;
 pub(crate) mod leases;
-pub(crate) mod not_dialled;
 
 use std::{
     collections::BTreeSet,
@@ -26,11 +25,10 @@ use crate::{
         counters::Tally,
         limits::Limits,
         node::{
-            budget::{Addresses, Budget, Choice, DialOutcome},
+            budget::{Addresses, Budget, Choice, DialOutcome, NotDialled},
             dials::{Dial, DialPurpose, Dials},
             gate::Gate,
             leases::{HolderId, Lease, LeasePurpose, Leases},
-            not_dialled::NotDialled,
         },
     },
     time::Time,

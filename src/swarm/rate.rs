@@ -37,8 +37,8 @@ impl Rate {
 }
 
 /// A token bucket, full at first. It keeps no more than the time at which it will be full again (as
-/// in the ATM Forum's virtual scheduling algorithm, GCRA), so time may not go backwards, and a bucket
-/// that is full again is as good as a new one.
+/// in the ATM Forum's virtual scheduling algorithm, GCRA), so time may not go backwards, and a
+/// bucket that is full again is as good as a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Bucket {
     full_at: Time,

@@ -26,8 +26,8 @@ pub(crate) mod verifier;
 const DOMAIN: &str = "libp2p-peer-record";
 const PAYLOAD_TYPE: &[u8] = &[0x03, 0x01];
 
-/// What a descriptor takes on the wire beside the record in it, in bytes: tags and lengths of both, and
-/// an age of 1 to 127.
+/// What a descriptor takes on the wire beside the record in it, in bytes: tags and lengths of both,
+/// and an age of 1 to 127.
 const DESCRIPTOR_BYTES: usize = 8;
 
 /// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
@@ -180,8 +180,8 @@ impl Peer for Record {
         &self.said.peer_id
     }
 
-    /// Those of the address where this node has found the peer, and before that of the first that it would
-    /// dial: what others say of where they are is only believed until they are met.
+    /// Those of the address where this node has found the peer, and before that of the first that
+    /// it would dial: what others say of where they are is only believed until they are met.
     fn prefixes(&self) -> Option<Prefixes> {
         let found = self.found.as_ref().map(|(_, prefixes)| *prefixes);
         found.or(self.said.prefixes)

@@ -1,5 +1,5 @@
-//! Real swarms in one process, over libp2p's memory transport: each runs in a task of its own, which
-//! is awaited when the node is stopped.
+//! Real swarms in one process, over libp2p's memory transport: each runs in a task of its own,
+//! which is awaited when the node is stopped.
 
 use std::{
     fmt,

@@ -10,8 +10,8 @@ use crate::swarm::address::{Scope, split_peer, split_relay};
 
 type Filter = Arc<dyn Fn(&Multiaddr) -> bool + Send + Sync>;
 
-/// Which addresses a node advertises of itself, keeps of others, and dials on their word. Set in the
-/// [`Config`](crate::Config). A user's own seeds are not subject to it.
+/// Which addresses a node advertises of itself, keeps of others, and dials on their word. Set in
+/// the [`Config`](crate::Config). A user's own seeds are not subject to it.
 #[derive(Clone)]
 pub struct AddressPolicy {
     scope: Scope,
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_setting_admits() {
+    fn unusable_addresses_are_refused_under_every_setting() {
         let all = AddressPolicy::new(Scope::Loopback);
         let all = all.with_dns(true).with_relayed(true);
         let (relay, other) = (PeerId::random(), PeerId::random());

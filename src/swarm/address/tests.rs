@@ -7,7 +7,7 @@ fn scope(address: &str) -> Option<Scope> {
 }
 
 #[test]
-fn scopes() {
+fn each_address_has_the_scope_of_its_host() {
     for (address, expected) in [
         ("/ip4/1.2.3.4/tcp/1", Some(Scope::Global)),
         ("/ip4/1.2.3.4/udp/1/quic-v1", Some(Scope::Global)),
@@ -181,7 +181,7 @@ fn special_blocks_are_as_global_as_the_registries_say() {
 }
 
 #[test]
-fn names_that_nobody_answers_for_are_nothing_to_dial() {
+fn reserved_names_and_numbers_are_not_dialled() {
     for (name, expected) in [
         ("example.org", Some(Scope::Global)),
         ("4chan.example.org", Some(Scope::Global)),
@@ -227,7 +227,7 @@ fn the_relay_is_split_off_the_end() {
 }
 
 #[test]
-fn behind_a_relay_is_not_at_its_door() {
+fn peer_behind_a_relay_is_another_target_than_the_relay() {
     let (relay, peer) = (PeerId::random(), PeerId::random());
     let first: Multiaddr = "/ip4/1.2.3.4/tcp/443".parse().expect("a multiaddr");
     let behind = format!("{first}/p2p/{relay}/p2p-circuit/p2p/{peer}");

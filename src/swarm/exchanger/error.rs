@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::{
     gossip::Failure,
-    swarm::{handler::OutboundError, node::not_dialled::NotDialled},
+    swarm::{handler::OutboundError, node::budget::NotDialled},
 };
 
 /// Why an exchange that this node started came to nothing.
@@ -24,32 +24,32 @@ pub enum ExchangeError {
     #[error("the handshake failed: {0}")]
     Handshake(String),
     /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
-    /// this node; the view is as it was. The round makes its exchange with somebody who is connected
-    /// already instead.
+    /// this node; the view is as it was. The round makes its exchange with somebody who is
+    /// connected already instead.
     #[error("refused by this node: {0}")]
     Refused(String),
     /// The peer is on a block list of this swarm, or not on its allow list
-    /// (`libp2p-allow-block-list`). Caused by this node; the peer leaves the view and the contacts, and for
-    /// the time of a first quarantine, a minute at least, it is not taken in again.
+    /// (`libp2p-allow-block-list`). Caused by this node; the peer leaves the view and the contacts,
+    /// and for the time of a first quarantine, a minute at least, it is not taken in again.
     #[error("blocked by this node")]
     Blocked,
-    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that are
-    /// not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is as it
-    /// was; otherwise the peer leaves it.
+    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that
+    /// are not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is
+    /// as it was; otherwise the peer leaves it.
     #[error("not dialled: {0}")]
     NotDialled(#[from] NotDialled),
-    /// The peer closed the connection before it said anything: it is at a limit of its own, does not want this
-    /// node, or had connected for something else. Caused by the peer; the view is as it was, and others
-    /// come before it from now on.
+    /// The peer closed the connection before it said anything: it is at a limit of its own, does
+    /// not want this node, or had connected for something else. Caused by the peer; the view is as
+    /// it was, and others come before it from now on.
     #[error("the peer closed the connection before it said anything")]
     TurnedAway,
-    /// The peer is behind a relay that carries as many circuits as it will, or has carried as many for this node. That says
-    /// nothing about the peer, which leaves the view all the same, without blame: whoever makes up peers could have such
-    /// a relay of their own, and nobody can tell.
+    /// The peer is behind a relay that carries as many circuits as it will, or has carried as many
+    /// for this node. That says nothing about the peer, which leaves the view all the same, without
+    /// blame: whoever makes up peers could have such a relay of their own, and nobody can tell.
     #[error("its relay carries as many circuits as it will: {0}")]
     RelayFull(String),
-    /// The connection closed before the answer came; the next one too, and the third, if there was a way to the
-    /// peer still.
+    /// The connection closed before the answer came; the next one too, and the third, if there was
+    /// a way to the peer still.
     #[error("the connection closed before the answer came")]
     ConnectionClosed,
     /// No answer within the exchange time-out, dialling included.

@@ -166,7 +166,7 @@ fn joined_waits_for_a_neighbour_or_an_exchange_with_somebody_known() {
 }
 
 #[test]
-fn who_waits_to_have_joined_is_woken() {
+fn joined_is_woken() {
     let publisher = publisher();
     let (joined, gone) = (publisher.handle().joined(), publisher.handle().joined());
     let wait = |joined: Joined| std::thread::spawn(|| futures::executor::block_on(joined));
@@ -205,7 +205,7 @@ fn a_dropped_stream_leaves_nothing_behind() {
 
 /// With an overlay that gives out samples itself.
 #[test]
-fn what_the_overlay_gives_out_is_handed_out_first_and_fresh_samples_are_nothing_else() {
+fn samples_of_the_overlay_come_first_and_are_the_only_fresh_ones() {
     let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), true);
     let handle = publisher.handle().clone();
     let peers = records(5);
@@ -228,7 +228,7 @@ fn what_the_overlay_gives_out_is_handed_out_first_and_fresh_samples_are_nothing_
 }
 
 #[test]
-fn the_dead_are_not_handed_out_and_what_nobody_takes_is_bounded() {
+fn dead_peers_are_not_handed_out_and_waiting_samples_are_bounded() {
     let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), true);
     let handle = publisher.handle().clone();
     let mut stream = handle.fresh_samples();

@@ -14,8 +14,8 @@ use crate::time::Time;
 /// How many contacts are remembered whose address was verified, and how many others. A guess: twice
 /// the largest view.
 const MAX_CONTACTS: usize = 256;
-/// Who has found fewer peers itself than this saves some of those, too, that came by. A guess: enough to find
-/// the way back, and too few to make up a view.
+/// Who has found fewer peers itself than this saves some of those, too, that came by. A guess:
+/// enough to find the way back, and too few to make up a view.
 const FEW: usize = 16;
 
 /// Where the other end of a connection is.
@@ -30,8 +30,8 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether somebody who is here is found at `address`, one of its own record: it was dialled there, or
-    /// it is on that host. At worst it names a door of its host's that is not its own.
+    /// Whether somebody who is here is found at `address`, one of its own record: it was dialled
+    /// there, or it is on that host. At worst it names a door of its host's that is not its own.
     pub(crate) fn is_at(&self, address: &Multiaddr) -> bool {
         let missed = self.missed.contains(address);
         self.dialled == Some(address) || (!missed && is_on(self.host, address))
@@ -68,9 +68,9 @@ struct Contact {
 }
 
 impl Contacts {
-    /// An exchange with `peer` has succeeded, on a connection to `place`. Returns those of its record's
-    /// addresses where it was found and that were not told before; who has failed, or was forgotten, is
-    /// told of anew. `kept` are never displaced.
+    /// An exchange with `peer` has succeeded, on a connection to `place`. Returns those of its
+    /// record's addresses where it was found and that were not told before; who has failed, or was
+    /// forgotten, is told of anew. `kept` are never displaced.
     pub(crate) fn met(
         &mut self,
         peer: PeerId,
@@ -159,10 +159,10 @@ impl Contacts {
         (record.cloned(), verified.filter(listed).cloned())
     }
 
-    /// The records of those that were dialled and found at one of their addresses, the latest first; and,
-    /// when these are few, of some that came by from the host that their record names. When all of
-    /// those have failed, all the same: with nobody left who answers, it may be this node that has no
-    /// network.
+    /// The records of those that were dialled and found at one of their addresses, the latest
+    /// first; and, when these are few, of some that came by from the host that their record names.
+    /// When all of those have failed, all the same: with nobody left who answers, it may be this
+    /// node that has no network.
     pub(crate) fn found(&self) -> Vec<Record> {
         let is_found = |c: &&Contact| c.verified.is_some() || c.is_where_it_says();
         let mut found: Vec<_> = self.0.values().filter(is_found).collect();

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_leave_a_half_to_those_who_are_wanted() {
+    fn strangers_leave_half_to_wanted_peers() {
         let gate = gate(|limits| limits.requests_per_second = 100, PERIOD);
         let strangers = |now| -> usize {
             let strangers = (0..10).map(|_| PeerId::random());

@@ -11,7 +11,7 @@ pub(super) fn home() -> Vec<Multiaddr> {
 }
 
 #[test]
-fn what_a_peer_says_itself_counts_whatever_number_others_have() {
+fn first_hand_record_counts_despite_a_lower_number() {
     let keypair = Keypair::generate_ed25519();
     let (old, new) = (
         address("/ip4/127.0.0.1/tcp/1"),
@@ -65,7 +65,7 @@ fn newer_records_replace_older_ones_and_never_the_reverse() {
 }
 
 #[test]
-fn what_does_not_fit_into_a_record_is_left_out() {
+fn addresses_that_do_not_fit_are_left_out() {
     let keypair = Keypair::generate_ed25519();
     let long = format!("/dns4/{}/tcp/1", "a".repeat(250));
     let record = Record::sign(&keypair, 1, &vec![address(&long); 12]).expect("signing works");

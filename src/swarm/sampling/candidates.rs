@@ -1,4 +1,5 @@
-//! Candidates: peers of whom other behaviours of the swarm, or the application, know where they are.
+//! Candidates: peers of whom other behaviours of the swarm, or the application, know where they
+//! are.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,18 +10,18 @@ use rand::{Rng, seq::IteratorRandom};
 use crate::swarm::limits::MAX_ADDRESSES;
 use crate::time::Time;
 
-/// How many candidates a node keeps. A guess: enough to find a way in among many that are stale, and
-/// with their addresses some 50 kB.
+/// How many candidates a node keeps. A guess: enough to find a way in among many that are stale,
+/// and with their addresses some 50 kB.
 const MAX_CANDIDATES: usize = 64;
 /// How many candidates are tried at the same time. A guess, as many as seeds.
 const AT_ONCE: usize = 4;
-/// How long one that failed is left alone, at first and at most, where there is no quarantine. A guess,
-/// as long as on the open internet.
+/// How long one that failed is left alone, at first and at most, where there is no quarantine. A
+/// guess, as long as on the open internet.
 const REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(60 * 60));
 
 /// What mDNS, rendezvous, identify and others say of where peers are. Nobody has signed it, so it
-/// never enters the view: it is where to look for somebody to make an exchange with, while the view has
-/// room, each address once.
+/// never enters the view: it is where to look for somebody to make an exchange with, while the view
+/// has room, each address once.
 #[derive(Debug)]
 pub(crate) struct Candidates {
     peers: BTreeMap<PeerId, Candidate>,
@@ -72,8 +73,8 @@ impl Candidates {
         }
     }
 
-    /// Somebody says that `peer` is at `address`, which has no peer at its end. Who has failed of late
-    /// is not tried again for that, unless it is a new address.
+    /// Somebody says that `peer` is at `address`, which has no peer at its end. Who has failed of
+    /// late is not tried again for that, unless it is a new address.
     pub(crate) fn tell(&mut self, peer: PeerId, address: Multiaddr, now: Time) {
         self.told += 1;
         if !self.peers.contains_key(&peer) && self.peers.len() >= MAX_CANDIDATES {
@@ -108,8 +109,8 @@ impl Candidates {
     }
 
     /// The next candidate to make an exchange with. To be called until `None`; each is tried until
-    /// [`Self::ended`]. Those that are `known` have no need of it; those that are `busy` are left for
-    /// later.
+    /// [`Self::ended`]. Those that are `known` have no need of it; those that are `busy` are left
+    /// for later.
     pub(crate) fn next<R: Rng + ?Sized>(
         &mut self,
         (now, rng): (Time, &mut R),
@@ -165,7 +166,8 @@ impl Candidates {
         }
     }
 
-    /// Whether a candidate is being tried: then all that is known of where it is, is what somebody said.
+    /// Whether a candidate is being tried: then all that is known of where it is, is what somebody
+    /// said.
     pub(crate) fn is_trying(&self, peer: &PeerId) -> bool {
         self.peers.get(peer).is_some_and(|c| c.trying)
     }
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_failed_is_left_alone_for_ever_longer() {
+    fn failed_candidate_rests_longer_each_time() {
         let mut candidates = candidates();
         let peer = PeerId::random();
         let mut tried = Vec::new();
@@ -348,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_at_once_and_neither_the_known_nor_the_busy() {
+    fn few_candidates_at_once_and_none_known_or_busy() {
         let mut candidates = candidates();
         let peers: Vec<_> = (0..10).map(|_| PeerId::random()).collect();
         for peer in &peers {
@@ -383,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_and_who_had_its_chance_gives_way() {
+    fn candidates_are_bounded_and_tried_ones_give_way() {
         let mut candidates = candidates();
         let first = PeerId::random();
         candidates.tell(first, address(1), Time::ZERO);

@@ -80,13 +80,14 @@ impl Config {
         self
     }
 
-    /// Whether this node advertises the addresses that it listens on although nobody has confirmed that it
-    /// can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
+    /// Whether this node advertises the addresses that it listens on although nobody has confirmed
+    /// that it can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
     ///
-    /// `false` is for a private network with address translators inside, and for tests of AutoNAT on one machine:
-    /// then only *external* addresses are advertised, those that AutoNAT, UPnP, a relay or
-    /// `Swarm::add_external_address` have confirmed, and for as long as they are. `true` is for machines that are known to
-    /// have public addresses of their own. Either way an address must be in scope.
+    /// `false` is for a private network with address translators inside, and for tests of AutoNAT
+    /// on one machine: then only *external* addresses are advertised, those that AutoNAT, UPnP, a
+    /// relay or `Swarm::add_external_address` have confirmed, and for as long as they are. `true`
+    /// is for machines that are known to have public addresses of their own. Either way an address
+    /// must be in scope.
     pub fn with_listen_addresses(mut self, advertised: bool) -> Self {
         self.listen_addresses = Some(advertised);
         self
@@ -95,27 +96,30 @@ impl Config {
     /// Whether relayed addresses (`/p2p-circuit`) are sent, kept and dialled. The relay's own
     /// address must be admitted too. Default: no.
     ///
-    /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a view, and may have
-    /// neighbours, whom it has dialled. Without a relayed address nobody *else* hears of it, neither other nodes nor
-    /// other behaviours there: whoever it dialled knows it as a contact, reaches it for as long as that connection lasts,
-    /// and cannot pass it on. Set it on those that are behind a translator and on those that shall hear of them.
+    /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a
+    /// view, and may have neighbours, whom it has dialled. Without a relayed address nobody *else*
+    /// hears of it, neither other nodes nor other behaviours there: whoever it dialled knows it as
+    /// a contact, reaches it for as long as that connection lasts, and cannot pass it on. Set it on
+    /// those that are behind a translator and on those that shall hear of them.
     ///
-    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per circuit, 4 circuits per peer and
-    /// 16 in all, and 30 new ones an hour for each peer that asks, so:
+    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per
+    /// circuit, 4 circuits per peer and 16 in all, and 30 new ones an hour for each peer that asks,
+    /// so:
     ///
-    /// - A relayed connection is good for an exchange, and not for a neighbour: those are only agreed on, and
-    ///   kept, over direct connections. Exchanges prefer these, too. With records of usual size an exchange takes
-    ///   some 12 kB both ways, and at most 33 kB (a view of 128 that has room), so a circuit's 128 KiB
-    ///   hold several.
-    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s after an
-    ///   exchange (a guess): dcutr may make a direct one of it, and then the two agree at once. Otherwise it is closed at
-    ///   once.
-    /// - A relay that carries all it will says so ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the
-    ///   peer leaves the view, without blame. Where many nodes are behind few relays, raise the relays' limits.
+    /// - A relayed connection is good for an exchange, and not for a neighbour: those are only
+    ///   agreed on, and kept, over direct connections. Exchanges prefer these, too. With records of
+    ///   usual size an exchange takes some 12 kB both ways, and at most 33 kB (a view of 128 that
+    ///   has room), so a circuit's 128 KiB hold several.
+    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s
+    ///   after an exchange (a guess): dcutr may make a direct one of it, and then the two agree at
+    ///   once. Otherwise it is closed at once.
+    /// - A relay that carries all it will says so
+    ///   ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the peer leaves the view,
+    ///   without blame. Where many nodes are behind few relays, raise the relays' limits.
     /// - Peers behind one relay are in that relay's network: caps and rankings by network
     ///   count them as one crowd, for identities behind a relay cost nothing.
-    /// - Dials in vain count against a relay that does not answer as for any address. One that answers, and does not
-    ///   reach the peer, may be asked four times as often within an hour
+    /// - Dials in vain count against a relay that does not answer as for any address. One that
+    ///   answers, and does not reach the peer, may be asked four times as often within an hour
     ///   ([`Limits::dials_per_address`]), and whoever is reached through it clears that count.
     pub fn with_relayed(mut self, relayed: bool) -> Self {
         self.addresses = self.addresses.with_relayed(relayed);
@@ -168,10 +172,10 @@ impl Config {
     /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
     /// proposed it. With 1 they are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
     ///
-    /// Beside theirs a node has the connections of exchanges under way, its own and others': with 8 neighbours at most 3
-    /// at any moment (measured: 60 nodes with gossipsub, 300 rounds). At worst count on n inbound ones and 4 more, as long as an exchange takes
-    /// less than a period. What siblings have dialled comes on top; see
-    /// [`with_pruning`](Self::with_pruning).
+    /// Beside theirs a node has the connections of exchanges under way, its own and others': with 8
+    /// neighbours at most 3 at any moment (measured: 60 nodes with gossipsub, 300 rounds). At worst
+    /// count on n inbound ones and 4 more, as long as an exchange takes less than a period. What
+    /// siblings have dialled comes on top; see [`with_pruning`](Self::with_pruning).
     ///
     /// Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
     /// some to spare (a guess).
@@ -180,38 +184,41 @@ impl Config {
         self
     }
 
-    /// After how many rounds without a fresh neighbour the one that was there for longest gives way to one, although
-    /// all places are taken; the peer that takes its place has agreed before. 1 to 1,000,000 rounds, stretched or shortened at random by up to
-    /// half; `None`: neighbours stay until one of them fails. Default: 30 (a guess), which
-    /// makes a fresh neighbour every 19 rounds (measured), by one's own rotation and by that of others.
+    /// After how many rounds without a fresh neighbour the one that was there for longest gives way
+    /// to one, although all places are taken; the peer that takes its place has agreed before. 1 to
+    /// 1,000,000 rounds, stretched or shortened at random by up to half; `None`: neighbours stay
+    /// until one of them fails. Default: 30 (a guess), which makes a fresh neighbour every 19
+    /// rounds (measured), by one's own rotation and by that of others.
     pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
         self.neighbour_rotation = rounds;
         self
     }
 
-    /// When this node closes connections that siblings or other nodes have opened. Default: `None`, never: what this
-    /// behaviour opens itself it closes itself.
+    /// When this node closes connections that siblings or other nodes have opened. Default: `None`,
+    /// never: what this behaviour opens itself it closes itself.
     pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
         self.pruning = pruning;
         self
     }
 
-    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view size: which peers
-    /// stay in the view. Default: Basalt on the open internet, and elsewhere the random one.
+    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view
+    /// size: which peers stay in the view. Default: Basalt on the open internet, and elsewhere the
+    /// random one.
     pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
         self.overlay = overlay;
         self
     }
 
-    /// How many peers of the view may come from one hand; `None` for no such bounds. Default: on the open
-    /// internet 25 from one partner, 12 in one /24 or /48, 100 in one round; elsewhere none.
+    /// How many peers of the view may come from one hand; `None` for no such bounds. Default: on
+    /// the open internet 25 from one partner, 12 in one /24 or /48, 100 in one round; elsewhere
+    /// none.
     pub fn with_diversity(mut self, diversity: Option<Diversity>) -> Self {
         self.gossip = self.gossip.with_diversity(diversity);
         self
     }
 
-    /// The view size c, in peers; 2 to 128. Default: 100 on the open internet (Basalt, 2021, where 30 are
-    /// too few), elsewhere 30 (TOCS 2007).
+    /// The view size c, in peers; 2 to 128. Default: 100 on the open internet (Basalt, 2021, where
+    /// 30 are too few), elsewhere 30 (TOCS 2007).
     pub fn with_view_size(mut self, view_size: usize) -> Self {
         self.gossip = self.gossip.with_view_size(view_size);
         self
@@ -250,10 +257,10 @@ impl Config {
         self
     }
 
-    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and an
-    /// address that was dialled in vain not dialled again, whoever is said to be there: at first and
-    /// at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at once.
-    /// Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
+    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and
+    /// an address that was dialled in vain not dialled again, whoever is said to be there: at first
+    /// and at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at
+    /// once. Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
     pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
         self.gossip = self.gossip.with_quarantine(quarantine);
         self
@@ -265,7 +272,8 @@ impl Config {
         self
     }
 
-    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default: tail.
+    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default:
+    /// tail.
     pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
         self.gossip = self.gossip.with_selection(selection);
         self

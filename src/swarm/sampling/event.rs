@@ -33,14 +33,15 @@ pub enum Event {
         /// How many peers the view holds now.
         view_len: usize,
     },
-    /// An exchange with the peer has succeeded, and it was *found* at these addresses of its own signed
-    /// record: this node has dialled it there, or it came, without a relay, from the host that they
-    /// name. Comes before the [`Exchanged`](Self::Exchanged), and after each address was told to the other
-    /// behaviours of the swarm (`FromSwarm::NewExternalAddrOfPeer`), once.
+    /// An exchange with the peer has succeeded, and it was *found* at these addresses of its own
+    /// signed record: this node has dialled it there, or it came, without a relay, from the host
+    /// that they name. Comes before the [`Exchanged`](Self::Exchanged), and after each address was
+    /// told to the other behaviours of the swarm (`FromSwarm::NewExternalAddrOfPeer`), once.
     ///
     /// Only what was not told before; all again when the peer has failed, said goodbye, was
-    /// [removed](crate::Behaviour::remove) or displaced by some 500 later ones, and is met again. A peer that does not
-    /// advertise itself, or whose address nobody has seen it at, is in no such event.
+    /// [removed](crate::Behaviour::remove) or displaced by some 500 later ones, and is met again. A
+    /// peer that does not advertise itself, or whose address nobody has seen it at, is in no such
+    /// event.
     Contacted {
         /// The peer.
         peer: PeerId,
@@ -56,8 +57,8 @@ pub enum Event {
         /// Whether the peer left the view for it. If not, the view is as it was.
         removed: bool,
     },
-    /// An exchange that a peer started came to nothing. The connection stays. Told once a minute for
-    /// each peer where it may be one of very many: see [`InboundError`].
+    /// An exchange that a peer started came to nothing. The connection stays. Told once a minute
+    /// for each peer where it may be one of very many: see [`InboundError`].
     InboundFailed {
         /// The peer.
         peer: PeerId,

@@ -6,17 +6,18 @@
 //! neighbours is taken in even if a present one has to give way, so newcomers find a place in a
 //! network where all places are taken.
 //!
-//! Identities cost nothing, so whoever has many could take all places in that way. So it is the network with
-//! the most neighbours that gives way, and nobody in another's favour who is in as crowded a one. A
-//! quarter of the places is for peers that this node has proposed it to, as gossipsub keeps some of
-//! its mesh for connections of its own (D_out, gossipsub v1.1). And of those who have proposed it
-//! themselves the younger half gives way, as Bitcoin spares inbound connections that have lasted:
-//! those who press in displace each other.
+//! Identities cost nothing, so whoever has many could take all places in that way. So it is the
+//! network with the most neighbours that gives way, and nobody in another's favour who is in as
+//! crowded a one. A quarter of the places is for peers that this node has proposed it to, as
+//! gossipsub keeps some of its mesh for connections of its own (D_out, gossipsub v1.1). And of
+//! those who have proposed it themselves the younger half gives way, as Bitcoin spares inbound
+//! connections that have lasted: those who press in displace each other.
 //!
-//! Unlike HyParView's active view, which changes only when somebody fails, this one is *rotated*: a node to whom no
-//! neighbour has come for a number of rounds takes a fresh one in, although its places are taken, and
-//! the one that was there for longest gives way. The new one has agreed before the old one goes, so
-//! rotation costs this node no neighbour; who gave way finds another in the same manner.
+//! Unlike HyParView's active view, which changes only when somebody fails, this one is *rotated*: a
+//! node to whom no neighbour has come for a number of rounds takes a fresh one in, although its
+//! places are taken, and the one that was there for longest gives way. The new one has agreed
+//! before the old one goes, so rotation costs this node no neighbour; who gave way finds another in
+//! the same manner.
 
 use libp2p_identity::PeerId;
 use rand::{Rng, RngExt, seq::IndexedRandom};
@@ -34,12 +35,13 @@ pub(crate) struct Neighbours {
     chosen: Vec<PeerId>,
     /// Peers that were asked and have not answered: places held free for them.
     asked: Vec<PeerId>,
-    /// Peers that were asked for an exchange and not for this, and have not answered. The no overtakes nothing: were
-    /// one of them taken in meanwhile, it would hear the no after the yes, and part again.
+    /// Peers that were asked for an exchange and not for this, and have not answered. The no
+    /// overtakes nothing: were one of them taken in meanwhile, it would hear the no after the yes,
+    /// and part again.
     unasked: Vec<PeerId>,
-    /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that comes: or a
-    /// network that has started as one would rotate as one; and while others press in, nobody is
-    /// rotated out in their favour.
+    /// In how many rounds a fresh neighbour is due, if none comes before. Drawn anew for each that
+    /// comes: or a network that has started as one would rotate as one; and while others press in,
+    /// nobody is rotated out in their favour.
     due_in: u32,
 }
 
@@ -159,8 +161,8 @@ impl Neighbours {
         }
     }
 
-    /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came. `network`: where
-    /// a connected peer's address lies.
+    /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
+    /// `network`: where a connected peer's address lies.
     pub(crate) fn settle<R: Rng + ?Sized>(
         &mut self,
         peer: PeerId,
@@ -209,7 +211,8 @@ impl Neighbours {
         rng: &mut R,
     ) -> Answer {
         match (proposal, self.contains(&peer)) {
-            // Messages overtake each other: a yes to what we asked before is not worth more than this.
+            // Messages overtake each other: a yes to what we asked before is not worth more than
+            // this.
             (Proposal::None, _) => match self.remove(&peer) {
                 true => Answer::Dissolved,
                 false => Answer::Declined,
@@ -251,8 +254,8 @@ impl Neighbours {
         }
     }
 
-    /// Those of whom one may give way to somebody in the network `newcomers`: all in the most crowded
-    /// networks, or, if it is one of these itself, all in it. Neighbours for longest first.
+    /// Those of whom one may give way to somebody in the network `newcomers`: all in the most
+    /// crowded networks, or, if it is one of these itself, all in it. Neighbours for longest first.
     fn crowd(
         &self,
         newcomers: Option<u64>,
@@ -292,8 +295,8 @@ impl Neighbours {
         }
     }
 
-    /// Whether it is time for a fresh neighbour, although all places are taken. Of one place there is
-    /// nothing to give.
+    /// Whether it is time for a fresh neighbour, although all places are taken. Of one place there
+    /// is nothing to give.
     fn is_due(&self) -> bool {
         self.due_in == 0 && self.bound > 1 && !self.has_room()
     }
@@ -305,8 +308,8 @@ impl Neighbours {
         self.members.len() + held < self.bound
     }
 
-    /// Whether others may still have a place by their own proposal: a quarter is for those whom this
-    /// node proposes it to.
+    /// Whether others may still have a place by their own proposal: a quarter is for those whom
+    /// this node proposes it to.
     fn has_room_for_others(&self) -> bool {
         self.members.len() - self.chosen.len() < self.bound - self.bound / 4
     }

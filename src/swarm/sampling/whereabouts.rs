@@ -13,8 +13,7 @@ use crate::{
         handle::Publisher,
         node::{
             Holder,
-            budget::{Addresses, Choice},
-            not_dialled::NotDialled,
+            budget::{Addresses, Choice, NotDialled},
         },
         record::Record,
         sampling::discovery::Discovery,

@@ -104,7 +104,7 @@ fn a_host_without_a_way_to_it_is_out_of_reach_on_every_transport() {
 }
 
 #[test]
-fn what_never_left_this_machine() {
+fn dial_that_never_left_this_machine_is_recognised() {
     let address: Multiaddr = "/ip4/1.2.3.4/tcp/1".parse().expect("a multiaddr");
     let full = address.clone().with_p2p(PeerId::random());
     let full = full.expect("no peer yet");

@@ -106,7 +106,7 @@ fn a_peer_that_calls_is_dialled_again_where_it_was_dialled_in_vain() {
 }
 
 #[test]
-fn what_is_no_hearsay_is_not_counted() {
+fn dials_at_known_addresses_are_not_counted() {
     let mut dials = dials(|limits| limits.dials_per_minute = 1);
     dials.set_own([address("/ip4/1.2.3.4/tcp/9")].iter());
     let mut rng = StdRng::seed_from_u64(1);
@@ -132,7 +132,7 @@ fn next_connection(dials: &Dials) -> ConnectionId {
     ConnectionId::new_unchecked(last + 1)
 }
 
-/// Dials a peer of whom only hearsay is known.
+/// Dials a peer that is known by hearsay only.
 fn dial(dials: &mut Dials, known: &[Multiaddr], now: Time) -> Result<ConnectionId, NotDialled> {
     let addresses = Addresses {
         known,
@@ -163,7 +163,7 @@ fn in_vain(dials: &mut Dials, peers: impl Iterator<Item = Multiaddr>, now: Time)
 }
 
 #[test]
-fn a_victim_is_dialled_a_few_times_an_hour_whoever_is_said_to_be_there() {
+fn victim_is_dialled_a_few_times_an_hour_under_any_identity() {
     let mut dials = dials(|_| ());
     let victim = || std::iter::repeat_n(address("/ip4/1.2.3.4/tcp/80"), 1_000);
     assert_eq!(in_vain(&mut dials, victim(), Time::ZERO), 3);
@@ -201,7 +201,7 @@ fn one_dial_counts_all_its_addresses() {
 }
 
 #[test]
-fn the_same_door_is_knocked_at_once_in_one_dial() {
+fn one_dial_tries_each_target_once() {
     let mut dials = dials(|limits| limits.addresses_per_dial = 8);
     let known = [
         "/tcp/443",
@@ -244,7 +244,7 @@ fn hosts_differ_as_far_as_they_can() {
 
 /// Ten thousand live peers behind one address translator, or in one data centre.
 #[test]
-fn who_answers_uses_nothing_up() {
+fn successful_dials_use_up_no_budget() {
     let mut dials = dials(|_| ());
     for port in 1..=10_000 {
         let known = ["tcp", "udp"];
@@ -259,7 +259,7 @@ fn who_answers_uses_nothing_up() {
 
 /// One who answers at home under many identities, and gives away a victim's address beside it.
 #[test]
-fn who_answers_answers_for_no_other_host() {
+fn success_at_one_host_clears_no_other_host() {
     let mut dials = dials(|_| ());
     let mut knocks = 0;
     for port in 1..=1_000 {
@@ -307,7 +307,7 @@ fn a_relay_that_answers_is_asked_more_often_than_one_that_does_not() {
 }
 
 #[test]
-fn who_is_reached_through_a_relay_clears_it() {
+fn success_through_a_relay_clears_the_relay() {
     let mut dials = dials(|_| ());
     assert_eq!(asked(&mut dials, 50, DialOutcome::RelayAnswered), 12);
     // A contact, which is dialled whatever was counted.
@@ -342,7 +342,7 @@ fn a_relay_that_is_not_there_is_in_backoff_for_all_behind_it() {
 
 /// Our own connection limits say nothing about an address.
 #[test]
-fn what_was_not_dialled_is_not_counted() {
+fn dials_that_were_not_made_are_not_counted() {
     let mut dials = dials(|_| ());
     let known = [address("/ip4/1.2.3.4/tcp/80")];
     for _ in 0..100 {
@@ -353,7 +353,7 @@ fn what_was_not_dialled_is_not_counted() {
 }
 
 #[test]
-fn where_a_peer_was_found_it_is_dialled_whatever_others_say() {
+fn peer_is_dialled_where_it_was_found_despite_hearsay() {
     let mut dials = dials(|_| ());
     let home = address("/ip4/1.2.3.4/tcp/80");
     in_vain(
@@ -418,7 +418,7 @@ fn a_success_takes_back_its_own_dial_and_no_other() {
 }
 
 #[test]
-fn nobody_dials_himself() {
+fn own_addresses_are_not_dialled() {
     let mut dials = dials(|_| ());
     let relay = libp2p_identity::PeerId::random();
     let own = [
@@ -457,7 +457,7 @@ fn a_minute_has_so_many_dials() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded_and_not_washed_away() {
+fn failures_remembered_are_bounded_and_not_washed_away() {
     let mut dials = dials(|limits| limits.dials_per_prefix = 1_000_000);
     let victim = || std::iter::repeat_n(address("/ip4/1.2.3.4/tcp/80"), 10);
     in_vain(&mut dials, victim(), Time::ZERO);
@@ -473,7 +473,7 @@ fn what_is_remembered_is_bounded_and_not_washed_away() {
 }
 
 #[test]
-fn of_whom_nothing_is_known_siblings_may_know() {
+fn peer_without_known_addresses_may_be_dialled() {
     let mut dials = dials(|_| ());
     let connection = dial(&mut dials, &[], Time::ZERO).expect("nothing against it");
     assert_eq!(dials.handed(connection), Some(Vec::new()));

@@ -39,7 +39,7 @@ fn at(dialled: Option<&Multiaddr>) -> Place<'_> {
 }
 
 #[test]
-fn only_who_was_found_where_it_says_is_saved() {
+fn only_peers_found_at_their_own_addresses_are_saved() {
     let mut contacts = Contacts::default();
     let [a, b, c] = [1, 2, 3].map(|_| Keypair::generate_ed25519());
     let (a, b, c) = (record(&a, 1, 1), record(&b, 1, 2), record(&c, 1, 3));
@@ -70,7 +70,7 @@ fn only_who_was_found_where_it_says_is_saved() {
 
 /// A laptop that wakes up without a network, and saves what it knows.
 #[test]
-fn who_is_offline_forgets_nobody() {
+fn node_without_a_network_forgets_nobody() {
     let mut contacts = Contacts::default();
     let [a, b] = [1, 2].map(|_| Keypair::generate_ed25519());
     let (a, b) = (record(&a, 1, 1), record(&b, 1, 2));
@@ -85,7 +85,7 @@ fn who_is_offline_forgets_nobody() {
 }
 
 #[test]
-fn who_has_moved_has_to_be_found_again() {
+fn moved_peer_has_to_be_found_again() {
     let mut contacts = Contacts::default();
     let keypair = Keypair::generate_ed25519();
     let (old, new) = (record(&keypair, 1, 1), record(&keypair, 2, 2));
@@ -109,7 +109,7 @@ fn who_has_moved_has_to_be_found_again() {
 }
 
 #[test]
-fn there_is_room_for_so_many_and_passers_by_displace_nobody() {
+fn contacts_are_bounded_and_inbound_ones_displace_nobody() {
     let mut contacts = Contacts::default();
     let keypair = Keypair::generate_ed25519();
     let found = record(&keypair, 1, 1);
@@ -145,7 +145,7 @@ fn from(host: &str) -> Place<'_> {
 }
 
 #[test]
-fn who_comes_by_is_believed_about_its_own_host_only() {
+fn inbound_peer_is_believed_about_its_own_host_only() {
     let mut contacts = Contacts::default();
     let keypair = Keypair::generate_ed25519();
     let [home, quic, victim, relayed] = [
@@ -181,7 +181,7 @@ fn who_comes_by_is_believed_about_its_own_host_only() {
 }
 
 #[test]
-fn where_the_same_dial_did_not_find_it_it_is_not() {
+fn address_that_failed_in_the_same_dial_is_not_told() {
     let mut contacts = Contacts::default();
     let (tcp, quic) = (
         text("/ip4/1.2.3.4/tcp/1"),
@@ -233,7 +233,7 @@ fn each_address_is_told_once_until_it_fails() {
 
 /// The seed of a tiny network has dialled nobody.
 #[test]
-fn who_has_found_few_saves_some_of_those_that_came_by() {
+fn node_with_few_contacts_saves_inbound_ones_too() {
     let mut contacts = Contacts::default();
     let came_by = |contacts: &mut Contacts, n: u32| {
         let home = text(&format!("/ip4/1.2.3.4/tcp/{}", n + 1));

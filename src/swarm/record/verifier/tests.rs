@@ -156,7 +156,7 @@ fn each_fault_has_its_name() {
 }
 
 #[test]
-fn what_is_out_of_scope_is_left_out_and_no_fault() {
+fn address_out_of_scope_is_left_out_without_blame() {
     let keypair = Keypair::generate_ed25519();
     let addresses = [
         address("/ip4/127.0.0.1/tcp/1"),
@@ -215,7 +215,7 @@ fn an_address_that_cannot_be_read_costs_no_other() {
 }
 
 #[test]
-fn nothing_is_kept_with_a_peer_at_its_end() {
+fn peer_at_the_end_of_an_address_is_cut_off() {
     let keypair = Keypair::generate_ed25519();
     let peer = multiaddr::Protocol::P2p(keypair.public().to_peer_id());
     let once = home()[0].clone().with(peer.clone());

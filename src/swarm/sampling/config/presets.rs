@@ -25,9 +25,10 @@ impl Config {
     /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
     /// advertises only the external addresses that the swarm has confirmed.
     ///
-    /// [`Basalt`](crate::overlay::Basalt) with a view of 100 peers, of whom at most 25 were learnt from one partner and at
-    /// most 12 lie in one /24 or /48, and a quarantine of a minute to an hour for peers that failed. Measured
-    /// against the random overlay, with these caps and without, in `docs/threat-model.md`.
+    /// [`Basalt`](crate::overlay::Basalt) with a view of 100 peers, of whom at most 25 were learnt
+    /// from one partner and at most 12 lie in one /24 or /48, and a quarantine of a minute to an
+    /// hour for peers that failed. Measured against the random overlay, with these caps and
+    /// without, in `docs/threat-model.md`.
     ///
     /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
     /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
@@ -62,10 +63,10 @@ impl Config {
 
     /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
     ///
-    /// [`Random`](crate::overlay::Random) with a view of 30 peers and without caps: it is fresher and heals sooner than what
-    /// resists attackers. Whoever is on the network is less of a danger, and all are on the same few subnets: a tenfold
-    /// budget of dials, none by prefix, all addresses of a peer at once (a machine may have many that
-    /// only it can reach).
+    /// [`Random`](crate::overlay::Random) with a view of 30 peers and without caps: it is fresher
+    /// and heals sooner than what resists attackers. Whoever is on the network is less of a danger,
+    /// and all are on the same few subnets: a tenfold budget of dials, none by prefix, all
+    /// addresses of a peer at once (a machine may have many that only it can reach).
     pub fn private_network() -> Self {
         let limits = Limits {
             dials_per_minute: 600,

@@ -107,7 +107,7 @@ fn lan_address_is_advertised_beside_container_bridges() {
 }
 
 #[test]
-fn what_is_left_out_is_said_once_per_change() {
+fn addresses_left_out_are_told_once_per_change() {
     let mut local = local(Scope::Private);
     let hosts: Vec<_> = (1..=4).map(|n| format!("10.{n}.0.7")).collect();
     let hosts: Vec<_> = hosts.iter().map(String::as_str).collect();
@@ -233,7 +233,7 @@ fn the_record_follows_the_addresses_and_its_number_grows() {
 }
 
 #[test]
-fn silence_is_said_once_and_after_a_while() {
+fn not_advertising_is_told_once_and_after_a_while() {
     let mut local = local(Scope::Global);
     assert!(local.poll(Time::new(ADDRESSES_TIMEOUT)).is_none());
     assert!(listen(&mut local, "/ip4/1.2.3.4/tcp/1").is_none());
@@ -248,7 +248,7 @@ fn silence_is_said_once_and_after_a_while() {
 }
 
 #[test]
-fn silence_is_said_once_however_many_addresses_come() {
+fn not_advertising_is_told_once_for_many_addresses() {
     let mut local = local(Scope::Global);
     assert!(listen(&mut local, "/ip4/10.0.0.1/tcp/1").is_none());
     assert!(local.poll(Time::new(ADDRESSES_TIMEOUT)).is_some());
@@ -306,7 +306,7 @@ fn a_listener_is_set_up_until_it_has_an_address_or_is_closed() {
 
 /// Somebody who tries the crate for the first time listens on loopback, with the default preset.
 #[test]
-fn a_newcomer_is_told_what_to_do() {
+fn not_advertising_says_what_to_do() {
     let mut local = local(Scope::Global);
     listen(&mut local, "/ip4/127.0.0.1/tcp/1");
     listen(&mut local, "/ip4/192.168.1.2/tcp/1");

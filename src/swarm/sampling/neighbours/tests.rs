@@ -17,7 +17,7 @@ fn anywhere(_: &PeerId) -> Option<u64> {
 }
 
 #[test]
-fn places_are_held_for_those_who_were_asked() {
+fn places_are_held_for_peers_that_were_asked() {
     let mut neighbours = Neighbours::new(2, None);
     let p = peers(4);
     assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
@@ -47,7 +47,7 @@ fn places_are_held_for_those_who_were_asked() {
 }
 
 #[test]
-fn those_who_ask_each_other_at_once_agree() {
+fn peers_that_ask_each_other_at_once_agree() {
     let mut neighbours = Neighbours::new(1, None);
     let p = peers(1);
     assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
@@ -120,9 +120,9 @@ fn one_network_gets_one_place() {
     assert_eq!(neighbours.members().len(), 6);
 }
 
-/// Those who come by leave places for those whom this node chooses, and never take these.
+/// Peers that ask for a place leave some to the peers that this node asks, and never take these.
 #[test]
-fn a_quarter_is_for_own_proposals() {
+fn a_quarter_of_the_places_is_for_own_proposals() {
     let mut neighbours = Neighbours::new(4, Some(1));
     let p = peers(300);
     for peer in &p[..10] {
@@ -177,10 +177,11 @@ fn after_some_rounds_the_longest_gives_way_to_a_fresh_one() {
     assert_eq!(neighbours.members(), [p[4], p[6]]);
 }
 
-/// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every proposal, and
-/// from the hundredth round on ask each node once a round, always in need, from networks of their own.
+/// 250 nodes at rest, of whose partners one in ten is an attacker. Attackers say yes to every
+/// proposal, and from the hundredth round on ask each node once a round, always in need, from
+/// networks of their own.
 #[test]
-fn who_presses_in_displaces_those_who_do() {
+fn pressing_attackers_displace_each_other() {
     const NODES: usize = 225;
     const ALL: usize = 250;
     let mut rng = rng();
@@ -245,7 +246,7 @@ fn who_presses_in_displaces_those_who_do() {
 }
 
 #[test]
-fn who_does_not_rotate_keeps_its_neighbours() {
+fn node_without_rotation_keeps_its_neighbours() {
     for (bound, rotation) in [(2, None), (1, Some(1))] {
         let mut neighbours = Neighbours::new(bound, rotation);
         let p = peers(bound + 1);
@@ -346,7 +347,7 @@ fn a_yes_without_a_place_or_a_question_is_too_late() {
 }
 
 #[test]
-fn a_bound_of_zero_switches_them_off() {
+fn bound_of_zero_means_no_neighbours() {
     let p = peers(1);
     let mut neighbours = Neighbours::new(0, None);
     assert!(!neighbours.is_short());

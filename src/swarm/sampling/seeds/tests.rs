@@ -131,7 +131,7 @@ fn a_seed_that_was_this_node_is_tried_again_and_said_to_be_once() {
 }
 
 #[test]
-fn what_is_no_seed_is_named() {
+fn addresses_that_are_no_seeds_are_refused_by_name() {
     let local = PeerId::random();
     let mut seeds = Seeds::new((SECOND, SECOND));
     let p2p = Protocol::P2p(PeerId::random());
@@ -185,7 +185,7 @@ fn a_seed_in_two_spellings_is_one() {
 }
 
 #[test]
-fn those_that_had_their_chance_give_way() {
+fn tried_seeds_give_way() {
     let mut seeds = seeds(MAX_SEEDS as u64);
     let tried = poll(&mut seeds, Time::new(SECOND), false);
     assert!(seeds.tried(&tried[0]));

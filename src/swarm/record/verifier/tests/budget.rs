@@ -22,7 +22,7 @@ fn flood(
 }
 
 #[test]
-fn what_nobody_has_asked_for_is_verified_within_a_budget() {
+fn unasked_records_are_verified_within_a_budget() {
     let limits = Limits {
         verifications_per_second: 10,
         ..Default::default()
@@ -79,7 +79,7 @@ fn what_nobody_has_asked_for_is_verified_within_a_budget() {
 }
 
 #[test]
-fn what_is_beyond_our_own_limits_is_passed_over_and_no_fault() {
+fn record_beyond_own_limits_is_passed_over_without_blame() {
     let keypair = Keypair::generate_ed25519();
     let record = Record::sign(&keypair, 1, &vec![home()[0].clone(); 2]).expect("signing works");
     let checked = |edit: fn(&mut Limits)| {

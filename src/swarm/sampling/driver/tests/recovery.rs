@@ -16,7 +16,7 @@ use crate::{
             config::Config,
             driver::{
                 Driver,
-                testing::{SECOND, closed, dialled, drain, driver, wake_at},
+                testing::{SECOND, closed, dialled, drain, driver},
                 tests::{dial_of, established, request_of},
             },
             event::{Event, NeighbourDownReason},

@@ -1,0 +1,62 @@
+//! The form of files: a first sentence, few lines, narrow comments.
+
+use crate::{GENERATED, sources::Code};
+
+/// How many lines a file may have, its tests included.
+const LINES: usize = 500;
+/// How many characters a line with a comment may have.
+const COLUMNS: usize = 100;
+
+/// The files that do not begin with a sentence about what lives there.
+pub fn without_a_sentence(code: &Code) -> Vec<String> {
+    let begins = |code: &str| {
+        let docs = code.lines().map_while(|line| line.strip_prefix("//!"));
+        let first: Vec<&str> = docs
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let first = first.join(" ");
+        first.contains(' ') && first.ends_with(['.', ':'])
+    };
+    let files = by_hand(code).filter(|(_, code)| !begins(code));
+    files
+        .map(|(file, _)| format!("{file} does not begin with a //! sentence"))
+        .collect()
+}
+
+pub fn too_long(code: &Code) -> Vec<String> {
+    let files = by_hand(code).map(|(file, code)| (file, code.lines().count()));
+    files
+        .filter(|(_, lines)| *lines > LINES)
+        .map(|(file, lines)| format!("{file} has {lines} lines, at most {LINES} are allowed"))
+        .collect()
+}
+
+/// The comments that are too wide, but for those of the files that are `exempt` for now.
+pub fn too_wide(code: &Code, exempt: &[&str]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (file, text) in by_hand(code) {
+        let is_wide =
+            |line: &str| line.trim_start().starts_with("//") && line.chars().count() > COLUMNS;
+        let lines: Vec<_> = (1..)
+            .zip(text.lines())
+            .filter(|(_, line)| is_wide(line))
+            .map(|(number, _)| format!("{file}:{number} is a comment beyond {COLUMNS} columns"))
+            .collect();
+        match exempt.contains(&file.as_str()) {
+            false => complaints.extend(lines),
+            true if lines.is_empty() => complaints.push(format!(
+                "{file} has no wide comment: take it out of the list"
+            )),
+            true => {}
+        }
+    }
+    for file in exempt.iter().filter(|file| !code.contains_key(**file)) {
+        complaints.push(format!("{file} is no more: take it out of the list"));
+    }
+    complaints
+}
+
+fn by_hand(code: &Code) -> impl Iterator<Item = (&String, &String)> {
+    code.iter().filter(|(file, _)| *file != GENERATED)
+}
