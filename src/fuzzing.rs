@@ -88,7 +88,7 @@ pub fn codec<M: Message + Default + 'static>(
 
 /// The id of an exchange that may never have been started.
 pub fn exchange_id(number: u64) -> ExchangeId {
-    ExchangeId(number)
+    ExchangeId::new(number)
 }
 
 /// Does `work` with the view's descriptors in `workspace`.

@@ -7,8 +7,13 @@
 //! in and out of its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so
 //! is each of the [`protocols`](crate::protocols) that ride on it.
 //!
-//! Whoever writes another one finds two components here: [`Rounds`](rounds::Rounds), the clock of
-//! the active thread, and [`InFlight`](in_flight::InFlight), the exchanges that wait for an answer.
+//! For another one there are three components here, each a value that the protocol owns:
+//! [`Rounds`](rounds::Rounds), the clock of the active thread; [`InFlight`](in_flight::InFlight), the
+//! exchanges that wait for an answer; and [`Partners`](partners::Partners), where partners come from.
+
+pub mod in_flight;
+pub mod partners;
+pub mod rounds;
 
 use std::{fmt, hash::Hash};
 
@@ -88,9 +93,17 @@ pub trait Peers<I> {
 }
 
 /// Tells apart the exchanges that one [`Protocol`] of a node has started. Never used twice by the
-/// same one; never travels.
+/// same one; never travels. [`InFlight`](in_flight::InFlight) hands them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub(crate) u64);
+
+impl ExchangeId {
+    /// The id of a protocol's exchange with this number, for a protocol that counts its exchanges
+    /// itself.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// An exchange to carry out: the caller brings `request` to `partner`, and what comes of it back to
 /// [`Protocol::handle_outcome`].

@@ -8,10 +8,8 @@
 mod admission;
 pub(crate) mod buffers;
 pub(crate) mod config;
-mod in_flight;
 mod marks;
 pub(crate) mod message;
-mod schedule;
 
 use std::{hint::black_box, mem, num::NonZeroU64, sync::Arc};
 
@@ -19,7 +17,11 @@ use rand::{Rng, RngExt};
 use thiserror::Error;
 
 use crate::{
-    gossip::{Exchange, ExchangeId, Failure},
+    gossip::{
+        Exchange, ExchangeId, Failure,
+        in_flight::{InFlight, Pending},
+        rounds::Rounds,
+    },
     peer::Peer,
     sampling::{
         PeerSampling, Selection,
@@ -28,10 +30,8 @@ use crate::{
             admission::Admission,
             buffers::Buffers,
             config::{Config, ConfigError, PartnerSelection},
-            in_flight::{InFlight, Started},
             marks::Notes,
             message::{Request, Response},
-            schedule::Schedule,
         },
         view::{Descriptor, View},
     },
@@ -72,11 +72,20 @@ pub struct Sampler<P: Peer, O, R> {
     overlay: O,
     rng: R,
     view: View<P>,
-    in_flight: InFlight<P::Id>,
-    schedule: Schedule<P::Id>,
+    in_flight: InFlight<P::Id, Started<P::Id>>,
+    rounds: Rounds<P::Id>,
     buffers: Buffers<P>,
     notes: Notes<P>,
     admission: Admission<P>,
+}
+
+/// What a node notes about an exchange that it has started.
+#[derive(Debug)]
+struct Started<I> {
+    /// What the swapper will remove. Per exchange: others may run in between.
+    sent: Vec<I>,
+    /// The round that started it, and may make up for it.
+    round: Option<NonZeroU64>,
 }
 
 /// What became of an exchange that failed.
@@ -120,7 +129,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
             overlay,
             rng,
             in_flight: InFlight::new(),
-            schedule: Schedule::new(),
+            rounds: Rounds::new(),
             buffers: Buffers::default(),
             notes: Notes::new(),
             admission: Admission::new(),
@@ -160,7 +169,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// When [`poll_timeout`](Self::poll_timeout) or [`poll_round`](Self::poll_round) have work to
     /// do next; `None` when only another input can give them any. May be in the past.
     pub fn next_wake(&self) -> Option<Time> {
-        let round = (!self.view.is_empty()).then(|| self.schedule.next_round());
+        let round = (!self.view.is_empty()).then(|| self.rounds.next_round());
         round.into_iter().chain(self.in_flight.deadline()).min()
     }
 
@@ -206,7 +215,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// for together.
     pub fn touch(&self) {
         self.in_flight.touch();
-        self.schedule.touch();
+        self.rounds.touch();
         let others = (self.notes.is_empty(), self.buffers.is_empty());
         // One of eight small descriptors lies on each cache line.
         let ages = self.view.iter().step_by(8).map(|d| d.age);
@@ -258,15 +267,16 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         if self.view.is_empty() {
             return None;
         }
-        if self.schedule.begin_if_due(now, &self.config) {
+        let pace = self.config.pace();
+        if self.rounds.begin_if_due(now, &pace, &mut self.rng) {
             self.begin_round();
         }
-        if self.is_saturated() || !self.schedule.take_turn() {
+        if self.is_saturated() || !self.rounds.take_turn() {
             return None;
         }
         let partner = self.select_partner()?;
-        self.schedule.note_tried(partner.clone());
-        Some(self.start(partner, self.schedule.round(), now))
+        self.rounds.note_tried(partner.clone());
+        self.start(partner, self.rounds.round(), now)
     }
 
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
@@ -280,26 +290,26 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         if self.in_flight.is_with(&partner) || partner == self.id || self.is_saturated() {
             return None;
         }
-        Some(self.start(partner, None, now))
+        self.start(partner, None, now)
     }
 
     /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
     /// partners sooner than the period brings them. The delay doubles each time, until a whole
     /// period has passed without haste.
     pub fn hasten(&mut self, now: Time) {
-        self.schedule.hasten(now, &self.config);
+        self.rounds.hasten(now, &self.config.pace());
     }
 
     /// Lets the current round start one more exchange, beside those under way: for a caller
     /// that does not wait until a partner which does not answer has failed.
     pub fn add_turn(&mut self) {
-        self.schedule.add_turns(1);
+        self.rounds.add_turns(1);
     }
 
     /// How many exchanges in a row, of those that this node has started while its view had room,
     /// have brought nobody new.
     pub fn fruitless(&self) -> u32 {
-        self.schedule.fruitless()
+        self.rounds.fruitless()
     }
 
     /// The passive thread: answers the request of another node and merges it.
@@ -347,10 +357,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
             Vec::new()
         };
         let partner = (&exchange.partner, Side::Active);
-        self.merge(partner, exchange.sent, received, now);
-        let (after, room) = (self.view.len(), self.has_room());
-        self.schedule
-            .hurry_to_fill(after != before, room, now, &self.config);
+        self.merge(partner, exchange.note.sent, received, now);
+        let grown = self.view.len() != before;
+        let pace = self.config.pace();
+        self.rounds.hasten_while(self.has_room(), grown, now, &pace);
         Ok(exchange.partner)
     }
 
@@ -369,14 +379,15 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         now: Time,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
         let exchange = self.finish(id)?;
-        self.buffers.keep_ids(exchange.sent);
-        let (partner, round) = (exchange.partner, exchange.round);
+        let Started { sent, round } = exchange.note;
+        let partner = exchange.partner;
+        self.buffers.keep_ids(sent);
         let dead = match failure {
             Failure::Unreachable | Failure::Unsupported => true,
             Failure::Broken => self.notes.is_suspect(&partner),
             Failure::Refused => false,
         };
-        self.schedule.make_up_for_failure(round);
+        self.rounds.make_up_for_failure(round);
         if failure != Failure::Refused {
             self.overlay.exchange_ended(false);
         } else if self.view.contains(&partner) {
@@ -411,18 +422,19 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         now: Time,
     ) -> Option<Exchange<P::Id, Request<P>>> {
         let is_free = !self.in_flight.is_with(&partner) && partner != self.id;
-        if !is_free || !self.in_flight.is_of_a_round(id) {
+        let round = self.in_flight.get(id)?.note.round;
+        if !is_free || round.is_none() {
             return None;
         }
         let refused = self.finish(id).ok()?;
-        self.buffers.keep_ids(refused.sent);
+        self.buffers.keep_ids(refused.note.sent);
         if self.view.contains(&refused.partner) {
             self.notes.refuse(refused.partner);
         }
-        if refused.round.is_some() && refused.round == self.schedule.round() {
-            self.schedule.note_tried(partner.clone());
+        if round == self.rounds.round() {
+            self.rounds.note_tried(partner.clone());
         }
-        Some(self.start(partner, refused.round, now))
+        self.start(partner, round, now)
     }
 
     /// Gives the peer another chance that this node has refused for longest: it is not passed over any
@@ -440,7 +452,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     fn select_partner_but(&mut self, pass_over_refused: bool) -> Option<P::Id> {
-        let (tried, refused) = (self.schedule.tried(), self.notes.refused());
+        let (tried, refused) = (self.rounds.tried(), self.notes.refused());
         let is_eligible = |id: &P::Id| {
             let passed_over = pass_over_refused && refused.contains(id);
             !(tried.contains(id) || self.in_flight.is_with(id) || passed_over)
@@ -471,31 +483,37 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         chosen.map(|d| d.peer.id().clone())
     }
 
+    /// Starts an exchange; there is room for one more in flight.
     fn start(
         &mut self,
         partner: P::Id,
         round: Option<NonZeroU64>,
         now: Time,
-    ) -> Exchange<P::Id, Request<P>> {
+    ) -> Option<Exchange<P::Id, Request<P>>> {
         let propagation = self.config.propagation();
         let buffer = propagation
             .pushes()
             .then(|| self.buffer((&partner, Side::Active), &[], usize::MAX));
         let (descriptors, sent) = buffer.unwrap_or_default();
         let deadline = now.saturating_add(self.config.exchange_timeout());
-        let id = self.in_flight.start(partner.clone(), sent, round, deadline);
-        Exchange {
+        let started = Started { sent, round };
+        let id = self.in_flight.start(partner.clone(), started, deadline)?;
+        let request = Request {
+            descriptors,
+            pull: propagation.pulls(),
+            room: usize::MAX,
+        };
+        Some(Exchange {
             id,
             partner,
-            request: Request {
-                descriptors,
-                pull: propagation.pulls(),
-                room: usize::MAX,
-            },
-        }
+            request,
+        })
     }
 
-    fn finish(&mut self, id: ExchangeId) -> Result<Started<P::Id>, UnknownExchange> {
+    fn finish(
+        &mut self,
+        id: ExchangeId,
+    ) -> Result<Pending<P::Id, Started<P::Id>>, UnknownExchange> {
         self.in_flight.finish(id).ok_or(UnknownExchange)
     }
 
@@ -511,7 +529,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
             self.forget_the_gone();
         }
         let extra = self.overlay.extra_exchanges(view_size);
-        self.schedule.add_turns(extra.min(view_size));
+        // At most the view size, which is at most 10,000.
+        self.rounds.add_turns(extra.min(view_size) as u32);
     }
 
     /// The view has changed in another way than by a merge.
@@ -640,11 +659,11 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::{
-        overlay::random::Random,
-        sampler::{
-            config::{Diversity, Propagation},
-            in_flight::MAX_IN_FLIGHT,
+    use crate::{
+        gossip::in_flight::MAX_IN_FLIGHT,
+        sampling::{
+            overlay::random::Random,
+            sampler::config::{Diversity, Propagation},
         },
     };
 
