@@ -25,8 +25,9 @@ use crate::time::{Time, Wake};
 ///
 /// Time never goes backwards, and nothing happens by itself when it advances. Whenever
 /// [`next_wake`](Self::next_wake) is reached, and after every other input, the caller calls
-/// [`poll_exchange`](Self::poll_exchange) and [`poll_event`](Self::poll_event), each until it
-/// returns `None`. It carries each exchange out, and reports how it ended.
+/// [`poll_expired`](Self::poll_expired), [`poll_exchange`](Self::poll_exchange) and
+/// [`poll_event`](Self::poll_event), in this order, each until it returns `None`. It carries each
+/// exchange out, and reports how it ended.
 ///
 /// No method blocks, or panics on anything that comes from the network, or keeps an amount of
 /// memory that others decide.
@@ -64,6 +65,14 @@ pub trait Protocol {
         now: Time,
     );
 
+    /// Gives up an exchange whose time is over, and returns which: the caller forgets it, and need
+    /// not go on with it. To be called until `None`, before [`poll_exchange`](Self::poll_exchange).
+    /// The default is for protocols in which an exchange ends only by an outcome.
+    fn poll_expired(&mut self, now: Time) -> Option<ExchangeId> {
+        let _ = now;
+        None
+    }
+
     /// A peer has become a neighbour, or is none any more: one that both ends keep connected. The
     /// default ignores it.
     fn handle_neighbour(&mut self, peer: &Self::Id, up: bool, now: Time) {
@@ -90,6 +99,24 @@ pub trait Peers<I> {
     /// still open, so that an exchange with it costs no dial, and it is another peer in each round.
     /// `None` when there is none that was not returned yet.
     fn next_exchanged(&mut self) -> Option<I>;
+}
+
+/// No peers at all: for a protocol that knows its partners itself, as the sampler does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Nobody;
+
+impl<I> Peers<I> for Nobody {
+    fn select_peer(&mut self) -> Option<I> {
+        None
+    }
+
+    fn neighbours(&self) -> &[I] {
+        &[]
+    }
+
+    fn next_exchanged(&mut self) -> Option<I> {
+        None
+    }
 }
 
 /// Tells apart the exchanges that one [`Protocol`] of a node has started. Never used twice by the

@@ -232,7 +232,7 @@ impl<O: Overlay<Host> + Clone> Events<O> {
             return;
         }
         let now = self.now;
-        let gave_up = |node: &mut Node<O>| node.poll_timeout(now).is_some();
+        let gave_up = |node: &mut Node<O>| node.poll_expired(now).is_some();
         while self.network.node_mut(id).is_some_and(gave_up) {
             self.traffic.failures += 1;
         }
@@ -244,9 +244,9 @@ impl<O: Overlay<Host> + Clone> Events<O> {
             return;
         };
         let alarm = &mut self.alarms[id as usize];
-        if alarm.at.is_none_or(|at| at > wake) {
+        if alarm.at.is_none_or(|at| at > wake.at) {
             // Whatever was due now has been done, so it is later; time must go on in any case.
-            let after = (wake - now).max(Duration::from_nanos(1));
+            let after = (wake.at - now).max(Duration::from_nanos(1));
             alarm.at = Some(now.saturating_add(after));
             self.make(after, What::Wake(id));
         }

@@ -304,7 +304,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 let view_len = self.gossip.view().len();
                 let probe = self.probes.next_wake(view_len).filter(|_| view_len > 0);
                 [
-                    self.gossip.next_wake(),
+                    self.gossip.next_wake().map(|wake| wake.at),
                     probe,
                     self.seeds.next_wake(),
                     self.seeds_at,

@@ -5,7 +5,7 @@ use libp2p_swarm::ConnectionId;
 
 use crate::{
     gossip::{ExchangeId, Failure},
-    sampling::{overlay::Overlay, sampler::Failed, view::Descriptor},
+    sampling::{overlay::Overlay, sampler::exchange::Failed, view::Descriptor},
     swarm::{
         exchanger::exchanges::Purpose,
         handler::{OutboundError, OutboundId},
