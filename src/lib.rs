@@ -100,10 +100,11 @@ pub use sampling::{PeerSampling, Selection};
 /// Overlays: which peers stay in a view.
 pub mod overlay {
     pub use crate::sampling::overlay::{
-        Arrange, Merge, Outgoing, Overlay, OverlayError, Side,
+        Choice, Merge, Outcome, Overlay, OverlayError, Side,
         any::{AnyOverlay, OverlayKind},
         basalt::{Basalt, Ranking},
         cyclon::Cyclon,
+        outgoing::Outgoing,
         random::Random,
     };
 }

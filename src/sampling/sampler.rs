@@ -130,7 +130,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// When [`poll_expired`](Self::poll_expired) or [`poll_round`](Self::poll_round) have work to
     /// do next, and which; `None` when only another input can give them any. May be in the past.
     pub fn next_wake(&self) -> Option<Wake> {
-        let round = (!self.members.view.is_empty()).then(|| self.rounds.next_round());
+        let round = (!self.members.knows_nobody()).then(|| self.rounds.next_round());
         Wake::first([
             round.map(|at| Wake::new(at, "a round of the sampler")),
             (self.in_flight.deadline())
@@ -191,6 +191,23 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.has_room()
     }
 
+    /// How many records the node hopes for in an answer, by the overlay's word: when it wants more
+    /// than it sends, its request asks for so many.
+    pub fn hopes_for(&self) -> usize {
+        self.members.hopes_for()
+    }
+
+    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside it.
+    pub fn peer(&self, id: &P::Id) -> Option<&P> {
+        self.members.peer(id)
+    }
+
+    /// Tells the overlay of peers known from elsewhere, in place of those of the last call: for
+    /// overlays that rank, the view of a sampler whose peers are random. Kept until the next call.
+    pub fn set_candidates(&mut self, candidates: Vec<P>) {
+        self.members.set_candidates(candidates);
+    }
+
     /// An exchange whose time is over, for a caller that knows better than
     /// [`poll_expired`](Self::poll_expired) what that says about the partner, and tells
     /// [`handle_failure`](Self::handle_failure).
@@ -210,7 +227,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. A failed one is
     /// made up for by another partner, up to `retries` times a round.
     pub fn poll_round(&mut self, now: Time) -> Option<Exchange<P::Id, Request<P>>> {
-        if self.members.view.is_empty() {
+        if self.members.knows_nobody() {
             return None;
         }
         let pace = self.members.config.pace();
@@ -223,9 +240,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
             return None;
         }
         let tried = self.rounds.tried();
-        let partner = self.members.select_partner(tried, &self.in_flight)?;
+        let (partner, probe) = self.members.select_partner(tried, &self.in_flight)?;
         self.rounds.note_tried(partner.clone());
-        self.start(partner, self.rounds.round(), now)
+        let round = self.rounds.round();
+        match probe {
+            true => self.probe(partner, round, now),
+            false => self.start(partner, round, now),
+        }
     }
 
     /// Starts an exchange with a given peer, in the view or not: the way in for seeds and for peers
@@ -296,6 +317,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
         self.members.answered(&exchange.partner);
+        if exchange.note.is_probe {
+            return Ok(exchange.partner);
+        }
         let before = self.members.view.len();
         let received = if self.members.config.propagation().pulls() {
             response.descriptors
@@ -327,7 +351,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         now: Time,
     ) -> Result<Failed<P::Id>, UnknownExchange> {
         let exchange = self.finish(id)?;
-        let Started { sent, round } = exchange.note;
+        let Started { sent, round, .. } = exchange.note;
         let partner = exchange.partner;
         self.members.buffers.keep_ids(sent);
         self.rounds.make_up_for_failure(round);
@@ -382,14 +406,48 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
                 .buffer((&partner, Side::Active), &[], usize::MAX)
         });
         let (descriptors, sent) = buffer.unwrap_or_default();
-        let deadline = now.saturating_add(self.members.config.exchange_timeout());
-        let started = Started { sent, round };
-        let id = self.in_flight.start(partner.clone(), started, deadline)?;
         let request = Request {
             descriptors,
             pull: propagation.pulls(),
             room: usize::MAX,
         };
+        let started = Started {
+            sent,
+            round,
+            is_probe: false,
+        };
+        self.send(partner, request, started, now)
+    }
+
+    /// Starts an exchange that tells nothing and asks for nothing.
+    fn probe(
+        &mut self,
+        partner: P::Id,
+        round: Option<NonZeroU64>,
+        now: Time,
+    ) -> Option<Exchange<P::Id, Request<P>>> {
+        let request = Request {
+            descriptors: Vec::new(),
+            pull: false,
+            room: usize::MAX,
+        };
+        let started = Started {
+            sent: Vec::new(),
+            round,
+            is_probe: true,
+        };
+        self.send(partner, request, started, now)
+    }
+
+    fn send(
+        &mut self,
+        partner: P::Id,
+        request: Request<P>,
+        started: Started<P::Id>,
+        now: Time,
+    ) -> Option<Exchange<P::Id, Request<P>>> {
+        let deadline = now.saturating_add(self.members.config.exchange_timeout());
+        let id = self.in_flight.start(partner.clone(), started, deadline)?;
         Some(Exchange {
             id,
             partner,

@@ -13,6 +13,8 @@ pub(super) struct Started<I> {
     pub(super) sent: Vec<I>,
     /// The round that started it, and may make up for it.
     pub(super) round: Option<NonZeroU64>,
+    /// Whether it tells nothing and asks for nothing.
+    pub(super) is_probe: bool,
 }
 
 /// What became of an exchange that failed.

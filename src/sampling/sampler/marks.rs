@@ -23,6 +23,8 @@ struct Marked<P: Peer> {
     refused: Vec<P::Id>,
     /// What the overlay has given out as samples and nobody was handed yet, in that order.
     samples: VecDeque<P>,
+    /// Peers known from elsewhere.
+    candidates: Vec<P>,
 }
 
 impl<P: Peer> Default for Marked<P> {
@@ -32,6 +34,7 @@ impl<P: Peer> Default for Marked<P> {
             suspects: Vec::new(),
             refused: Vec::new(),
             samples: VecDeque::new(),
+            candidates: Vec::new(),
         }
     }
 }
@@ -111,6 +114,18 @@ impl<P: Peer> Marks<P> {
     /// The sample that has waited longest.
     pub(super) fn next_sample(&mut self) -> Option<P> {
         self.0.as_mut()?.samples.pop_front()
+    }
+
+    /// Peers known from elsewhere.
+    pub(super) fn candidates(&self) -> &[P] {
+        self.0.as_ref().map_or(&[], |marked| &marked.candidates)
+    }
+
+    /// These peers are known from elsewhere, and no others.
+    pub(super) fn set_candidates(&mut self, candidates: Vec<P>) {
+        if !(candidates.is_empty() && self.is_empty()) {
+            self.marked().candidates = candidates;
+        }
     }
 
     /// The peer is dead.

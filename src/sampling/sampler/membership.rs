@@ -9,7 +9,10 @@ use crate::{
     peer::Peer,
     sampling::{
         Selection,
-        overlay::{Arrange, Merge, Overlay, Side},
+        overlay::{
+            Choice, Merge, Outcome, Overlay, Side,
+            outgoing::{Buffer, Outgoing},
+        },
         sampler::{
             admission::Admission,
             buffers::Buffers,
@@ -40,7 +43,8 @@ pub(super) struct Membership<P: Peer, O, R> {
 
 impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
     /// Of a node that knows nobody.
-    pub(super) fn new(id: P::Id, config: Arc<Config>, overlay: O, rng: R) -> Self {
+    pub(super) fn new(id: P::Id, config: Arc<Config>, mut overlay: O, rng: R) -> Self {
+        overlay.set_id(&id);
         Self {
             id,
             local: None,
@@ -94,6 +98,27 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         self.overlay.has_room(&self.view, self.config.view_size())
     }
 
+    /// Whether there is nobody to start an exchange with.
+    pub(super) fn knows_nobody(&self) -> bool {
+        self.overlay.knows_nobody(&self.view)
+    }
+
+    /// How many records the node hopes for in an answer.
+    pub(super) fn hopes_for(&self) -> usize {
+        self.overlay.hopes_for(self.config.view_size())
+    }
+
+    /// What is known of a peer, of the view or of the overlay.
+    pub(super) fn peer(&self, id: &P::Id) -> Option<&P> {
+        let in_view = self.view.get(id).map(|descriptor| &descriptor.peer);
+        in_view.or_else(|| self.overlay.record(id))
+    }
+
+    /// Tells the overlay of peers known from elsewhere.
+    pub(super) fn set_candidates(&mut self, candidates: Vec<P>) {
+        self.marks.set_candidates(candidates);
+    }
+
     /// What a round brings beside exchanges. Returns how many more exchanges the overlay asks for,
     /// at most the view size.
     pub(super) fn begin_round(&mut self) -> usize {
@@ -109,13 +134,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         self.overlay.extra_exchanges(view_size).min(view_size)
     }
 
-    /// The partner of the next exchange.
+    /// The partner of the next exchange, and whether it is only probed.
     pub(super) fn select_partner(
         &mut self,
         tried: &[P::Id],
         in_flight: &InFlight<P::Id, Started<P::Id>>,
-    ) -> Option<P::Id> {
-        let refused = self.marks.refused();
+    ) -> Option<(P::Id, bool)> {
         let mut select = |refused| {
             let among = Eligible {
                 tried,
@@ -123,15 +147,34 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
                 refused,
             };
             let eligible = |id: &P::Id| among.contains(id);
-            let own_choice = self
+            let choice = self
                 .overlay
                 .select_partner(&self.view, eligible, &mut self.rng);
-            let selection = self.config.selection();
-            own_choice.or_else(|| partners::select(selection, &self.view, &among, &mut self.rng))
+            match choice {
+                Choice::ByConfiguration => {
+                    let selection = self.config.selection();
+                    partners::select(selection, &self.view, &among, &mut self.rng)
+                        .map_or(Choice::ByConfiguration, Choice::Exchange)
+                }
+                own => own,
+            }
         };
         // Those that this node itself refuses only when there is nobody else, or the oldest of them
         // would be tried in every round, and nobody but it.
-        select(refused).or_else(|| select(&[]))
+        let refused = self.marks.refused();
+        let choice = match select(refused) {
+            Choice::Nobody if !refused.is_empty() => select(&[]),
+            Choice::ByConfiguration => select(&[]),
+            choice => choice,
+        };
+        let (partner, probe) = match choice {
+            Choice::Exchange(partner) => (partner, false),
+            Choice::Probe(partner) => (partner, true),
+            Choice::Nobody | Choice::ByConfiguration => return None,
+        };
+        // Whatever the overlay says: not two at a time with one peer, and none with itself.
+        let is_free = partner != self.id && !in_flight.is_with(&partner);
+        is_free.then_some((partner, probe))
     }
 
     /// Another peer has started an exchange with this node.
@@ -143,7 +186,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
 
     /// A peer has answered an exchange that this node started.
     pub(super) fn answered(&mut self, partner: &P::Id) {
-        self.overlay.exchange_ended(true);
+        self.overlay.exchange_ended(partner, Outcome::Answered);
         self.marks.shows_life(partner);
         self.marks.accept(partner);
         self.admission.answered(partner);
@@ -159,7 +202,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         };
         match failure {
             Failure::Refused => self.refuse(partner.clone()),
-            _ => self.overlay.exchange_ended(false),
+            _ if dead => self.overlay.exchange_ended(partner, Outcome::Dead),
+            _ => self.overlay.exchange_ended(partner, Outcome::Broken),
         }
         if dead {
             let known = self.view.get(partner).map(|d| &d.peer);
@@ -177,6 +221,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
 
     /// This node itself would not make an exchange with the peer.
     pub(super) fn refuse(&mut self, partner: P::Id) {
+        self.overlay.exchange_ended(&partner, Outcome::Refused);
         if self.view.contains(&partner) {
             self.marks.refuse(partner);
         }
@@ -210,33 +255,25 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         known: &[Descriptor<P>],
         room: usize,
     ) -> (Vec<Descriptor<P>>, Vec<P::Id>) {
-        let arrange = Arrange {
+        let mut outgoing = Outgoing {
             view_size: self.config.view_size(),
             partner,
             side,
             known,
+            candidates: self.marks.candidates(),
+            buffer: Buffer {
+                local: self.local.as_ref(),
+                room,
+                descriptors: self.buffers.descriptors(),
+                sent: self.buffers.ids(),
+            },
         };
-        let outgoing = self.overlay.arrange(&mut self.view, arrange, &mut self.rng);
-        let local = self.local.as_ref().filter(|_| outgoing.local);
-        let mut left = room;
-        let mut fits = |peer: &P| match left.checked_sub(peer.size()) {
-            Some(rest) => {
-                left = rest;
-                true
-            }
-            None => false,
-        };
-        let local = local.filter(|local| fits(local)).cloned();
-        let head = self.view.head(outgoing.entries);
-        let fitting = head.iter().take_while(|d| fits(&d.peer)).count();
-        let head = &head[..fitting];
-        let mut sent = self.buffers.ids();
-        sent.extend(head.iter().map(|d| d.peer.id().clone()));
-        let mut buffer = self.buffers.descriptors();
-        buffer.reserve_exact(head.len() + 1);
-        buffer.extend(local.map(Descriptor::fresh));
-        buffer.extend_from_slice(head);
-        (buffer, sent)
+        self.overlay
+            .compose(&mut self.view, &mut outgoing, &mut self.rng);
+        let Buffer {
+            descriptors, sent, ..
+        } = outgoing.buffer;
+        (descriptors, sent)
     }
 
     /// Merges what an exchange has brought into the view.
@@ -262,6 +299,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
             side,
             sent: &sent,
             received: &mut received,
+            candidates: self.marks.candidates(),
         };
         self.view.with_workspace(self.buffers.workspace(), |view| {
             self.overlay.merge(view, merge, &mut self.rng);

@@ -2,6 +2,7 @@
 
 mod exchanges;
 mod failures;
+mod policies;
 mod protocol;
 mod rounds;
 

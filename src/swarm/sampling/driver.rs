@@ -334,8 +334,7 @@ impl<O: Overlay<Record>> Driver<O> {
         // nothing.
         let hopes = self.gossip.has_room() && self.gossip.fruitless() < HOPELESS;
         if request.pull && (hopes || seed.is_some() || request.descriptors.is_empty()) {
-            let hoped_for = self.gossip.config().view_size() / 2;
-            request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
+            request.room = self.gossip.hopes_for() * PADDED_DESCRIPTOR_BYTES;
         }
         self.links.exchanges.start(exchange, seed);
     }
