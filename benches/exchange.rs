@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
+    fuzzing::Buffers,
     overlay::Random,
-    sampler::{Buffers, Config, PartnerSelection, Sampler},
+    sampler::{Config, PartnerSelection, Sampler},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
@@ -38,15 +39,15 @@ fn population(overlay: Random, selection: PartnerSelection) -> Vec<Node> {
 /// One node's round.
 fn round(nodes: &mut [Node], buffers: &mut Buffers<u32>, id: u32, now: Time) {
     let at = id as usize;
-    while let Some(exchange) = nodes[at].with_buffers(buffers, |node| node.poll_round(now)) {
-        let response = nodes[exchange.partner as usize].with_buffers(buffers, |node| {
+    while let Some(exchange) = buffers.work(&mut nodes[at], |node| node.poll_round(now)) {
+        let partner = &mut nodes[exchange.partner as usize];
+        let response = buffers.work(partner, |node| {
             node.handle_request(&id, exchange.request, now)
         });
-        nodes[at]
-            .with_buffers(buffers, |node| {
-                node.handle_response(exchange.id, response, now)
-            })
-            .expect("in flight");
+        let merged = buffers.work(&mut nodes[at], |node| {
+            node.handle_response(exchange.id, response, now)
+        });
+        merged.expect("in flight");
     }
 }
 

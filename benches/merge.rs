@@ -60,6 +60,7 @@ fn merge<P: Peer + From<u32>>(c: &mut Criterion, name: &str, mut overlay: Random
                     side: Side::Active,
                     sent: &sent,
                     received,
+                    candidates: &[],
                 };
                 overlay.merge(view, merge, &mut rng);
                 black_box(view.len())

@@ -8,12 +8,16 @@ use std::{marker::PhantomData, sync::Arc};
 use asynchronous_codec::{Decoder, Encoder};
 use bytes::BytesMut;
 use prost::Message;
+use rand::Rng;
 use web_time::Instant;
 
 use crate::{
-    gossip::ExchangeId,
     peer::Peer,
-    sampling::view::{Descriptor, View},
+    sampling::{
+        overlay::Overlay,
+        sampler::{self, Sampler},
+        view::{Descriptor, View},
+    },
     swarm::{
         clock::Clock,
         counters::{Counters, Tally},
@@ -147,11 +151,6 @@ impl<M: Message + Default> Decoder for Codec<M> {
     }
 }
 
-/// The id of an exchange that may never have been started.
-pub fn exchange_id(number: u64) -> ExchangeId {
-    ExchangeId(number)
-}
-
 /// Does `work` with the view's descriptors in `workspace`.
 pub fn with_workspace<P: Peer, T>(
     view: &mut View<P>,
@@ -159,4 +158,34 @@ pub fn with_workspace<P: Peer, T>(
     work: impl FnOnce(&mut View<P>) -> T,
 ) -> T {
     view.with_workspace(workspace, work)
+}
+
+/// Storage that messages leave behind, for the next ones, of many nodes.
+#[derive(Debug)]
+pub struct Buffers<P: Peer>(sampler::buffers::Buffers<P>);
+
+impl<P: Peer> Buffers<P> {
+    /// Room for `limit` buffers, and none in it.
+    pub fn new(limit: usize) -> Self {
+        Self(sampler::buffers::Buffers::new(limit))
+    }
+
+    /// Takes the storage of a message that was not delivered.
+    pub fn keep(&mut self, descriptors: Vec<Descriptor<P>>) {
+        self.0.keep(descriptors);
+    }
+
+    /// Does `work` with the node, whose messages then come out of here.
+    pub fn work<O: Overlay<P>, R: Rng, T>(
+        &mut self,
+        node: &mut Sampler<P, O, R>,
+        work: impl FnOnce(&mut Sampler<P, O, R>) -> T,
+    ) -> T {
+        node.with_buffers(&mut self.0, work)
+    }
+}
+
+/// Reads what an exchange of the node is going to need, and changes nothing.
+pub fn touch<P: Peer, O: Overlay<P>, R: Rng>(node: &Sampler<P, O, R>) {
+    node.touch();
 }

@@ -7,8 +7,13 @@
 //! in and out of its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so
 //! is each of the [`protocols`](crate::protocols) that ride on it.
 //!
-//! Whoever writes another one finds two components here: [`Rounds`](rounds::Rounds), the clock of
-//! the active thread, and [`InFlight`](in_flight::InFlight), the exchanges that wait for an answer.
+//! For another one there are three components here, each a value that the protocol owns:
+//! [`Rounds`](rounds::Rounds), the clock of the active thread; [`InFlight`](in_flight::InFlight), the
+//! exchanges that wait for an answer; and [`Partners`](partners::Partners), where partners come from.
+
+pub mod in_flight;
+pub mod partners;
+pub mod rounds;
 
 use std::{fmt, hash::Hash};
 
@@ -20,8 +25,9 @@ use crate::time::{Time, Wake};
 ///
 /// Time never goes backwards, and nothing happens by itself when it advances. Whenever
 /// [`next_wake`](Self::next_wake) is reached, and after every other input, the caller calls
-/// [`poll_exchange`](Self::poll_exchange) and [`poll_event`](Self::poll_event), each until it
-/// returns `None`. It carries each exchange out, and reports how it ended.
+/// [`poll_expired`](Self::poll_expired), [`poll_exchange`](Self::poll_exchange) and
+/// [`poll_event`](Self::poll_event), in this order, each until it returns `None`. It carries each
+/// exchange out, and reports how it ended.
 ///
 /// No method blocks, or panics on anything that comes from the network, or keeps an amount of
 /// memory that others decide.
@@ -59,6 +65,14 @@ pub trait Protocol {
         now: Time,
     );
 
+    /// Gives up an exchange whose time is over, and returns which: the caller forgets it, and need
+    /// not go on with it. To be called until `None`, before [`poll_exchange`](Self::poll_exchange).
+    /// The default is for protocols in which an exchange ends only by an outcome.
+    fn poll_expired(&mut self, now: Time) -> Option<ExchangeId> {
+        let _ = now;
+        None
+    }
+
     /// A peer has become a neighbour, or is none any more: one that both ends keep connected. The
     /// default ignores it.
     fn handle_neighbour(&mut self, peer: &Self::Id, up: bool, now: Time) {
@@ -87,10 +101,36 @@ pub trait Peers<I> {
     fn next_exchanged(&mut self) -> Option<I>;
 }
 
+/// No peers at all: for a protocol that knows its partners itself, as the sampler does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Nobody;
+
+impl<I> Peers<I> for Nobody {
+    fn select_peer(&mut self) -> Option<I> {
+        None
+    }
+
+    fn neighbours(&self) -> &[I] {
+        &[]
+    }
+
+    fn next_exchanged(&mut self) -> Option<I> {
+        None
+    }
+}
+
 /// Tells apart the exchanges that one [`Protocol`] of a node has started. Never used twice by the
-/// same one; never travels.
+/// same one; never travels. [`InFlight`](in_flight::InFlight) hands them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ExchangeId(pub(crate) u64);
+
+impl ExchangeId {
+    /// The id of a protocol's exchange with this number, for a protocol that counts its exchanges
+    /// itself.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 /// An exchange to carry out: the caller brings `request` to `partner`, and what comes of it back to
 /// [`Protocol::handle_outcome`].

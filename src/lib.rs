@@ -37,7 +37,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use libp2p_peer_sampling::{overlay::Random, sampler::{Config, Sampler}};
+//! use libp2p_peer_sampling::{overlay::Random, sampler::{Config, Sampler}, time::Time};
 //! use rand::{SeedableRng, rngs::StdRng};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +54,7 @@
 //! let now = Time::ZERO;
 //! let exchange = alice.poll_round(now).ok_or("a round is due")?;
 //! assert_eq!(exchange.partner, 2);
-//! let response = bob.handle_request(&1, exchange.request, Duration::ZERO);
+//! let response = bob.handle_request(&1, exchange.request, now);
 //! alice.handle_response(exchange.id, response, now)?;
 //!
 //! assert!(bob.view().contains(&1));
@@ -100,10 +100,11 @@ pub use sampling::{PeerSampling, Selection};
 /// Overlays: which peers stay in a view.
 pub mod overlay {
     pub use crate::sampling::overlay::{
-        Arrange, Merge, Outgoing, Overlay, OverlayError, Side,
+        Choice, Merge, Outcome, Overlay, OverlayError, Side,
         any::{AnyOverlay, OverlayKind},
         basalt::{Basalt, Ranking},
         cyclon::Cyclon,
+        outgoing::Outgoing,
         random::Random,
     };
 }
@@ -111,9 +112,9 @@ pub mod overlay {
 /// The peer sampling state machine, without I/O.
 pub mod sampler {
     pub use crate::sampling::sampler::{
-        Failed, Sampler, UnknownExchange,
-        buffers::Buffers,
+        Sampler,
         config::{Config, ConfigError, Diversity, PartnerSelection, Propagation},
+        exchange::{Failed, UnknownExchange},
         message::{Request, Response},
     };
 }

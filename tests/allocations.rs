@@ -6,11 +6,12 @@
 use std::{sync::Arc, time::Duration};
 
 use allocation_counter::measure;
-use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
+    fuzzing::Buffers,
     gossip::Failure,
     overlay::Random,
-    sampler::{Buffers, Config, PartnerSelection, Sampler},
+    sampler::{Config, PartnerSelection, Sampler},
+    time::Time,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -56,7 +57,7 @@ impl World {
     fn node<T>(&mut self, id: u32, work: impl FnOnce(&mut Node) -> T) -> T {
         let node = &mut self.nodes[id as usize];
         match &mut self.buffers {
-            Some(buffers) => node.with_buffers(buffers, work),
+            Some(buffers) => buffers.work(node, work),
             None => work(node),
         }
     }

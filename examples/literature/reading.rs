@@ -3,7 +3,7 @@
 use std::fmt;
 
 use libp2p_peer_sampling::{
-    overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError, Random},
+    overlay::{Merge, Outgoing, Overlay, OverlayError, Random},
     simulator::host::Host,
     view::View,
 };
@@ -56,18 +56,19 @@ impl Overlay<Host> for Reading {
         <Random as Overlay<Host>>::check(&self.overlay, view_size)
     }
 
-    fn arrange<R: Rng + ?Sized>(
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<Host>,
-        arrange: Arrange<'_, Host>,
+        outgoing: &mut Outgoing<'_, Host>,
         rng: &mut R,
-    ) -> Outgoing {
+    ) {
+        self.overlay.compose(view, outgoing, rng);
         // The shipping overlay draws one more for the head of the view than it sends.
-        let outgoing = self.overlay.arrange(view, arrange, rng);
-        Outgoing {
-            entries: outgoing.entries + self.more,
-            ..outgoing
-        }
+        let sent = outgoing.len();
+        let more = view.as_slice().iter().skip(sent).take(self.more);
+        more.for_each(|descriptor| {
+            outgoing.push(descriptor);
+        });
     }
 
     fn merge<R: Rng + ?Sized>(

@@ -7,7 +7,10 @@ use libp2p_peer_sampling::{
     simulator::{config::ConfigError, latency::Latency},
 };
 
-use crate::simulate::{arguments::Arguments, values::Between};
+use crate::simulate::{
+    arguments::Arguments,
+    values::{Between, Pair},
+};
 
 /// Which argument an error is about, and why, in a line.
 pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
@@ -83,40 +86,30 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
     }
 }
 
-/// The same of what an overlay says.
+/// The same of what an overlay says: there is only one thing about each that can be wrong, or two.
 pub fn overlay(arguments: &Arguments, error: &OverlayError) -> String {
-    match error {
-        OverlayError::HealerSwapper {
-            healer,
-            swapper,
-            view_size,
-        } => {
-            let half = view_size / 2;
-            match (arguments.healer, arguments.swapper) {
-                (Some(_), None) => {
-                    format!("--healer {healer}: must be at most half of --view {view_size}, {half}")
-                }
-                (None, Some(_)) => format!(
-                    "--swapper {swapper}: must be at most half of --view {view_size}, {half}"
-                ),
-                _ => format!(
-                    "--healer {healer} --swapper {swapper}: must together be at most half of \
-                     --view {view_size}, {half}"
-                ),
-            }
+    let (view, half) = (arguments.view, arguments.view / 2);
+    let bad_length = |length: &usize| !(1..=view).contains(length);
+    if let Some(length) = arguments.shuffle_length.filter(bad_length) {
+        return format!("--shuffle-length {length}: must be 1 to --view {view}");
+    }
+    if let Some(Pair(slots, rounds)) = arguments.renewal {
+        return format!(
+            "--renewal {slots}/{rounds}: must be at most as many slots as --view {view}"
+        );
+    }
+    match (arguments.healer, arguments.swapper) {
+        (Some(healer), None) => {
+            format!("--healer {healer}: must be at most half of --view {view}, {half}")
         }
-        OverlayError::ShuffleLength {
-            shuffle_length,
-            view_size,
-        } => format!("--shuffle-length {shuffle_length}: must be 1 to --view {view_size}"),
-        OverlayError::Renewal {
-            slots,
-            rounds,
-            view_size,
-        } => format!(
-            "--renewal {slots}/{rounds}: must be at most as many slots as --view {view_size}"
+        (None, Some(swapper)) => {
+            format!("--swapper {swapper}: must be at most half of --view {view}, {half}")
+        }
+        (Some(healer), Some(swapper)) => format!(
+            "--healer {healer} --swapper {swapper}: must together be at most half of --view \
+             {view}, {half}"
         ),
-        other => format!("--overlay: {other}"),
+        (None, None) => format!("--overlay: {error}"),
     }
 }
 

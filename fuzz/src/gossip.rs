@@ -7,12 +7,13 @@ mod settings;
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use libp2p_peer_sampling::time::Time;
 use libp2p_peer_sampling::{
-    PeerSampling, Selection, fuzzing,
+    PeerSampling, Selection,
+    fuzzing::{self, Buffers},
     gossip::{Exchange, ExchangeId, Failure},
     overlay::{Basalt, Cyclon, Overlay, Random, Ranking},
-    sampler::{Buffers, Request, Response, Sampler},
+    sampler::{Request, Response, Sampler},
+    time::Time,
     view::Descriptor,
 };
 use rand::{SeedableRng, rngs::SmallRng};
@@ -73,7 +74,7 @@ fn live<O: Overlay<Host> + Clone>(settings: Settings, overlay: O, mut input: Uns
             nodes: [Some(first), twin],
             model: Model::new(settings),
             started: Vec::new(),
-            buffers: Buffers::default(),
+            buffers: Buffers::new(1),
             now: Time::ZERO,
         };
         // Behind its end an input has zeros, so this is what ends it.
@@ -145,7 +146,7 @@ impl<O: Overlay<Host>> Life<O> {
             byte @ 0x40..0x80 => Duration::from_secs(u64::from(byte - 0x3f)),
             0xff => Duration::MAX / 4,
             _ => {
-                let wake = self.node().next_wake();
+                let wake = self.node().next_wake().map(|wake| wake.at);
                 self.now = self.now.max(wake.unwrap_or(self.now));
                 Duration::ZERO
             }
@@ -156,7 +157,7 @@ impl<O: Overlay<Host>> Life<O> {
 
     fn time_out(&mut self) {
         let now = self.now;
-        while let Some(failed) = self.both(|node| node.poll_timeout(now)) {
+        while let Some(failed) = self.both(|node| node.poll_expired(now)) {
             let started = self.model.timed_out(failed.id, now);
             self.model
                 .failed(started, Failure::Broken, now, failed.removed);
@@ -250,15 +251,13 @@ impl<O: Overlay<Host>> Life<O> {
         };
         let now = self.now;
         let before = self.view();
-        let mut buffers = std::mem::take(&mut self.buffers);
+        let mut buffers = std::mem::replace(&mut self.buffers, Buffers::new(1));
         let borrow = flags & 2 != 0;
         let response = self.both(|node| {
             let request = request.clone();
             match borrow {
                 false => node.handle_request(&from, request, now),
-                true => node.with_buffers(&mut buffers, |node| {
-                    node.handle_request(&from, request, now)
-                }),
+                true => buffers.work(node, |node| node.handle_request(&from, request, now)),
             }
         });
         self.buffers = buffers;
@@ -321,7 +320,7 @@ impl<O: Overlay<Host>> Life<O> {
         Ok(match byte >> 6 {
             0..3 if self.model.in_flight() > 0 => self.model.nth(at % self.model.in_flight()),
             3 if !self.started.is_empty() => self.started[at % self.started.len()],
-            _ => fuzzing::exchange_id(u64::MAX - u64::from(byte)),
+            _ => ExchangeId::new(u64::MAX - u64::from(byte)),
         })
     }
 
@@ -390,7 +389,8 @@ impl<O: Overlay<Host>> Life<O> {
         let [node, twin] = &self.nodes;
         let node = node.as_ref().expect("the first is always there");
         self.model.check(node.view().as_slice());
-        assert_eq!(node.next_wake(), self.model.next_wake());
+        let wake = node.next_wake().map(|wake| wake.at);
+        assert_eq!(wake, self.model.next_wake());
         assert_eq!(node.in_flight(), self.model.in_flight());
         self.model.check_overdue(node.overdue(self.now), self.now);
         assert_eq!(node.is_saturated(), node.in_flight() == 64);
@@ -400,6 +400,6 @@ impl<O: Overlay<Host>> Life<O> {
             assert_eq!(node.view(), twin.view());
             assert_eq!(node.next_wake(), twin.next_wake());
         }
-        node.touch();
+        fuzzing::touch(node);
     }
 }

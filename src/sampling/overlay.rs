@@ -1,30 +1,43 @@
-//! Which peers survive a merge: the overlay decides what the network of views looks like.
+//! The policy of a view: the overlay decides what the network of views looks like.
 //!
-//! The mechanism ([`Sampler`](crate::sampling::sampler::Sampler)) sends and receives buffers and knows nothing
-//! of topology; the overlay arranges the view before a buffer is taken from it and cuts it back
-//! after one was merged into it. [`Random`](crate::Random) is the overlay of the peer sampling
-//! paper; ranked (T-Man) and attack-resistant (Basalt) overlays implement the same trait.
+//! The mechanism ([`Sampler`](crate::sampling::sampler::Sampler)) sends and receives messages and
+//! knows nothing of topology. The overlay decides what goes into a message, which peers stay in the
+//! view after one was merged, and, if it wants to, with which peer the next exchange is made.
+//! [`Random`](crate::Random) is the overlay of the peer sampling paper; ranked (T-Man) and
+//! attack-resistant (Basalt) overlays implement the same trait.
 
 pub(crate) mod any;
 pub(crate) mod basalt;
 pub(crate) mod cyclon;
 mod healing;
+pub(crate) mod outgoing;
 pub(crate) mod random;
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use rand::Rng;
+use thiserror::Error;
 
 use crate::{
     peer::Peer,
-    sampling::view::{Descriptor, View},
+    sampling::{
+        overlay::outgoing::Outgoing,
+        view::{Descriptor, View},
+    },
 };
 
-/// What an overlay decides. Every method is given the view, which
-/// [`Sampler`](crate::sampling::sampler::Sampler) owns, and the node's RNG; an implementation that draws from
-/// anything else loses determinism.
+/// The policy of a view: what is told of it, who stays in it, and who is asked next.
+///
+/// Every method is given the view, which [`Sampler`](crate::sampling::sampler::Sampler) owns, and
+/// the node's RNG; an implementation that draws from anything else loses determinism.
 ///
 /// Three methods there must be; the others are for overlays that know more than a list of peers.
+/// In an exchange the order is: both ends [`compose`](Self::compose) what they send, before either
+/// end [merges](Self::merge) what it has received.
+///
+/// The view size bounds what an overlay may keep in the view. It may count fewer of them, the first
+/// few in its own order, as the links that it is there for: T-Man keeps several times as many as its
+/// target degree.
 pub trait Overlay<P: Peer> {
     /// Whether these settings can work with views of `view_size` peers. Called once, before
     /// anything else.
@@ -34,28 +47,35 @@ pub trait Overlay<P: Peer> {
     /// An [`OverlayError`] that names the bound that is broken.
     fn check(&self, view_size: usize) -> Result<(), OverlayError>;
 
-    /// Arranges the view so that what is to be sent stands at its head, and says how much of it
-    /// goes, and whether this node's own descriptor goes with it.
-    fn arrange<R: Rng + ?Sized>(
+    /// Composes what is sent in one exchange: which descriptors go, and whether this node's own goes
+    /// with them. The view may be permuted for it.
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        arrange: Arrange<'_, P>,
+        outgoing: &mut Outgoing<'_, P>,
         rng: &mut R,
-    ) -> Outgoing;
+    );
 
     /// Merges what an exchange brought into the view, cuts it back to the view size, and lets its
     /// descriptors age if this is where they do. The implementation must leave at most
-    /// `merge.view_size` descriptors, at most one per peer.
+    /// `merge.view_size` descriptors, at most one per peer, none of this node itself.
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R);
 
-    /// Told how each exchange that this node started has ended: with an answer or without. For
-    /// overlays that adapt to it.
-    fn exchange_ended(&mut self, answered: bool) {
-        let _ = answered;
+    /// Told the node's own id, once, after [`check`](Self::check). For overlays that rank peers by
+    /// their distance from this node.
+    fn set_id(&mut self, id: &P::Id) {
+        let _ = id;
     }
 
-    /// Told that a round begins. For overlays in which something happens with time; what they put into
-    /// `samples` is handed out by the sampling service before anything else is.
+    /// Told how each exchange that this node started has ended, whether the partner is in the view
+    /// or not. For overlays that adapt to it. Before the answer is merged.
+    fn exchange_ended(&mut self, partner: &P::Id, outcome: Outcome) {
+        let _ = (partner, outcome);
+    }
+
+    /// Told that a round begins. For overlays in which something happens with time: descriptors whose
+    /// life is over may leave the view. What they put into `samples` is handed out by the sampling
+    /// service before anything else is.
     fn begin_round<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -66,30 +86,33 @@ pub trait Overlay<P: Peer> {
         let _ = (view, view_size, samples, rng);
     }
 
-    /// Whether the overlay gives out samples itself, in [`begin_round`](Self::begin_round): then streams of
-    /// samples are made of these alone. The default: no.
+    /// Whether the overlay gives out samples itself, in [`begin_round`](Self::begin_round): then
+    /// streams of samples are made of these alone. The default: no.
     fn gives_samples(&self) -> bool {
         false
     }
 
     /// How many exchanges a round is to start beside those of
-    /// [`Config::fanout`](crate::sampling::sampler::config::Config::with_fanout). For overlays that look for the dead
-    /// when there seem to be many. The default: none.
+    /// [`Config::fanout`](crate::sampling::sampler::config::Config::with_fanout). For overlays that
+    /// look for the dead when there seem to be many. The default: none.
     fn extra_exchanges(&self, view_size: usize) -> usize {
         let _ = view_size;
         0
     }
 
-    /// With whom the next exchange is to be: one of those of the view who are `eligible`. `None`, the
-    /// default, leaves it to [`PartnerSelection`](crate::sampling::sampler::config::PartnerSelection).
+    /// With which peer the next exchange is made. The default leaves it to
+    /// [`PartnerSelection`](crate::sampling::sampler::config::PartnerSelection).
+    ///
+    /// `eligible`: not this round's partner already, not in an exchange now, not refused by this node.
+    /// Whether it is in the view is not asked.
     fn select_partner<R: Rng + ?Sized>(
         &mut self,
         view: &View<P>,
         eligible: impl Fn(&P::Id) -> bool,
         rng: &mut R,
-    ) -> Option<P::Id> {
+    ) -> Choice<P::Id> {
         let _ = (view, eligible, rng);
-        None
+        Choice::ByConfiguration
     }
 
     /// Told that the view was changed by others: known peers were put in at its end, dead ones taken
@@ -103,6 +126,60 @@ pub trait Overlay<P: Peer> {
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         view.len() < view_size
     }
+
+    /// Whether the node knows nobody that it could start an exchange with: then it starts no rounds.
+    /// The default: when the view is empty. For overlays that choose partners outside the view.
+    fn knows_nobody(&self, view: &View<P>) -> bool {
+        view.is_empty()
+    }
+
+    /// How many records the node hopes for in an answer, when it wants more than it sends. The
+    /// default: half of the view.
+    fn hopes_for(&self, view_size: usize) -> usize {
+        view_size / 2
+    }
+
+    /// What the overlay keeps of a peer that is not in the view, for a caller that has to reach it:
+    /// a partner outside the view. The default keeps nothing.
+    fn record(&self, id: &P::Id) -> Option<&P> {
+        let _ = id;
+        None
+    }
+}
+
+/// With which peer a node makes its next exchange, by [`Overlay::select_partner`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice<I> {
+    /// With this one, in the view or not.
+    Exchange(I),
+    /// With this one, but only to see whether it answers: nothing is told, asked for or merged.
+    Probe(I),
+    /// With nobody now: this turn of the round is let pass.
+    Nobody,
+    /// The configuration decides: youngest, oldest or random of the view.
+    ByConfiguration,
+}
+
+/// How an exchange has ended that a node started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The partner has answered.
+    Answered,
+    /// This node or the partner would not make the exchange: says nothing about whether the partner
+    /// lives.
+    Refused,
+    /// The exchange broke, for the first time in a row. It happens to live peers.
+    Broken,
+    /// The partner cannot be reached, does not speak the protocol, or broke an exchange for the
+    /// second time in a row: it leaves the view, if it is there.
+    Dead,
+}
+
+impl Outcome {
+    /// Whether the partner was asked and has not answered.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Broken | Self::Dead)
+    }
 }
 
 /// Which end of an exchange a node is: the paper's two threads.
@@ -112,29 +189,6 @@ pub enum Side {
     Active,
     /// The node that was asked.
     Passive,
-}
-
-/// For whom [`Overlay::arrange`] arranges the view.
-#[derive(Debug)]
-pub struct Arrange<'a, P: Peer> {
-    /// The view size c.
-    pub view_size: usize,
-    /// Who is going to receive it.
-    pub partner: &'a P::Id,
-    /// Which end of the exchange this node is.
-    pub side: Side,
-    /// What the partner has just sent, and need not be told: at the passive end. Empty at the active
-    /// one.
-    pub known: &'a [Descriptor<P>],
-}
-
-/// What goes into a buffer, by [`Overlay::arrange`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Whether this node's own descriptor goes first, if it advertises itself.
-    pub local: bool,
-    /// How many descriptors of the head of the view go; more than there are means all.
-    pub entries: usize,
 }
 
 /// What an exchange brings to [`Overlay::merge`].
@@ -152,73 +206,19 @@ pub struct Merge<'a, P: Peer> {
     /// What was received, without descriptors of this node itself. To be emptied; its storage is
     /// used again.
     pub received: &'a mut Vec<Descriptor<P>>,
+    /// Peers known from elsewhere: see
+    /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
+    pub candidates: &'a [P],
 }
 
 /// Settings of an overlay that cannot work. Caused by the caller; nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OverlayError {
-    /// Healer and swapper together exceed half of the view.
-    HealerSwapper {
-        /// The healer parameter H given.
-        healer: usize,
-        /// The swapper parameter S given.
-        swapper: usize,
-        /// The view size c given.
-        view_size: usize,
-    },
-    /// The shuffle length is zero, or exceeds the view.
-    ShuffleLength {
-        /// The shuffle length l given.
-        shuffle_length: usize,
-        /// The view size c given.
-        view_size: usize,
-    },
-    /// Basalt would renew no slot, or more than it has.
-    Renewal {
-        /// How many slots were to be renewed at a time.
-        slots: usize,
-        /// Every how many rounds.
-        rounds: usize,
-        /// The view size given: how many slots there are.
-        view_size: usize,
-    },
-    /// Any other reason, for overlays outside this crate.
-    Other(Cow<'static, str>),
-}
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct OverlayError(Cow<'static, str>);
 
-impl fmt::Display for OverlayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::HealerSwapper {
-                healer,
-                swapper,
-                view_size,
-            } => write!(
-                f,
-                "healer {healer} + swapper {swapper} must be at most half of the view size \
-                 {view_size}, that is {}",
-                view_size / 2
-            ),
-            Self::ShuffleLength {
-                shuffle_length,
-                view_size,
-            } => write!(
-                f,
-                "shuffle length {shuffle_length} must be 1 to the view size {view_size}"
-            ),
-            Self::Renewal {
-                slots,
-                rounds,
-                view_size,
-            } => write!(
-                f,
-                "renewing {slots} slots every {rounds} rounds: must be 1 to the view size {view_size}, \
-                 every 1 round or more"
-            ),
-            Self::Other(reason) => f.write_str(reason),
-        }
+impl OverlayError {
+    /// Which setting cannot work, and which values would, in words.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(reason.into())
     }
 }
-
-impl std::error::Error for OverlayError {}

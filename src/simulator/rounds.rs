@@ -212,7 +212,7 @@ mod tests {
     use super::*;
     use crate::{
         sampling::{
-            overlay::{Arrange, Merge, Outgoing, OverlayError, Side, random::Random},
+            overlay::{Merge, OverlayError, Side, outgoing::Outgoing, random::Random},
             sampler::config as gossip,
             view::View,
         },
@@ -251,16 +251,16 @@ mod tests {
             Overlay::<Host>::check(&self.overlay, view_size)
         }
 
-        fn arrange<R: rand::Rng + ?Sized>(
+        fn compose<R: rand::Rng + ?Sized>(
             &mut self,
             view: &mut View<Host>,
-            arrange: Arrange<'_, Host>,
+            outgoing: &mut Outgoing<'_, Host>,
             rng: &mut R,
-        ) -> Outgoing {
-            if arrange.side == Side::Passive {
-                self.log.lock().unwrap().push(*arrange.partner);
+        ) {
+            if outgoing.side == Side::Passive {
+                self.log.lock().unwrap().push(*outgoing.partner);
             }
-            self.overlay.arrange(view, arrange, rng)
+            self.overlay.compose(view, outgoing, rng);
         }
 
         fn merge<R: rand::Rng + ?Sized>(
@@ -482,14 +482,14 @@ mod tests {
             Overlay::<Host>::check(&self.0, view_size)
         }
 
-        fn arrange<R: rand::Rng + ?Sized>(
+        fn compose<R: rand::Rng + ?Sized>(
             &mut self,
             view: &mut View<Host>,
-            arrange: Arrange<'_, Host>,
+            outgoing: &mut Outgoing<'_, Host>,
             rng: &mut R,
-        ) -> Outgoing {
-            assert_ne!(*arrange.partner, 5, "on purpose");
-            self.0.arrange(view, arrange, rng)
+        ) {
+            assert_ne!(*outgoing.partner, 5, "on purpose");
+            self.0.compose(view, outgoing, rng);
         }
 
         fn merge<R: rand::Rng + ?Sized>(

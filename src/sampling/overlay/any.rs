@@ -6,9 +6,10 @@ use crate::{
     peer::Peer,
     sampling::{
         overlay::{
-            Arrange, Merge, Outgoing, Overlay, OverlayError,
+            Choice, Merge, Outcome, Overlay, OverlayError,
             basalt::{Basalt, Ranking},
             cyclon::Cyclon,
+            outgoing::Outgoing,
             random::Random,
         },
         view::View,
@@ -84,21 +85,25 @@ impl<P: Peer> Overlay<P> for AnyOverlay {
         either!(self, overlay => Overlay::<P>::check(overlay, view_size))
     }
 
-    fn arrange<R: Rng + ?Sized>(
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        arrange: Arrange<'_, P>,
+        outgoing: &mut Outgoing<'_, P>,
         rng: &mut R,
-    ) -> Outgoing {
-        either!(self, overlay => overlay.arrange(view, arrange, rng))
+    ) {
+        either!(self, overlay => overlay.compose(view, outgoing, rng));
     }
 
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R) {
         either!(self, overlay => overlay.merge(view, merge, rng));
     }
 
-    fn exchange_ended(&mut self, answered: bool) {
-        either!(self, overlay => Overlay::<P>::exchange_ended(overlay, answered));
+    fn set_id(&mut self, id: &P::Id) {
+        either!(self, overlay => Overlay::<P>::set_id(overlay, id));
+    }
+
+    fn exchange_ended(&mut self, partner: &P::Id, outcome: Outcome) {
+        either!(self, overlay => Overlay::<P>::exchange_ended(overlay, partner, outcome));
     }
 
     fn begin_round<R: Rng + ?Sized>(
@@ -124,7 +129,7 @@ impl<P: Peer> Overlay<P> for AnyOverlay {
         view: &View<P>,
         eligible: impl Fn(&P::Id) -> bool,
         rng: &mut R,
-    ) -> Option<P::Id> {
+    ) -> Choice<P::Id> {
         either!(self, overlay => overlay.select_partner(view, eligible, rng))
     }
 
@@ -134,6 +139,18 @@ impl<P: Peer> Overlay<P> for AnyOverlay {
 
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         either!(self, overlay => overlay.has_room(view, view_size))
+    }
+
+    fn knows_nobody(&self, view: &View<P>) -> bool {
+        either!(self, overlay => overlay.knows_nobody(view))
+    }
+
+    fn hopes_for(&self, view_size: usize) -> usize {
+        either!(self, overlay => Overlay::<P>::hopes_for(overlay, view_size))
+    }
+
+    fn record(&self, id: &P::Id) -> Option<&P> {
+        either!(self, overlay => overlay.record(id))
     }
 }
 

@@ -8,7 +8,10 @@ use siphasher::sip::SipHasher13;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError, Side, healing::Healing},
+        overlay::{
+            Choice, Merge, Outcome, Overlay, OverlayError, Side, cyclon::shuffle_length,
+            healing::Healing, outgoing::Outgoing,
+        },
         view::View,
     },
 };
@@ -358,44 +361,38 @@ fn mix(seed: u64, hash: u64) -> u64 {
 impl<P: Peer> Overlay<P> for Basalt {
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         if !(1..=view_size).contains(&self.shuffle_length) {
-            return Err(OverlayError::ShuffleLength {
-                shuffle_length: self.shuffle_length,
-                view_size,
-            });
+            return Err(shuffle_length(self.shuffle_length, view_size));
         }
         let (slots, rounds) = self.renewal;
         if !(1..=view_size).contains(&slots) || rounds == 0 {
-            return Err(OverlayError::Renewal {
-                slots,
-                rounds,
-                view_size,
-            });
+            return Err(OverlayError::new(format!(
+                "renewing {slots} slots every {rounds} rounds: must be 1 to the view size \
+                 {view_size}, every 1 round or more"
+            )));
         }
         Ok(())
     }
 
     /// Paper: "push view to q", "on pull: push view back". Here only a random part of it: nobody that the
     /// other side has just told of itself, and nobody who has not answered this node.
-    fn arrange<R: Rng + ?Sized>(
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        arrange: Arrange<'_, P>,
+        outgoing: &mut Outgoing<'_, P>,
         rng: &mut R,
-    ) -> Outgoing {
+    ) {
         let unverified: Vec<P::Id> = view
             .iter()
             .map(|d| d.peer.id())
             .filter(|id| !self.vouches_for(self.hash(id)))
             .cloned()
             .collect();
-        let known = arrange.known.iter().map(|d| d.peer.id());
-        let untold = view.move_to_end(known.chain([arrange.partner]).chain(&unverified));
+        let known = outgoing.known.iter().map(|d| d.peer.id());
+        let untold = view.move_to_end(known.chain([outgoing.partner]).chain(&unverified));
         let entries = (self.shuffle_length - 1).min(untold);
         view.permute_head(entries, untold, rng);
-        Outgoing {
-            local: true,
-            entries,
-        }
+        outgoing.push_local();
+        outgoing.extend(view.head(entries));
     }
 
     /// Paper, "on push(list): update(list); update(\[sender\])".
@@ -478,7 +475,7 @@ impl<P: Peer> Overlay<P> for Basalt {
         view: &View<P>,
         eligible: impl Fn(&P::Id) -> bool,
         rng: &mut R,
-    ) -> Option<P::Id> {
+    ) -> Choice<P::Id> {
         let probing = std::mem::replace(&mut self.probing, true);
         let mut first: Option<((usize, u32), &P::Id, u64)> = None;
         for descriptor in view.iter().filter(|d| eligible(d.peer.id())) {
@@ -492,17 +489,19 @@ impl<P: Peer> Overlay<P> for Basalt {
                 first = Some((drawn, descriptor.peer.id(), fingerprint));
             }
         }
-        let (_, peer, fingerprint) = first?;
+        let Some((_, peer, fingerprint)) = first else {
+            return Choice::Nobody;
+        };
         self.hit(fingerprint);
-        Some(peer.clone())
+        Choice::Exchange(peer.clone())
     }
 
     fn gives_samples(&self) -> bool {
         true
     }
 
-    fn exchange_ended(&mut self, answered: bool) {
-        self.healing.exchange_ended(answered);
+    fn exchange_ended(&mut self, _partner: &P::Id, outcome: Outcome) {
+        self.healing.note(outcome);
     }
 
     fn extra_exchanges(&self, view_size: usize) -> usize {
@@ -937,15 +936,12 @@ mod tests {
         assert_eq!(check(Basalt::for_view_size(V)), Ok(()));
         for length in [0, V + 1] {
             let error = check(Basalt::new(length)).expect_err("out of bounds");
-            assert!(
-                matches!(error, OverlayError::ShuffleLength { .. }),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("shuffle length"), "{error}");
         }
         for (slots, rounds) in [(0, 1), (1, 0), (V + 1, 1)] {
             let overlay = Basalt::new(1).with_renewal(slots, rounds);
             let error = check(overlay).expect_err("out of bounds");
-            assert!(matches!(error, OverlayError::Renewal { .. }), "{error}");
+            assert!(error.to_string().starts_with("renewing"), "{error}");
         }
     }
 }

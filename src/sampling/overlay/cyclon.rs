@@ -5,7 +5,7 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError, Side},
+        overlay::{Merge, Overlay, OverlayError, Side, outgoing::Outgoing},
         view::View,
     },
 };
@@ -46,15 +46,19 @@ impl Cyclon {
     }
 }
 
+/// Says that a shuffle length is out of its bounds.
+pub(super) fn shuffle_length(given: usize, view_size: usize) -> OverlayError {
+    OverlayError::new(format!(
+        "shuffle length {given} must be 1 to the view size {view_size}"
+    ))
+}
+
 impl<P: Peer> Overlay<P> for Cyclon {
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         if (1..=view_size).contains(&self.shuffle_length) {
             return Ok(());
         }
-        Err(OverlayError::ShuffleLength {
-            shuffle_length: self.shuffle_length,
-            view_size,
-        })
+        Err(shuffle_length(self.shuffle_length, view_size))
     }
 
     /// Paper, active: "1. Increase by one the age of all neighbors. 2. Select neighbor Q with the
@@ -66,27 +70,24 @@ impl<P: Peer> Overlay<P> for Cyclon {
     ///
     /// Q's entry goes from the view when the answer comes ([`merge`](Self::merge)), not before: an
     /// exchange that this node itself refused, or that broke once, is no reason to lose a link.
-    fn arrange<R: Rng + ?Sized>(
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        arrange: Arrange<'_, P>,
+        outgoing: &mut Outgoing<'_, P>,
         rng: &mut R,
-    ) -> Outgoing {
-        let (local, entries) = match arrange.side {
+    ) {
+        let (mut partner, entries) = match outgoing.side {
             Side::Active => {
                 view.increase_age();
-                (true, self.shuffle_length.saturating_sub(1))
+                outgoing.push_local();
+                let partner = view.remove(outgoing.partner).into_iter().collect();
+                (partner, self.shuffle_length.saturating_sub(1))
             }
-            Side::Passive => (false, self.shuffle_length),
-        };
-        let mut partner = match arrange.side {
-            Side::Active => view.remove(arrange.partner).into_iter().collect(),
-            Side::Passive => Vec::new(),
+            Side::Passive => (Vec::new(), self.shuffle_length),
         };
         view.permute_head(entries, view.len(), rng);
-        let entries = entries.min(view.len());
+        outgoing.extend(view.head(entries));
         view.append(&mut partner);
-        Outgoing { local, entries }
     }
 
     /// Paper: "5. Receive from Q a subset of no more than l of its own entries. 6. Discard entries
@@ -342,9 +343,8 @@ mod tests {
         let config = Config::default();
         let rng = StdRng::seed_from_u64(0);
         let error = Sampler::<u32, _, _>::new(0, config, Cyclon::new(0), rng).err();
-        assert!(matches!(
-            error,
-            Some(ConfigError::Overlay(OverlayError::ShuffleLength { .. }))
-        ));
+        let expected = "shuffle length 0 must be 1 to the view size 30";
+        let expected = ConfigError::Overlay(OverlayError::new(expected));
+        assert_eq!(error, Some(expected));
     }
 }

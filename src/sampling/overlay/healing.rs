@@ -1,5 +1,7 @@
 //! How much healing a node needs: by what became of its own exchanges of late.
 
+use crate::sampling::overlay::Outcome;
+
 /// The outcomes of a node's latest exchanges, and the healer parameter that follows from them.
 ///
 /// H grows with the *square* of the failures, so that a burst of them weighs more than as many that
@@ -20,8 +22,15 @@ impl<const WINDOW: u32, const FULL: usize> Healing<WINDOW, FULL> {
         Self { failures: 0 }
     }
 
-    /// An exchange that this node started has ended: with an answer or without.
-    pub(super) fn exchange_ended(&mut self, answered: bool) {
+    /// An exchange that this node started has ended. A refusal says nothing.
+    pub(super) fn note(&mut self, outcome: Outcome) {
+        if outcome != Outcome::Refused {
+            self.exchange_ended(!outcome.is_failure());
+        }
+    }
+
+    /// An exchange has ended: with an answer or without.
+    fn exchange_ended(&mut self, answered: bool) {
         let remembered = u32::MAX >> (u32::BITS - WINDOW);
         self.failures = ((self.failures << 1) | u32::from(!answered)) & remembered;
     }

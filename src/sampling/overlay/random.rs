@@ -5,7 +5,9 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::{Arrange, Merge, Outgoing, Overlay, OverlayError, Side, healing::Healing},
+        overlay::{
+            Merge, Outcome, Overlay, OverlayError, Side, healing::Healing, outgoing::Outgoing,
+        },
         view::View,
     },
 };
@@ -151,11 +153,11 @@ impl<P: Peer> Overlay<P> for Random {
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         let (healer, swapper) = self.for_merge(Side::Active);
         if healer.saturating_add(swapper) > view_size / 2 {
-            return Err(OverlayError::HealerSwapper {
-                healer,
-                swapper,
-                view_size,
-            });
+            return Err(OverlayError::new(format!(
+                "healer {healer} + swapper {swapper} must be at most half of the view size \
+                 {view_size}, that is {}",
+                view_size / 2
+            )));
         }
         Ok(())
     }
@@ -165,21 +167,19 @@ impl<P: Peer> Overlay<P> for Random {
     ///
     /// The other way round, which comes to the same: what is not among the oldest is permuted. One
     /// more than is sent, since S may exceed that by one and then takes from the head.
-    fn arrange<R: Rng + ?Sized>(
+    fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
-        arrange: Arrange<'_, P>,
+        outgoing: &mut Outgoing<'_, P>,
         rng: &mut R,
-    ) -> Outgoing {
-        let entries = (arrange.view_size / 2).saturating_sub(1);
+    ) {
+        let entries = (outgoing.view_size / 2).saturating_sub(1);
         let kept_back = self.kept_back();
         view.move_oldest_to_end(kept_back);
         let young = view.len().saturating_sub(kept_back);
         view.permute_head(entries + 1, young, rng);
-        Outgoing {
-            local: true,
-            entries,
-        }
+        outgoing.push_local();
+        outgoing.extend(view.head(entries));
     }
 
     /// TOCS: "append(buf); removeDuplicates (keep the freshest); removeOldItems(min(H,size-c));
@@ -196,9 +196,9 @@ impl<P: Peer> Overlay<P> for Random {
         view.increase_age();
     }
 
-    fn exchange_ended(&mut self, answered: bool) {
+    fn exchange_ended(&mut self, _partner: &P::Id, outcome: Outcome) {
         if let Mode::Adaptive { healing, .. } = &mut self.mode {
-            healing.exchange_ended(answered);
+            healing.note(outcome);
         }
     }
 }
@@ -208,7 +208,7 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::view::Descriptor;
+    use crate::sampling::{overlay::outgoing, view::Descriptor};
 
     fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
         peers
@@ -238,6 +238,7 @@ mod tests {
             side,
             sent,
             received: &mut received,
+            candidates: &[],
         };
         overlay.merge(view, merge, &mut StdRng::seed_from_u64(3));
         assert!(received.is_empty());
@@ -324,7 +325,8 @@ mod tests {
     }
 
     fn failing(mut overlay: Random, failures: usize) -> Random {
-        (0..failures).for_each(|_| Overlay::<u32>::exchange_ended(&mut overlay, false));
+        (0..failures)
+            .for_each(|_| Overlay::<u32>::exchange_ended(&mut overlay, &1, Outcome::Broken));
         overlay
     }
 
@@ -365,7 +367,7 @@ mod tests {
         let mut burst = failing(rest, 4);
         assert_eq!(at(&burst, Side::Active), (15, 0));
         assert_eq!(at(&burst, Side::Passive), (15, 0));
-        (0..10).for_each(|_| Overlay::<u32>::exchange_ended(&mut burst, true));
+        (0..10).for_each(|_| Overlay::<u32>::exchange_ended(&mut burst, &1, Outcome::Answered));
         assert_eq!(burst, rest);
     }
 
@@ -399,14 +401,10 @@ mod tests {
             (failing(Random::adaptive(10), 4), 5),
         ] {
             let mut view: View<u32> = (0..10).map(|peer| Descriptor { peer, age: peer }).collect();
-            let arrange = Arrange {
-                view_size: 10,
-                partner: &9,
-                side: Side::Active,
-                known: &[],
-            };
+            let mut outgoing = outgoing::to(&9, Side::Active, 10);
             let mut rng = StdRng::seed_from_u64(5);
-            { overlay }.arrange(&mut view, arrange, &mut rng);
+            { overlay }.compose(&mut view, &mut outgoing, &mut rng);
+            assert_eq!(outgoing.len(), 4);
             let tail = view.iter().rev().take(kept_back).map(|d| d.peer);
             assert!(tail.eq((0..10).rev().take(kept_back)), "{view:?}");
         }

@@ -7,7 +7,7 @@ use crate::{peer::Peer, sampling::view::Descriptor};
 /// Each node keeps what its last message left behind. Whoever drives many nodes would rather keep
 /// some for all of them: see [`Sampler::with_buffers`](crate::sampling::sampler::Sampler::with_buffers).
 #[derive(Debug)]
-pub struct Buffers<P: Peer>(Option<Box<Kept<P>>>);
+pub(crate) struct Buffers<P: Peer>(Option<Box<Kept<P>>>);
 
 #[derive(Debug)]
 struct Kept<P: Peer> {
@@ -27,13 +27,13 @@ impl<P: Peer> Default for Buffers<P> {
 impl<P: Peer> Buffers<P> {
     /// Room for `limit` buffers, and none in it. One node needs one; a caller that has many
     /// exchanges under way at once needs two for each.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self(Some(Box::new(Kept::new(limit))))
     }
 
     /// Takes the storage of a message that was not delivered. Of those that were delivered, the
     /// receiver takes it.
-    pub fn keep(&mut self, mut descriptors: Vec<Descriptor<P>>) {
+    pub(crate) fn keep(&mut self, mut descriptors: Vec<Descriptor<P>>) {
         descriptors.clear();
         let kept = self.kept();
         if kept.descriptors.len() < kept.limit && descriptors.capacity() > 0 {

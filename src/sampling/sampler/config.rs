@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::sampling::overlay::OverlayError;
+use crate::{gossip::rounds::Pace, sampling::overlay::OverlayError};
 
 /// In which direction descriptors travel in an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -221,6 +221,18 @@ impl Config {
     /// How many peers of the view may come from one hand.
     pub fn diversity(&self) -> Option<Diversity> {
         self.diversity
+    }
+
+    /// How fast rounds follow each other.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace {
+            period: self.period,
+            jitter: Duration::ZERO,
+            eager_delay: self.eager_delay,
+            // Both are at most the view size, which is at most 10,000.
+            fanout: self.fanout as u32,
+            retries: self.retries as u32,
+        }
     }
 
     /// Whether these settings are within their bounds.

@@ -1,4 +1,4 @@
-//! What a node notes about peers of its view.
+//! What a node remembers of single peers of its view.
 
 use std::collections::VecDeque;
 
@@ -7,35 +7,39 @@ use crate::{
     sampling::{handed_out::HandedOut, view::View},
 };
 
-/// What a node notes about peers of its view: whom it handed out, whom it suspects, whom it refuses.
+/// What a node remembers of single peers of its view: which it has handed out, suspects or refuses,
+/// and which samples wait to be handed out.
 ///
 /// Apart, since most nodes of a simulation never need it.
 #[derive(Debug)]
-pub(super) struct Notes<P: Peer>(Option<Box<Noted<P>>>);
+pub(super) struct Marks<P: Peer>(Option<Box<Marked<P>>>);
 
 #[derive(Debug)]
-struct Noted<P: Peer> {
-    sampler: HandedOut<P::Id>,
+struct Marked<P: Peer> {
+    handed_out: HandedOut<P::Id>,
     /// Peers whose last exchange broke.
     suspects: Vec<P::Id>,
     /// Peers that this node itself refused to make an exchange with, the one longest ago first.
     refused: Vec<P::Id>,
     /// What the overlay has given out as samples and nobody was handed yet, in that order.
     samples: VecDeque<P>,
+    /// Peers known from elsewhere.
+    candidates: Vec<P>,
 }
 
-impl<P: Peer> Default for Noted<P> {
+impl<P: Peer> Default for Marked<P> {
     fn default() -> Self {
         Self {
-            sampler: HandedOut::default(),
+            handed_out: HandedOut::default(),
             suspects: Vec::new(),
             refused: Vec::new(),
             samples: VecDeque::new(),
+            candidates: Vec::new(),
         }
     }
 }
 
-impl<P: Peer> Notes<P> {
+impl<P: Peer> Marks<P> {
     /// None yet; takes no memory before there are some.
     pub(super) fn new() -> Self {
         Self(None)
@@ -47,53 +51,53 @@ impl<P: Peer> Notes<P> {
     }
 
     /// Who was handed out.
-    pub(super) fn sampler(&mut self) -> &mut HandedOut<P::Id> {
-        &mut self.noted().sampler
+    pub(super) fn handed_out(&mut self) -> &mut HandedOut<P::Id> {
+        &mut self.marked().handed_out
     }
 
     /// Whether the last exchange with this peer broke.
     pub(super) fn is_suspect(&self, id: &P::Id) -> bool {
-        let noted = self.0.as_ref();
-        noted.is_some_and(|noted| noted.suspects.contains(id))
+        let marked = self.0.as_ref();
+        marked.is_some_and(|marked| marked.suspects.contains(id))
     }
 
     /// The peers that this node itself refused to make an exchange with.
     pub(super) fn refused(&self) -> &[P::Id] {
-        self.0.as_ref().map_or(&[], |noted| &noted.refused)
+        self.0.as_ref().map_or(&[], |marked| &marked.refused)
     }
 
     /// An exchange with the peer broke.
     pub(super) fn suspect(&mut self, id: P::Id) {
-        self.noted().suspects.push(id);
+        self.marked().suspects.push(id);
     }
 
     /// The peer has just shown that it lives.
     pub(super) fn shows_life(&mut self, id: &P::Id) {
-        if let Some(noted) = &mut self.0 {
-            noted.suspects.retain(|suspect| suspect != id);
+        if let Some(marked) = &mut self.0 {
+            marked.suspects.retain(|suspect| suspect != id);
         }
     }
 
     /// This node itself refused to make an exchange with the peer.
     pub(super) fn refuse(&mut self, id: P::Id) {
         if !self.refused().contains(&id) {
-            self.noted().refused.push(id);
+            self.marked().refused.push(id);
         }
     }
 
     /// An exchange with the peer succeeded, so it is no longer refused.
     pub(super) fn accept(&mut self, id: &P::Id) {
-        if let Some(noted) = &mut self.0 {
-            noted.refused.retain(|refused| refused != id);
+        if let Some(marked) = &mut self.0 {
+            marked.refused.retain(|refused| refused != id);
         }
     }
 
     /// The peer that was refused for longest is no longer refused.
     pub(super) fn reconsider(&mut self) {
-        if let Some(noted) = &mut self.0
-            && !noted.refused.is_empty()
+        if let Some(marked) = &mut self.0
+            && !marked.refused.is_empty()
         {
-            noted.refused.remove(0);
+            marked.refused.remove(0);
         }
     }
 
@@ -102,7 +106,7 @@ impl<P: Peer> Notes<P> {
         if samples.is_empty() {
             return;
         }
-        let queue = &mut self.noted().samples;
+        let queue = &mut self.marked().samples;
         queue.extend(samples.drain(..));
         queue.drain(..queue.len().saturating_sub(most));
     }
@@ -112,23 +116,35 @@ impl<P: Peer> Notes<P> {
         self.0.as_mut()?.samples.pop_front()
     }
 
+    /// Peers known from elsewhere.
+    pub(super) fn candidates(&self) -> &[P] {
+        self.0.as_ref().map_or(&[], |marked| &marked.candidates)
+    }
+
+    /// These peers are known from elsewhere, and no others.
+    pub(super) fn set_candidates(&mut self, candidates: Vec<P>) {
+        if !(candidates.is_empty() && self.is_empty()) {
+            self.marked().candidates = candidates;
+        }
+    }
+
     /// The peer is dead.
     pub(super) fn withdraw(&mut self, id: &P::Id) {
-        if let Some(noted) = &mut self.0 {
-            noted.samples.retain(|sample| sample.id() != id);
+        if let Some(marked) = &mut self.0 {
+            marked.samples.retain(|sample| sample.id() != id);
         }
     }
 
     /// Forgets the peers that are no longer in `view`. To be called whenever the view has changed.
     pub(super) fn retain(&mut self, view: &View<P>) {
-        if let Some(noted) = &mut self.0 {
-            noted.sampler.retain(view);
-            noted.suspects.retain(|id| view.contains(id));
-            noted.refused.retain(|id| view.contains(id));
+        if let Some(marked) = &mut self.0 {
+            marked.handed_out.retain(view);
+            marked.suspects.retain(|id| view.contains(id));
+            marked.refused.retain(|id| view.contains(id));
         }
     }
 
-    fn noted(&mut self) -> &mut Noted<P> {
+    fn marked(&mut self) -> &mut Marked<P> {
         self.0.get_or_insert_default()
     }
 }

@@ -220,7 +220,7 @@ impl Worker {
             from: onset.from,
             to: onset.to,
             // Unlike those of nodes, which count up.
-            id: ExchangeId(u64::MAX - u64::from(onset.number)),
+            id: ExchangeId::new(u64::MAX - u64::from(onset.number)),
             request: attackers.request(onset, turns.round),
             number: 0,
             response_lost: true,

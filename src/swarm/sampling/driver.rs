@@ -238,10 +238,9 @@ impl<O: Overlay<Record>> Driver<O> {
             Some(Leaving::Left) => None,
             Some(Leaving::Until(end)) => Some(Wake::new(end, "goodbyes")),
             None => {
-                let round = self.sampler.next_wake();
                 let situation = self.situation(Time::ZERO);
                 Wake::first([
-                    round.map(|at| Wake::new(at, "a round")),
+                    self.sampler.next_wake(),
                     self.exchanger.next_wake(),
                     self.neighbourhood.next_wake(),
                     self.discovery.next_wake(&situation),
@@ -372,8 +371,7 @@ impl<O: Overlay<Record>> Driver<O> {
         // nothing.
         let hopes = self.sampler.has_room() && self.sampler.fruitless() < HOPELESS;
         if request.pull && (hopes || is_seed || request.descriptors.is_empty()) {
-            let hoped_for = self.sampler.config().view_size() / 2;
-            request.room = hoped_for * PADDED_DESCRIPTOR_BYTES;
+            request.room = self.sampler.hopes_for() * PADDED_DESCRIPTOR_BYTES;
         }
         request
     }

@@ -1,0 +1,4 @@
+//! Tests of the event-based driver, by topic.
+
+mod riders;
+mod samplers;
