@@ -124,6 +124,13 @@ pub mod view {
     pub use crate::sampling::view::{Descriptor, View};
 }
 
+/// The network behaviour of any gossip protocol that rides on the sampler: see
+/// [`protocols`](crate::protocols).
+#[cfg(feature = "swarm")]
+pub mod rider {
+    pub use crate::swarm::rider::{Behaviour, Config};
+}
+
 /// The messages, as prost sees them.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -142,11 +142,19 @@ impl Drop for Holder {
     fn drop(&mut self) {
         let mut state = self.node.lock();
         state.dials.leave(self.id);
-        state.leases.leave(self.id);
+        let gone = state.leases.leave(self.id);
+        drop(state);
+        for peer in gone {
+            self.node.gate.set_wanted(peer, false);
+        }
     }
 }
 
 impl Holder {
+    pub(crate) fn id(&self) -> HolderId {
+        self.id
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }
@@ -421,6 +429,9 @@ impl Holder {
     pub(crate) fn set_neighbour(&self, peer: PeerId, is_neighbour: bool) {
         let mut state = self.node.lock();
         state.leases.set_neighbour(self.id, peer, is_neighbour);
+        let wanted = state.leases.is_neighbour(&peer);
+        drop(state);
+        self.node.gate.set_wanted(peer, wanted);
     }
 
     /// Whether the peer is a neighbour of any behaviour of this node.

@@ -460,6 +460,9 @@ pub enum ConfigError {
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
+    /// The second behaviour of a node was given another key than the first.
+    #[error("the key is not that of the first behaviour of this node")]
+    OtherKeypair,
     /// A key whose records this node's own limits do not allow.
     #[error("the limits allow no records signed by a key of this node's type")]
     KeyType,

@@ -98,6 +98,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let sampler_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
         let (local, node) = (holder.node().local, holder.node().clone());
+        let network = config.network().map(str::to_owned);
         let gossip = config.gossip();
         let timeout = gossip.exchange_timeout();
         let neighbours = Neighbours::new(config.neighbours(), config.neighbour_rotation());
@@ -108,7 +109,7 @@ impl<O: Overlay<Record>> Driver<O> {
         neighbourhood.tell_keeper(&mut exchanger);
         Ok(Self {
             sampler,
-            publisher: Publisher::new(node, publisher_rng, gives_samples),
+            publisher: Publisher::new(node, network, publisher_rng, gives_samples),
             exchanger,
             neighbourhood,
             discovery: Discovery::new(config, config.limits(), &mut rng),
@@ -162,6 +163,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.end(id);
         }
         self.neighbourhood.say_goodbye(&mut self.exchanger);
+        self.publisher.leave();
         self.leaving = Some(Leaving::Until(now + LEAVE_TIMEOUT));
     }
 
