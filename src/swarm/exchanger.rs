@@ -328,7 +328,12 @@ impl<W: Wire, E> Exchanger<W, E> {
         });
     }
 
+    /// There is no connection: unless somebody dials the partner already, which is waited for, it has
+    /// to be dialled.
     fn unconnected(&mut self, id: ExchangeId, partner: PeerId, before: Option<ExchangeError>) {
+        if self.keeper.holder.is_dialling(&partner) {
+            return;
+        }
         self.outcomes.push_back(Outcome::Unconnected {
             id,
             partner,
