@@ -24,7 +24,10 @@ use crate::{
     swarm::{
         address::{policy::AddressPolicy, split_peer},
         exchanger::{
-            Exchanger, Outcome, attempts::is_blocked, error::ExchangeError, is_sign_of_life,
+            Exchanger,
+            attempts::is_blocked,
+            error::ExchangeError,
+            outcome::{Outcome, is_sign_of_life},
             under_way::RequestPurpose,
         },
         handle::Publisher,
