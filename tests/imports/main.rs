@@ -38,6 +38,7 @@ const LAYERS: &[Layer] = &[
         "swarm ground",
         &[
             "swarm/address",
+            "swarm/clock",
             "swarm/counters",
             "swarm/generated",
             "swarm/limits",
@@ -48,9 +49,8 @@ const LAYERS: &[Layer] = &[
         ],
     )
     .reaching(Reach::Only(PURE)),
-    Layer::new("node", &["swarm/node", "swarm/handle", "swarm/shared"])
-        .reaching(Reach::AllBut(&["simulator"])),
-    Layer::new("wire", &["swarm/wire"]).reaching(Reach::AllBut(&["simulator"])),
+    Layer::new("node", &["swarm/node", "swarm/handle"]).reaching(Reach::AllBut(&["simulator"])),
+    Layer::new("wire", &["swarm/wire", "swarm/shared"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("handler", &["swarm/handler"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("exchanger", &["swarm/exchanger"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("behaviour of gossip", &["swarm/gossip"]).reaching(Reach::AllBut(&["simulator"])),

@@ -10,27 +10,18 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
 
-use crate::swarm::{
-    address::{Host, Target},
-    node::contacts::Place,
+use crate::{
+    swarm::{
+        address::Host,
+        exchanger::remote::{Origin, Remote},
+        node::contacts::Place,
+    },
+    time::Time,
 };
-use crate::time::Time;
 
 /// How long a relayed connection is left open after an exchange when there is room for one more neighbour: dcutr takes
 /// two round trips through the relay, and a dial. A guess.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Who opened a connection, and what for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A behaviour of this node, for an exchange. They close it afterwards, unless the peer has become
-    /// a neighbour.
-    Ours,
-    /// Another behaviour of this swarm, or the application.
-    Sibling,
-    /// The peer.
-    Inbound,
-}
 
 /// Whether the peer at the other end speaks the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,21 +59,6 @@ struct Connection {
     pruned: bool,
     /// Whether there is another one to the same neighbour, which both ends keep instead.
     surplus: bool,
-}
-
-/// Where a new connection leads.
-#[derive(Debug, Default)]
-pub(crate) struct Remote {
-    /// Where the peer was dialled, without its id; `None` when it has dialled.
-    pub(crate) dialled: Option<Multiaddr>,
-    /// Where the same dial has not found it, without its id.
-    pub(crate) missed: Vec<Multiaddr>,
-    /// The other end, if it is known.
-    pub(crate) remote: Option<Target>,
-    /// Whether there is a relay in between.
-    pub(crate) relayed: bool,
-    /// That relay, if it is known.
-    pub(crate) relay: Option<PeerId>,
 }
 
 /// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.

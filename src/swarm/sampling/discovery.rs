@@ -8,11 +8,11 @@ use std::{
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
-use rand::{Rng, RngExt, seq::IteratorRandom};
+use rand::{Rng, RngExt, rngs::StdRng, seq::IteratorRandom};
 
 use crate::{
     gossip::ExchangeId,
-    sampling::view::View,
+    sampling::{overlay::Overlay, sampler::Sampler, view::View},
     swarm::{
         exchanger::Exchanger,
         handle::Publisher,
@@ -20,7 +20,11 @@ use crate::{
         rate::{Bucket, Rate},
         record::Record,
         sampling::{
-            blocked::Blocked, candidates::Candidates, config::Config, event::Event, probes::Probes,
+            blocked::Blocked,
+            candidates::Candidates,
+            config::Config,
+            event::{Event, SeedError},
+            probes::Probes,
             seeds::Seeds,
         },
         wire::sampling::Sampling,
@@ -82,7 +86,26 @@ pub(crate) struct Situation<'a> {
     pub(crate) now: Time,
 }
 
-impl Situation<'_> {
+impl<'a> Situation<'a> {
+    pub(crate) fn of<O: Overlay<Record>>(
+        sampler: &'a Sampler<Record, O, StdRng>,
+        exchanger: &'a Exchanger<Sampling, Event>,
+        (publisher, blocked): (&'a Publisher, &'a Blocked),
+        now: Time,
+    ) -> Self {
+        Self {
+            view: sampler.view(),
+            view_size: sampler.config().view_size(),
+            has_room: sampler.has_room(),
+            in_flight: sampler.in_flight(),
+            is_saturated: sampler.is_saturated(),
+            exchanger,
+            publisher,
+            blocked,
+            now,
+        }
+    }
+
     /// Whether the view has room, and another exchange may be started.
     fn wants_more(&self) -> bool {
         self.view.len() < self.view_size && !self.is_saturated
@@ -182,7 +205,19 @@ impl Discovery {
         Some(beside)
     }
 
-    // ---- Who is next ----
+    /// The dial of a seed has failed; returns what the application is to be told.
+    pub(crate) fn seed_failed(&mut self, address: Multiaddr, error: SeedError) -> Option<Event> {
+        let is_news = match error {
+            SeedError::Ourselves => self.seeds.is_ourselves(&address),
+            _ => {
+                self.seeds.tried(&address);
+                true
+            }
+        };
+        is_news.then_some(Event::SeedFailed { address, error })
+    }
+
+    // ---- The next contact ----
 
     /// The next peer to contact: seeds that are due, and, while the view has room, peers that somebody
     /// else has connected, and those that somebody else knows the address of. To be called until

@@ -1,6 +1,7 @@
 //! Which connections speak the protocol, and which of them is used.
 
 use super::*;
+use crate::swarm::address::Target;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 

@@ -1,566 +1,167 @@
-//! Whom the driver dials, and what comes of it.
+//! Failed dials, and what they say about the peer.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{io, time::Duration};
 
-use libp2p_core::{multiaddr::Protocol, transport::TransportError};
-use libp2p_identity::Keypair;
-use libp2p_swarm::{ConnectionDenied, ToSwarm};
+use libp2p_core::{Multiaddr, multiaddr::Protocol, transport::TransportError};
+use libp2p_identity::{Keypair, PeerId};
+use libp2p_swarm::{DialError, dial_opts::PeerCondition};
 
-use super::*;
 use crate::{
-    sampling::overlay::random::Random,
+    sampling::{overlay::random::Random, view::Descriptor},
     swarm::{
-        exchanger::pruning::Pruning,
-        handler::{InboundId, OutboundId},
+        record::Record,
         sampling::{
             config::Config,
-            driver::testing::{SECOND, begin_round, closed, dialled, drain, driver, wake_at},
+            driver::{
+                Driver,
+                testing::{
+                    SECOND, address, denied, dial_failed, dial_of, dial_seed, dials, drain, driver,
+                    fail_dials, fakes, memory, nobody_there, pushed, somebody,
+                },
+            },
         },
-        wire::sampling::{Command, Proposal, Request, Response},
     },
+    time::Time,
 };
 
-fn relays_home() -> Multiaddr {
-    "/ip4/127.0.0.1/tcp/9".parse().expect("a multiaddr")
-}
-
-fn somewhere() -> Multiaddr {
-    "/ip4/127.0.0.1/tcp/8".parse().expect("a multiaddr")
-}
-
-fn behind(relay: PeerId) -> Multiaddr {
-    let circuit = relays_home().with(Protocol::P2p(relay));
-    circuit.with(Protocol::P2pCircuit)
-}
-
-/// Puts `count` peers behind `relay` into the view.
-fn put_behind(driver: &mut Driver<Random>, relay: PeerId, count: usize) -> Vec<PeerId> {
-    let records = (0..count).map(|_| {
-        let keypair = Keypair::generate_ed25519();
-        Record::sign(&keypair, 1, &[behind(relay)]).expect("signing works")
-    });
-    let records: Vec<_> = records.collect();
-    let peers = records.iter().map(Record::peer_id).collect();
-    assert_eq!(driver.init(records), count);
-    peers
-}
-
-fn connect(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId, address: Multiaddr) {
-    dialled(driver, peer, id, address, Time::new(SECOND));
-}
-
-fn close(driver: &mut Driver<Random>, peer: PeerId, id: ConnectionId) {
-    closed(driver, peer, id, Time::new(SECOND));
-}
-
-fn id(number: usize) -> ConnectionId {
-    ConnectionId::new_unchecked((1 << 41) + number)
-}
-
-/// The dials that the driver wants now: where the swarm is told to go.
-fn dials(driver: &mut Driver<Random>) -> Vec<(ConnectionId, PeerId, Vec<Multiaddr>)> {
-    driver.advance(Time::new(SECOND));
-    let dials = drain(driver).into_iter().filter_map(|action| match action {
-        ToSwarm::Dial { opts } => Some((opts.connection_id(), opts.get_peer_id()?)),
-        _ => None,
-    });
-    let dials: Vec<_> = dials.collect();
-    let go = |(id, peer)| {
-        (
-            id,
-            peer,
-            driver.addresses_to_dial(id, Some(peer), Time::new(SECOND)),
-        )
-    };
-    dials.into_iter().map(go).collect()
-}
-
-/// The dial ends as libp2p's relay client ends it, whatever the reason.
-fn no_circuit(driver: &mut Driver<Random>, dial: ConnectionId, peer: PeerId, at: &[Multiaddr]) {
-    let attempts = at.iter().map(|address| {
-        let full = address.clone().with(Protocol::P2p(peer));
-        (full, TransportError::Other(io::Error::other("no circuit")))
-    });
-    let failure = DialFailure {
-        peer_id: Some(peer),
-        error: &DialError::Transport(attempts.collect()),
-        connection_id: dial,
-    };
-    driver.on_dial_failure(failure, Time::new(SECOND));
-}
-
-fn sent(actions: &[ToSwarm<Event, Command>]) -> Vec<(ConnectionId, OutboundId, Proposal)> {
-    let sent = actions.iter().filter_map(|action| match action {
-        ToSwarm::NotifyHandler {
-            handler: libp2p_swarm::NotifyHandler::One(connection),
-            event: Command::Request(id, Request::Exchange { neighbour, .. }),
-            ..
-        } => Some((*connection, *id, *neighbour)),
-        _ => None,
-    });
-    sent.collect()
-}
-
-/// libp2p's relay client gives up when somebody else is just dialling the relay.
+/// The exchange waits for the dial of a seed at a stale address; when that fails, the peer's
+/// own addresses are never tried, and it leaves the view as unreachable.
 #[test]
-fn an_exchange_waits_for_somebody_elses_dial_of_the_relay() {
-    let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));
-    let relay = PeerId::random();
-    let peer = put_behind(&mut driver, relay, 1)[0];
-    let dialled = dials(&mut driver);
-    let [(dial, _, addresses)] = &dialled[..] else {
-        panic!("{dialled:?}");
-    };
-    driver.addresses_to_dial(id(1), Some(relay), Time::new(SECOND));
-    no_circuit(&mut driver, *dial, peer, addresses);
-    assert!(driver.sampler.view().contains(&peer));
-    assert!(dials(&mut driver).is_empty(), "too early");
-    connect(&mut driver, relay, id(1), relays_home());
-    let again = dials(&mut driver);
-    assert!(
-        matches!(&again[..], [(_, to, _)] if *to == peer),
-        "{again:?}"
-    );
-    // There is the relay, and there is no circuit.
-    no_circuit(&mut driver, again[0].0, peer, &again[0].2);
-    assert!(!driver.sampler.view().contains(&peer));
-    assert!(driver.exchanger.under_way().waiting_for(peer).is_empty());
-    assert!(driver.exchanger.keeper.holder.dials_nobody());
-}
-
-#[test]
-fn one_dead_peer_behind_a_relay_that_answers_does_not_shut_out_the_rest() {
-    for (answers, expected) in [(true, 4), (false, 1)] {
-        let mut limits = *Config::local().limits();
-        limits.dials_per_address = 3;
-        let config = Config::local().with_relayed(true).with_neighbours(0);
-        let mut driver = driver(config.with_limits(limits));
-        let relay = PeerId::random();
-        if answers {
-            connect(&mut driver, relay, id(1), relays_home());
-        }
-        put_behind(&mut driver, relay, 20);
-        let mut count = 0;
-        loop {
-            let dialled = dials(&mut driver);
-            if dialled.is_empty() {
-                break;
-            }
-            for (dial, peer, at) in dialled {
-                count += at.len();
-                no_circuit(&mut driver, dial, peer, &at);
-            }
-        }
-        // A round tries four partners.
-        assert_eq!(count, expected, "{answers}");
-    }
-}
-
-/// Somebody behind an honest relay says that the relay is where a victim is.
-#[test]
-fn a_relay_vouches_for_its_own_host_alone() {
-    let config = Config::local().with_relayed(true).with_neighbours(0);
-    let mut driver = driver(config);
-    let relay = PeerId::random();
-    let true_home = "/ip4/10.0.0.7/tcp/9".parse().expect("a multiaddr");
-    connect(&mut driver, relay, id(1), true_home);
-    let peer = put_behind(&mut driver, relay, 1)[0];
-    let dialled = dials(&mut driver);
-    let address = behind(relay).with(Protocol::P2p(peer));
-    connect(&mut driver, peer, dialled[0].0, address);
-    let connections = &driver.exchanger.keeper.connections;
-    assert_eq!(connections.dialled(&peer, dialled[0].0), None);
-}
-
-/// A listener that never has an address: a relay that does not answer, over and over.
-#[test]
-fn a_listener_that_is_never_set_up_keeps_nothing_open_for_ever() {
+fn failed_dial_of_a_seed_does_not_make_its_peer_unreachable() {
     let mut driver = driver(Config::local().with_neighbours(0));
-    let seed = somewhere();
+    let keypair = Keypair::generate_ed25519();
+    let peer = keypair.public().to_peer_id();
+    let stale = address().with(Protocol::P2p(peer));
+    let seed = dial_seed(&mut driver, stale);
+    // Somebody else tells of the peer, at its true address.
+    let home = memory(7);
     driver
-        .discovery
-        .seeds
-        .add(seed.clone(), PeerId::random())
-        .expect("an address");
-    driver
-        .exchanger
-        .keeper
-        .set_listening(BTreeSet::new(), 1, Time::ZERO);
-    driver.advance(Time::ZERO);
-    assert!(drain(&mut driver).is_empty(), "seeds wait for the listener");
-    let mut actions = Vec::new();
-    while actions.is_empty() {
-        let wake = wake_at(&driver).expect("and not for ever");
-        assert!(wake <= Time::new(2 * SECOND), "{wake:?}");
-        driver.advance(wake);
-        actions = drain(&mut driver);
-    }
-    let dial = actions.iter().find_map(|action| match action {
-        ToSwarm::Dial { opts } => Some(opts.connection_id()),
-        _ => None,
-    });
-    let (dial, peer) = (dial.expect("the seed's turn"), PeerId::random());
-    connect(&mut driver, peer, dial, seed);
-    let request = sent(&drain(&mut driver))[0].1;
-    let answer = Ok(Response::empty());
-    driver.on_result((peer, dial), request, answer, Time::new(2 * SECOND));
-    driver.exchanger.on_idle(peer, dial);
-    let closes = |driver: &mut Driver<Random>| {
-        let mut actions = drain(driver).into_iter();
-        actions.any(|action| matches!(action, ToSwarm::CloseConnection { .. }))
-    };
-    assert!(!closes(&mut driver), "the listener may need it");
-    let mut wake = Time::ZERO;
-    while wake < Time::new(120 * SECOND) && !closes(&mut driver) {
-        wake = Time::new(wake_at(&driver).expect("the wait ends").since_zero());
-        driver.advance(wake);
-        driver.exchanger.on_idle(peer, dial);
-    }
-    assert!(wake < Time::new(120 * SECOND), "kept for nothing");
-    assert!(wake_at(&driver) > Some(wake));
-}
-
-/// All that could be pruned was busy when there was something to prune.
-#[test]
-fn what_was_busy_is_pruned_later() {
-    let pruning = Pruning {
-        max_connections: 1,
-        grace: 5 * SECOND,
-    };
-    let config = Config::local().with_neighbours(0);
-    let mut driver = driver(config.with_pruning(Some(pruning)));
-    let peers = [1, 2].map(|at| (PeerId::random(), id(at)));
-    for (peer, connection) in peers {
-        connect(&mut driver, peer, connection, somewhere());
-    }
+        .sampler
+        .init([Record::sign(&keypair, 1, &[home]).expect("signing works")]);
     driver.advance(Time::new(SECOND));
-    let requests = sent(&drain(&mut driver));
-    assert_eq!(requests.len(), 2, "siblings' connections are used");
-    driver.advance(Time::new(7 * SECOND));
-    assert!(drain(&mut driver).is_empty(), "both are busy");
-    for (connection, request, _) in requests {
-        let of = peers.iter().find(|(_, id)| *id == connection);
-        let (peer, _) = of.expect("one of the two");
-        let answer = Ok(Response::empty());
-        driver.on_result((*peer, connection), request, answer, Time::new(7 * SECOND));
-    }
-    drain(&mut driver);
-    let mut closed = 0;
-    for _ in 0..3 {
-        let Some(wake) = wake_at(&driver) else {
-            break;
-        };
-        driver.advance(wake);
-        let actions = drain(&mut driver).into_iter();
-        let close = |action: &_| matches!(action, ToSwarm::CloseConnection { .. });
-        closed += actions.filter(close).count();
-    }
-    assert_eq!(closed, 1);
-}
-
-#[test]
-fn neighbours_are_agreed_on_over_direct_connections_alone() {
-    let mut driver = driver(Config::local().with_relayed(true));
-    let (peer, relay) = (PeerId::random(), PeerId::random());
-    connect(&mut driver, relay, id(0), relays_home());
-    drain(&mut driver);
-    connect(&mut driver, peer, id(1), behind(relay));
-    driver.advance(Time::new(SECOND));
-    let requests = sent(&drain(&mut driver));
-    let request = requests.iter().find(|(on, ..)| *on == id(1));
-    let (on, outbound, proposal) = *request.expect("an exchange");
-    assert_eq!(proposal, Proposal::None);
-    driver.on_result(
-        (peer, on),
-        outbound,
-        Ok(Response::empty()),
+    let own = dial_of(drain(&mut driver)).expect("the round's partner is dialled");
+    let condition = PeerCondition::DisconnectedAndNotDialing;
+    dial_failed(
+        &mut driver,
+        peer,
+        own,
+        &DialError::DialPeerConditionFalse(condition),
         Time::new(SECOND),
     );
-    let request = Request::notice(Proposal::Needed);
-    driver.on_request((peer, id(1)), InboundId(1), request, Time::new(SECOND));
-    assert!(driver.neighbourhood.members().is_empty());
-    drain(&mut driver);
-
-    // dcutr has made a direct one of it.
-    connect(&mut driver, peer, id(2), relays_home());
-    let proposed = sent(&drain(&mut driver));
-    let [(on, outbound, Proposal::Needed)] = proposed[..] else {
-        panic!("{proposed:?}");
-    };
-    assert_eq!(on, id(2));
-    let yes = Response {
-        neighbour: true,
-        ..Response::empty()
-    };
-    driver.on_result((peer, on), outbound, Ok(yes), Time::new(SECOND));
-    assert_eq!(driver.neighbourhood.members(), [peer]);
-    assert_eq!(driver.exchanger.keeper.usable(&peer), Some(id(2)));
-    close(&mut driver, peer, id(2));
-    assert!(driver.neighbourhood.members().is_empty());
-    let down = drain(&mut driver).into_iter().any(|action| {
-        matches!(
-            action,
-            ToSwarm::GenerateEvent(Event::NeighbourDown {
-                reason: NeighbourDownReason::ConnectionClosed,
-                ..
-            })
-        )
-    });
-    assert!(down, "nobody was told");
-    assert_eq!(driver.exchanger.keeper.usable(&peer), Some(id(1)));
+    dial_failed(
+        &mut driver,
+        peer,
+        seed,
+        &DialError::Transport(Vec::new()),
+        Time::new(SECOND),
+    );
+    driver.advance(Time::new(2 * SECOND));
+    let redialled = dial_of(drain(&mut driver)).is_some();
+    driver.advance(Time::new(12 * SECOND));
+    assert!(
+        redialled || driver.sampler.view().contains(&peer),
+        "dropped, and never dialled"
+    );
 }
 
-/// dcutr takes a while; and where nobody is wanted, or nothing comes of it, the circuit is let go.
+/// Somebody goes on and on about the dead, each time at another address. They are left alone for
+/// ever longer, up to the longest pause.
 #[test]
-fn a_circuit_is_left_open_for_a_direct_connection_and_no_longer() {
-    for neighbours in [0, 1] {
-        let config = Config::local().with_relayed(true);
-        let mut driver = driver(config.with_neighbours(neighbours));
-        let peer = put_behind(&mut driver, PeerId::random(), 1)[0];
-        let (dial, to, addresses) = dials(&mut driver).remove(0);
-        assert_eq!(to, peer);
-        let released = |driver: &mut Driver<Random>| {
-            let actions = drain(driver).into_iter();
-            let to_handlers = actions.filter_map(|action| match action {
-                ToSwarm::NotifyHandler { event, .. } => Some(event),
-                _ => None,
-            });
-            to_handlers
-                .filter(|c| matches!(c, Command::NotifyIdle))
-                .count()
-        };
-        let address = addresses[0].clone().with(Protocol::P2p(peer));
-        connect(&mut driver, peer, dial, address);
-        let (_, request, _) = sent(&drain(&mut driver))[0];
-        driver.on_result(
-            (peer, dial),
-            request,
-            Ok(Response::empty()),
+fn dead_peer_is_not_redialled_before_its_backoff_ends() {
+    let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
+    let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
+    // Who is left with nobody forgives all.
+    fakes(&mut driver, 1, &address());
+    let dead = Keypair::generate_ed25519();
+    let peer = dead.public().to_peer_id();
+    let error = |dialled: &PeerId| match *dialled == peer {
+        true => nobody_there(dialled),
+        false => denied(dialled),
+    };
+    let mut times = Vec::new();
+    for second in 1..2_000 {
+        let home = memory(1_000 + second);
+        let record = Record::sign(&dead, second, &[home]).expect("signing works");
+        let gossip = pushed(vec![Descriptor::fresh(record)]);
+        let now = Time::new(Duration::from_secs(second));
+        driver
+            .sampler
+            .handle_request(&PeerId::random(), gossip, now);
+        let dialled = fail_dials(&mut driver, error, now);
+        times.extend(dialled.contains(&peer).then_some(second));
+    }
+    let pauses: Vec<_> = times.windows(2).map(|times| times[1] - times[0]).collect();
+    assert!((24..=26).contains(&pauses.len()), "{times:?}");
+    let least = [20, 40].into_iter().chain(std::iter::repeat(80));
+    for (pause, least) in pauses.iter().zip(least) {
+        assert!((least..least + 5).contains(pause), "{times:?}");
+    }
+}
+
+/// Both ends have dialled at the same moment, and TCP has made one connection of the two.
+#[test]
+fn failed_handshake_blames_no_peer_and_is_made_again_from_another_port() {
+    let mut driver = driver(Config::open_internet());
+    driver.policy = Config::local().addresses().clone();
+    // Of the one the application says where it is, of the other somebody else.
+    let (given, told) = (somebody(1), somebody(2));
+    driver.init([given.clone()]);
+    driver.sampler.init([told.clone()]);
+    let handshake_fails = |driver: &mut Driver<Random>, peer, home: &Multiaddr, connection_id| {
+        let noise = io::Error::other("Handshake failed");
+        let tried = vec![(home.clone(), TransportError::Other(noise))];
+        dial_failed(
+            driver,
+            peer,
+            connection_id,
+            &DialError::Transport(tried),
             Time::new(SECOND),
         );
-        assert_eq!(released(&mut driver), 1 - neighbours);
-        let wake = wake_at(&driver).expect("rounds, and the end of the wait");
-        assert!(wake <= Time::new(6 * SECOND), "{wake:?}");
-        driver
-            .exchanger
-            .keeper
-            .end_waits(Time::new(6 * SECOND - Duration::from_nanos(1)));
-        assert_eq!(released(&mut driver), 0, "too early");
-        driver.exchanger.keeper.end_waits(Time::new(6 * SECOND));
-        assert_eq!(released(&mut driver), 1, "kept for nothing");
-        driver.exchanger.keeper.end_waits(Time::new(7 * SECOND));
-        assert_eq!(
-            (released(&mut driver), driver.exchanger.keeper.next_wake()),
-            (0, None)
-        );
+        dial_of(drain(driver))
+    };
+    for (connection, peer, addresses) in dials(&mut driver, Time::new(SECOND)) {
+        let home = &addresses[0];
+        let anew = handshake_fails(&mut driver, peer, home, connection);
+        let anew = anew.expect("it is dialled again");
+        assert!(driver.sampler.view().contains(&peer));
+        let again = handshake_fails(&mut driver, peer, home, anew);
+        assert_eq!(again, None, "dialled for ever");
+        assert!(!driver.sampler.view().contains(&peer));
     }
-}
-
-/// A guard of this swarm denies each dial, and somebody is connected who would do for ever.
-#[test]
-fn who_was_denied_has_another_chance_although_there_are_others() {
-    let mut driver = driver(Config::local().with_neighbours(0));
-    let records = [1, 2].map(|at| {
-        let keypair = Keypair::generate_ed25519();
-        let home = Multiaddr::empty().with(Protocol::Memory(at));
-        Record::sign(&keypair, 1, &[home]).expect("signing works")
-    });
-    let [connected, denied] = [0, 1].map(|at| records[at].peer_id());
-    driver.init(records);
-    connect(&mut driver, connected, id(1), somewhere());
-    let (mut dials, mut now) = (0, SECOND);
-    for _ in 0..60 {
-        driver.advance(Time::new(now));
-        let actions = drain(&mut driver);
-        for (on, outbound, _) in sent(&actions) {
-            driver.on_result(
-                (connected, on),
-                outbound,
-                Ok(Response::empty()),
-                Time::new(now),
-            );
-        }
-        for action in actions {
-            let ToSwarm::Dial { opts } = action else {
-                continue;
-            };
-            dials += 1;
-            let cause = ConnectionDenied::new("too many connections");
-            let failure = DialFailure {
-                peer_id: Some(denied),
-                error: &DialError::Denied { cause },
-                connection_id: opts.connection_id(),
-            };
-            driver.on_dial_failure(failure, Time::new(now));
-        }
-        now = wake_at(&driver).map_or(now, |at| at.max(Time::new(now)).since_zero());
-    }
-    assert!(driver.sampler.view().contains(&denied));
-    assert!(dials > 3, "{dials} dials");
-}
-
-/// Who was asked for an exchange has closed the connection, and may not be dialled again.
-#[test]
-fn nobody_is_waited_for_whom_another_was_asked_instead_of() {
-    let mut driver = driver(Config::local().with_neighbours(0));
-    let keypair = Keypair::generate_ed25519();
-    let (peer, other) = (keypair.public().to_peer_id(), PeerId::random());
-    driver.init([Record::sign(&keypair, 1, &[somewhere()]).expect("signing works")]);
-    connect(&mut driver, peer, id(1), somewhere());
+    // The next to tell of them is believed.
+    let request = pushed([&given, &told].map(|r| Descriptor::fresh(r.clone())).into());
+    let teller = PeerId::random();
     driver
-        .exchanger
-        .keeper
-        .connections
-        .mark_support(&peer, id(1), true, Time::new(SECOND));
-    driver.advance(Time::new(SECOND));
-    let asked = sent(&drain(&mut driver));
-    assert_eq!(asked.len(), 1);
-    connect(&mut driver, other, id(2), relays_home());
+        .sampler
+        .handle_request(&teller, request, Time::new(SECOND));
+    assert_eq!(driver.sampler.view().len(), 2, "they are blamed");
+}
+
+#[test]
+fn peer_that_no_transport_reaches_leaves_without_blame() {
+    let mut driver = driver(Config::local());
+    let peer = somebody(1);
+    driver.init([peer.clone(), somebody(2)]);
+    let dialled = dials(&mut driver, Time::new(SECOND));
+    let (connection_id, partner, addresses) = &dialled[0];
+    let unknown = TransportError::MultiaddrNotSupported(addresses[0].clone());
+    dial_failed(
+        &mut driver,
+        *partner,
+        *connection_id,
+        &DialError::Transport(vec![(addresses[0].clone(), unknown)]),
+        Time::new(SECOND),
+    );
+    assert!(!driver.sampler.view().contains(partner));
+    // The next to tell of it is believed.
+    let told = if peer.peer_id() == *partner {
+        peer
+    } else {
+        somebody(3)
+    };
+    let request = pushed(vec![Descriptor::fresh(told.clone())]);
     driver
-        .exchanger
-        .keeper
-        .connections
-        .mark_support(&other, id(2), true, Time::new(SECOND));
-    close(&mut driver, peer, id(1));
-    let dial = drain(&mut driver)
-        .iter()
-        .find_map(|action| match action {
-            ToSwarm::Dial { opts } => Some(opts.connection_id()),
-            _ => None,
-        })
-        .expect("another connection");
-    let cause = ConnectionDenied::new("too many connections");
-    let failure = DialFailure {
-        peer_id: Some(peer),
-        error: &DialError::Denied { cause },
-        connection_id: dial,
-    };
-    driver.on_dial_failure(failure, Time::new(SECOND));
-    let asked = sent(&drain(&mut driver));
-    let [(on, outbound, _)] = asked[..] else {
-        panic!("{asked:?}");
-    };
-    driver.on_result(
-        (other, on),
-        outbound,
-        Ok(Response::empty()),
-        Time::new(SECOND),
-    );
-    assert!(driver.neighbourhood.is_settled());
-}
-
-/// The answer to such a proposal is lost with its connection.
-#[test]
-fn no_place_is_held_for_a_proposal_whose_connection_is_gone() {
-    let config = Config::local().with_relayed(true).with_neighbours(1);
-    let mut driver = driver(config);
-    let (peer, other) = (PeerId::random(), PeerId::random());
-    connect(&mut driver, peer, id(1), behind(PeerId::random()));
-    driver.advance(Time::new(SECOND));
-    let (on, outbound, _) = sent(&drain(&mut driver))[0];
-    driver.on_result(
-        (peer, on),
-        outbound,
-        Ok(Response::empty()),
-        Time::new(SECOND),
-    );
-    connect(&mut driver, peer, id(2), relays_home());
-    assert_eq!(sent(&drain(&mut driver)).len(), 1, "a proposal");
-    connect(&mut driver, peer, id(3), relays_home());
-    close(&mut driver, peer, id(2));
-    drain(&mut driver);
-    connect(&mut driver, other, id(4), relays_home());
-    driver.advance(Time::new(SECOND));
-    let proposed = sent(&drain(&mut driver));
-    assert!(
-        matches!(proposed[..], [(_, _, Proposal::Needed)]),
-        "{proposed:?}"
-    );
-}
-
-/// It was proposed on a direct connection; then that closed, and the request went through a relay.
-#[test]
-fn a_yes_through_a_relay_costs_nobody_its_place() {
-    let config = Config::local().with_relayed(true).with_neighbours(2);
-    let mut driver = driver(config.with_neighbour_rotation(Some(1)));
-    let yes = || Response {
-        neighbour: true,
-        ..Response::empty()
-    };
-    let peers: Vec<_> = (0..3).map(|_| PeerId::random()).collect();
-    for (number, peer) in peers.iter().enumerate() {
-        connect(&mut driver, *peer, id(number), relays_home());
-        driver.advance(Time::new(SECOND));
-        let (on, outbound, _) = sent(&drain(&mut driver))[0];
-        driver.on_result((*peer, on), outbound, Ok(yes()), Time::new(SECOND));
-    }
-    assert_eq!(driver.neighbourhood.members(), &peers[..2]);
-    (0..2).for_each(|_| begin_round(&mut driver, Time::new(SECOND)));
-    drain(&mut driver);
-
-    let third = peers[2];
-    connect(&mut driver, third, id(3), behind(PeerId::random()));
-    let exchange = driver.sampler.exchange_with(third, Time::new(SECOND));
-    driver.start(
-        exchange.expect("none is in flight"),
-        None,
-        Time::new(SECOND),
-    );
-    let (on, _, proposal) = sent(&drain(&mut driver))[0];
-    assert_eq!((on, proposal), (id(2), Proposal::Welcome), "it is due");
-    close(&mut driver, third, id(2));
-    let (on, outbound, proposal) = sent(&drain(&mut driver))[0];
-    assert_eq!((on, proposal), (id(3), Proposal::None));
-    driver.on_result((third, on), outbound, Ok(yes()), Time::new(SECOND));
-    assert_eq!(driver.neighbourhood.members(), &peers[..2]);
-}
-
-#[test]
-fn what_carries_other_connections_is_closed_after_them() {
-    let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));
-    let (relay, peer) = (PeerId::random(), PeerId::random());
-    let keypair = Keypair::generate_ed25519();
-    driver
-        .discovery
-        .seeds
-        .add(relays_home(), keypair.public().to_peer_id())
-        .expect("an address");
-    driver.advance(Time::new(SECOND));
-    let dial = drain(&mut driver)
-        .into_iter()
-        .find_map(|action| match action {
-            ToSwarm::Dial { opts } => Some(opts.connection_id()),
-            _ => None,
-        });
-    let seed = dial.expect("the seed is dialled");
-    connect(&mut driver, relay, seed, relays_home());
-    let (_, outbound, _) = sent(&drain(&mut driver))[0];
-    connect(&mut driver, peer, id(1), behind(relay));
-    drain(&mut driver);
-    driver.on_result(
-        (relay, seed),
-        outbound,
-        Ok(Response::empty()),
-        Time::new(SECOND),
-    );
-    let closes = |driver: &mut Driver<Random>| {
-        driver.exchanger.on_idle(relay, seed);
-        let actions = drain(driver);
-        actions
-            .iter()
-            .any(|a| matches!(a, ToSwarm::CloseConnection { .. }))
-    };
-    assert!(!closes(&mut driver), "it carries another");
-    close(&mut driver, peer, id(1));
-    let asked = drain(&mut driver).iter().any(|action| {
-        matches!(
-            action,
-            ToSwarm::NotifyHandler {
-                event: Command::NotifyIdle,
-                ..
-            }
-        )
-    });
-    assert!(asked, "nobody will ever close it");
-    assert!(closes(&mut driver));
+        .sampler
+        .handle_request(&PeerId::random(), request, Time::new(SECOND));
+    assert!(driver.sampler.view().contains(&told.peer_id()));
 }
