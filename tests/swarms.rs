@@ -22,6 +22,7 @@ use libp2p_peer_sampling::{
     sampler::Propagation,
     simulator,
     simulator::{driver::Driver, graph::Graph, in_degrees::InDegrees, rounds::Rounds},
+    time::Backoff,
 };
 use tokio::time::Instant;
 
@@ -251,7 +252,7 @@ async fn a_seed_that_comes_up_late_is_found() {
     let mut early = Sampling::start(
         config()
             .with_seeds([address])
-            .with_seed_backoff(backoff.0, backoff.1),
+            .with_seed_backoff(Backoff::new(backoff.0, backoff.1)),
     );
     for _ in 0..3 {
         let reason = early

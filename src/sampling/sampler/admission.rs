@@ -1,7 +1,5 @@
 //! Whom a node takes in: not those that have just failed, and not too many from one hand.
 
-use std::time::Duration;
-
 use crate::{
     peer::Peer,
     sampling::{
@@ -9,7 +7,7 @@ use crate::{
         sampler::config::{Config, Diversity},
         view::{Descriptor, View},
     },
-    time::Time,
+    time::{Backoff, Time},
 };
 
 /// How many failed peers are remembered, for each peer that the view may hold. A guess: more than a
@@ -48,21 +46,14 @@ impl<P: Peer> FailedPeer<P> {
     /// Whether `peer`, another copy of it, is kept out. If the peer has moved, that it failed where
     /// it was says nothing about where it is: its pause is as long as if it had only failed after
     /// moves.
-    fn keeps_out(&self, peer: &P, (first, longest): (Duration, Duration), now: Time) -> bool {
+    fn keeps_out(&self, peer: &P, quarantine: Backoff, now: Time) -> bool {
         let known = self.known.as_ref();
         let until = match known.is_some_and(|known| peer.has_moved(known)) {
-            true => self
-                .since
-                .saturating_add(pause(first, self.moves).min(longest)),
+            true => self.since.saturating_add(quarantine.pause(self.moves)),
             false => self.until,
         };
         self.id == *peer.id() && now < until.min(self.until)
     }
-}
-
-/// The first pause, doubled so many times.
-fn pause(first: Duration, doublings: u32) -> Duration {
-    first.saturating_mul(1 << doublings.min(30))
 }
 
 impl<P: Peer> Default for State<P> {
@@ -84,7 +75,7 @@ impl<P: Peer> Admission<P> {
     /// of it. It stays out for a pause that doubles with each failure, up to the longest: no
     /// verdict is for ever.
     pub(super) fn failed(&mut self, id: &P::Id, known: Option<&P>, (now, config): (Time, &Config)) {
-        let Some((first, longest)) = config.quarantine() else {
+        let Some(quarantine) = config.quarantine() else {
             return;
         };
         let failed = &mut self.state().failed;
@@ -95,7 +86,7 @@ impl<P: Peer> Admission<P> {
         let moved = known.zip(before.as_ref());
         let moved = moved.is_some_and(|(known, before)| known.has_moved(before));
         let known = known.cloned().or(before);
-        let pause = pause(first, failures).min(longest);
+        let pause = quarantine.pause(failures);
         if failed.len() >= REMEMBERED_PER_PEER * config.view_size() {
             failed.remove(0);
         }
@@ -121,12 +112,12 @@ impl<P: Peer> Admission<P> {
     /// the first pause after a failure: a peer behind a firewall would be dialled in vain whenever
     /// it calls.
     pub(super) fn called(&mut self, id: &P::Id, now: Time, config: &Config) {
-        let (Some(state), Some((first, _))) = (&mut self.0, config.quarantine()) else {
+        let (Some(state), Some(quarantine)) = (&mut self.0, config.quarantine()) else {
             return;
         };
         let mut failed = state.failed.iter_mut();
         if let Some(failed) = failed.find(|failed| failed.id == *id)
-            && failed.since.saturating_add(first) <= now
+            && failed.since.saturating_add(quarantine.first) <= now
         {
             failed.until = now;
         }
@@ -249,6 +240,8 @@ impl<P: Peer> Admission<P> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::peer::Prefixes;
 
@@ -384,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_failed_peer_stays_out_twice_as_long_each_time_and_never_for_good() {
-        let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
+        let config = Config::default().with_quarantine(Some(Backoff::new(MINUTE, 10 * MINUTE)));
         let mut admission = Admission::new();
         let mut now = Time::ZERO;
         for minutes in [1, 2, 4, 8, 10, 10, 10, 10] {
@@ -425,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_failed_peer_that_calls_is_taken_in_again_and_its_next_failure_counts_on() {
-        let config = Config::default().with_quarantine(Some((MINUTE, 60 * MINUTE)));
+        let config = Config::default().with_quarantine(Some(Backoff::new(MINUTE, 60 * MINUTE)));
         let mut admission = Admission::new();
         for _ in 0..4 {
             failed(&mut admission, PEER, NOW, &config);
@@ -450,7 +443,7 @@ mod tests {
 
     #[test]
     fn a_failed_peer_that_has_moved_waits_for_the_first_pause_only() {
-        let config = Config::default().with_quarantine(Some((MINUTE, 60 * MINUTE)));
+        let config = Config::default().with_quarantine(Some(Backoff::new(MINUTE, 60 * MINUTE)));
         let mut admission = Admission::new();
         for _ in 0..6 {
             failed(&mut admission, PEER, NOW, &config);
@@ -470,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_peer_that_moves_and_fails_waits_twice_as_long_each_time() {
-        let config = Config::default().with_quarantine(Some((MINUTE, 10 * MINUTE)));
+        let config = Config::default().with_quarantine(Some(Backoff::new(MINUTE, 10 * MINUTE)));
         let (mut admission, mut now) = (Admission::new(), NOW);
         for (version, minutes) in [1, 2, 4, 8, 10, 10].into_iter().enumerate() {
             let version = version as u32;
@@ -487,7 +480,7 @@ mod tests {
     fn of_very_many_who_failed_the_first_are_forgotten() {
         let config = Config::default()
             .with_view_size(2)
-            .with_quarantine(Some((MINUTE, MINUTE)));
+            .with_quarantine(Some(Backoff::new(MINUTE, MINUTE)));
         let most = 2 * REMEMBERED_PER_PEER as u32;
         let mut admission = Admission::new();
         for peer in 0..=most {

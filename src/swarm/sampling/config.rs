@@ -19,6 +19,7 @@ use crate::{
         limits::{Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS},
         sampling::pruning::Pruning,
     },
+    time::{Backoff, BackoffError},
 };
 
 /// The protocol's name, for networks without a name of their own.
@@ -32,7 +33,7 @@ pub struct Config {
     addresses: AddressPolicy,
     listen_addresses: Option<bool>,
     seeds: Vec<Multiaddr>,
-    seed_backoff: (Duration, Duration),
+    seed_backoff: Backoff,
     probe_interval: Option<u32>,
     neighbours: usize,
     neighbour_rotation: Option<u32>,
@@ -75,7 +76,7 @@ impl Config {
         Self {
             gossip: sampler::config::Config::default()
                 .with_view_size(100)
-                .with_quarantine(Some((
+                .with_quarantine(Some(Backoff::new(
                     Duration::from_secs(60),
                     Duration::from_secs(60 * 60),
                 )))
@@ -89,7 +90,7 @@ impl Config {
             addresses: AddressPolicy::new(Scope::Global),
             listen_addresses: None,
             seeds: Vec::new(),
-            seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
+            seed_backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(5 * 60)),
             probe_interval: Some(30),
             neighbours: 8,
             neighbour_rotation: Some(30),
@@ -135,7 +136,10 @@ impl Config {
             ..config.limits
         };
         config
-            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
+            .with_quarantine(Some(Backoff::new(
+                Duration::from_secs(1),
+                Duration::from_secs(60),
+            )))
             .with_limits(limits)
     }
 
@@ -228,8 +232,8 @@ impl Config {
     /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
     /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
     /// 5 min (guesses).
-    pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.seed_backoff = (first, longest);
+    pub fn with_seed_backoff(mut self, backoff: Backoff) -> Self {
+        self.seed_backoff = backoff;
         self
     }
 
@@ -337,7 +341,7 @@ impl Config {
     /// address that was dialled in vain not dialled again, whoever is said to be there: at first and
     /// at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at once.
     /// Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
-    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+    pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.gossip = self.gossip.with_quarantine(quarantine);
         self
     }
@@ -410,7 +414,7 @@ impl Config {
     }
 
     /// The first and the longest pause between two attempts at the seeds.
-    pub fn seed_backoff(&self) -> (Duration, Duration) {
+    pub fn seed_backoff(&self) -> Backoff {
         self.seed_backoff
     }
 
@@ -473,7 +477,7 @@ impl Config {
         if !(1..=Self::MAX_PROBE_INTERVAL).contains(&probes) {
             return Err(ConfigError::ProbeInterval(probes));
         }
-        let (shortest, limit) = sampler::config::Config::PERIOD;
+        let (_, limit) = sampler::config::Config::PERIOD;
         if let Some(pruning) = self.pruning
             && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
         {
@@ -482,10 +486,7 @@ impl Config {
                 neighbours: self.neighbours,
             });
         }
-        let (first, longest) = self.seed_backoff;
-        if first < shortest || first > longest || longest > limit {
-            return Err(ConfigError::SeedBackoff { first, longest });
-        }
+        self.seed_backoff.check()?;
         Ok(())
     }
 }
@@ -539,13 +540,8 @@ pub enum ConfigError {
     #[error("the limits allow no records signed by a key of this node's type")]
     KeyType,
     /// The pauses between attempts at the seeds will not do.
-    #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
-    SeedBackoff {
-        /// The first pause.
-        first: Duration,
-        /// The longest pause.
-        longest: Duration,
-    },
+    #[error("seed backoff {0}")]
+    SeedBackoff(#[from] BackoffError),
 }
 
 #[cfg(test)]
@@ -608,7 +604,10 @@ mod tests {
                 "network name \"\" must have 1 to 64 bytes and no white space or control characters",
             ),
             (
-                Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
+                Config::local().with_seed_backoff(Backoff::new(
+                    Duration::from_secs(2),
+                    Duration::from_secs(1),
+                )),
                 "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
             ),
         ];
@@ -616,7 +615,7 @@ mod tests {
             assert_eq!(config.check().unwrap_err().to_string(), message);
         }
         let eternity = (Duration::MAX, Duration::MAX);
-        let config = Config::local().with_seed_backoff(eternity.0, eternity.1);
+        let config = Config::local().with_seed_backoff(Backoff::new(eternity.0, eternity.1));
         assert!(matches!(
             config.check(),
             Err(ConfigError::SeedBackoff { .. })

@@ -124,7 +124,7 @@ impl<O: Overlay<Record>> Driver<O> {
     ) -> Result<Self, ConfigError> {
         let gossip_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
-        let quarantine = config.gossip().quarantine();
+        let quarantine = config.gossip().quarantine().map(|b| (b.first, b.longest));
         Ok(Self {
             gossip: Sampler::new(local, config.gossip().clone(), overlay, gossip_rng)?,
             publisher: Publisher::new(StdRng::from_rng(&mut rng), gives_samples),
@@ -133,7 +133,7 @@ impl<O: Overlay<Record>> Driver<O> {
                 Neighbours::new(config.neighbours(), config.neighbour_rotation()),
                 config.pruning(),
             ),
-            seeds: Seeds::new(config.seed_backoff()),
+            seeds: Seeds::new((config.seed_backoff().first, config.seed_backoff().longest)),
             dials: Dials::new(config.limits(), quarantine),
             candidates: Candidates::new(quarantine),
             probes: Probes::new(
@@ -780,7 +780,8 @@ mod tests {
     /// ever longer, up to the longest pause.
     #[test]
     fn nobody_is_redialled_before_its_backoff_ends() {
-        let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
+        let config = Config::open_internet()
+            .with_quarantine(Some(crate::time::Backoff::new(20 * SECOND, 80 * SECOND)));
         let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
         // Who is left with nobody forgives all.
         fakes(&mut driver, 1, &address());
@@ -1292,7 +1293,7 @@ mod tests {
     /// Whoever makes up addresses for honest peers would have them shut out.
     #[test]
     fn a_candidate_that_is_not_there_is_not_blamed() {
-        let quarantine = Some((60 * SECOND, 3_600 * SECOND));
+        let quarantine = Some(crate::time::Backoff::new(60 * SECOND, 3_600 * SECOND));
         let config = Config::local().with_quarantine(quarantine);
         let mut driver = driver(config.with_neighbours(0));
         // Who is left with nobody forgives all.
