@@ -49,8 +49,9 @@ use crate::{
 ///
 /// # Contract
 ///
-/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local), [`overlay`](Self::overlay),
-/// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// [`overlay`](Self::overlay), [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They
+/// change nothing.
 ///
 /// *Inputs*. Time must not go backwards, and nothing happens by itself when it advances:
 ///
@@ -153,8 +154,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
-    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use stay
-    /// in the cache.
+    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
+    /// stay in the cache.
     pub(crate) fn with_buffers<T>(
         &mut self,
         buffers: &mut Buffers<P>,
@@ -166,9 +167,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         done
     }
 
-    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many nodes
-    /// that no cache holds them: when several are touched before their turns, the misses are waited
-    /// for together.
+    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
+    /// nodes that no cache holds them: when several are touched before their turns, the misses are
+    /// waited for together.
     pub(crate) fn touch(&self) {
         self.in_flight.touch();
         self.rounds.touch();
@@ -181,8 +182,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.remove(id)
     }
 
-    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's output
-    /// stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's
+    /// output stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
     pub fn next_sample(&mut self) -> Option<P> {
         self.members.next_sample()
     }
@@ -198,7 +199,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.hopes_for()
     }
 
-    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside it.
+    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside
+    /// it.
     pub fn peer(&self, id: &P::Id) -> Option<&P> {
         self.members.peer(id)
     }
@@ -364,10 +366,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         })
     }
 
-    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does, and starts
-    /// one with `partner`, in the view or not, in its place: the round tries nobody else for it. `None`, and
-    /// nothing has changed, when an exchange with `partner` is in flight, when it is this node itself, or
-    /// when exchange `id` is not in flight or no round has started it.
+    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does,
+    /// and starts one with `partner`, in the view or not, in its place: the round tries nobody else
+    /// for it. `None`, and nothing has changed, when an exchange with `partner` is in flight, when
+    /// it is this node itself, or when exchange `id` is not in flight or no round has started it.
     pub fn exchange_instead(
         &mut self,
         id: ExchangeId,
@@ -388,8 +390,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, round, now)
     }
 
-    /// Gives the peer another chance that this node has refused for longest: it is not passed over any
-    /// more. For whoever knows that what has refused it may have room again.
+    /// Gives the peer another chance that this node has refused for longest: it is not passed over
+    /// any more. For whoever knows that what has refused it may have room again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }

@@ -163,7 +163,8 @@ impl<P: Peer> View<P> {
     }
 
     /// Moves the peers with these identities to the end of the view, as far as they are in it, and
-    /// returns how many others there are. The order is not kept: who sends at random permutes first.
+    /// returns how many others there are. The order is not kept: who sends at random permutes
+    /// first.
     pub fn move_to_end<'a>(&mut self, ids: impl IntoIterator<Item = &'a P::Id>) -> usize
     where
         P::Id: 'a,
@@ -232,8 +233,8 @@ impl<P: Peer> View<P> {
     }
 
     /// Does `work` with the descriptors in `workspace`, which is empty: there they may become more,
-    /// and nothing but what is left of them comes back. So the view's own storage need not be larger
-    /// than the view at rest, which in a large simulation is most of the memory.
+    /// and nothing but what is left of them comes back. So the view's own storage need not be
+    /// larger than the view at rest, which in a large simulation is most of the memory.
     pub(crate) fn with_workspace<T>(
         &mut self,
         workspace: &mut Vec<Descriptor<P>>,
@@ -301,8 +302,8 @@ fn position<P: Peer>(entries: &[Descriptor<P>], id: &P::Id) -> Option<usize> {
     position_of(entries, |d| d.peer.id() == id)
 }
 
-/// Where the first descriptor of a kind stands. Most searches go through the whole view: a few entries
-/// at a time are compared without a branch, which the compiler can vectorise.
+/// Where the first descriptor of a kind stands. Most searches go through the whole view: a few
+/// entries at a time are compared without a branch, which the compiler can vectorise.
 #[inline]
 fn position_of<P>(entries: &[Descriptor<P>], is: impl Fn(&Descriptor<P>) -> bool) -> Option<usize> {
     let (chunks, rest) = entries.as_chunks::<8>();
@@ -343,12 +344,13 @@ impl OldestFirst {
 /// From this length of a view on there is a [`Filter`]. A guess; at 30 it pays (measured).
 const FILTER_FROM: usize = 12;
 
-/// Which peers may be in a view: a Bloom filter with one hash, and a byte for each bit, which is quicker
-/// to set. Most peers that arrive are new, and with this most of the new need not be compared with all
-/// that are there.
+/// Which peers may be in a view: a Bloom filter with one hash, and a byte for each bit, which is
+/// quicker to set. Most peers that arrive are new, and with this most of the new need not be
+/// compared with all that are there.
 struct Filter([bool; FILTER]);
 
-/// With 30 peers in the view, one in 30 is taken for another. Measured: 512 are worse, and so are bits.
+/// With 30 peers in the view, one in 30 is taken for another. Measured: 512 are worse, and so are
+/// bits.
 const FILTER: usize = 1024;
 
 impl Default for Filter {

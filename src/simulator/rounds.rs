@@ -29,10 +29,10 @@ use crate::{
 
 /// The round-based driver.
 ///
-/// In each round all nodes take a turn, in random order (from 16,384 nodes on, in blocks of 64 whose
-/// order is random): a node starts what it has to start, its
-/// partner answers, it merges the answer. Time-outs take no time: that a message does not arrive is
-/// known at once, and the node may try another partner in the same turn.
+/// In each round all nodes take a turn, in random order (from 16,384 nodes on, in blocks of 64
+/// whose order is random): a node starts what it has to start, its partner answers, it merges the
+/// answer. Time-outs take no time: that a message does not arrive is known at once, and the node
+/// may try another partner in the same turn.
 ///
 /// # One exchange after another, many at a time
 ///
@@ -50,7 +50,8 @@ use crate::{
 /// of the same exchanges one after another, in the order in which they were answered: a test
 /// replays them. Only where nodes wait for each other in a circle do their exchanges overlap: in
 /// about one round of 250 there is one. What attackers send comes between the turns, and waits
-/// likewise for a node that has an exchange under way. Nor does the outcome depend on the number of threads.
+/// likewise for a node that has an exchange under way. Nor does the outcome depend on the number of
+/// threads.
 #[derive(Debug)]
 pub struct Rounds<O> {
     network: Network<O>,

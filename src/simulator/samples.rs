@@ -150,8 +150,9 @@ impl Samples {
     /// k, between the share of peers drawn at most k times and its probability. From 0 to 1; 0
     /// without peers or draws.
     ///
-    /// Uniform draws exceed 1.36/√n less than once in twenty times. That threshold is for continuous
-    /// distributions of a known mean; for counts whose mean is their own, it is a cautious one.
+    /// Uniform draws exceed 1.36/√n less than once in twenty times. That threshold is for
+    /// continuous distributions of a known mean; for counts whose mean is their own, it is a
+    /// cautious one.
     pub fn poisson_distance(&self) -> f64 {
         let mut counts = self.counts.clone();
         counts.sort_unstable();

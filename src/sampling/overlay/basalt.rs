@@ -26,33 +26,33 @@ use crate::{
 /// The attack-resistant overlay (Auvolat, Bromberg, Frey, Mvondo, Taïani, *Basalt: A Rock-Solid
 /// Byzantine-Tolerant Peer Sampling for Very Large Decentralized Networks*, 2021).
 ///
-/// A node has v slots, as many as the view size. Each has a secret random seed, and holds, of all peers
-/// that it has been told of since it got that seed, the one whose hash with the seed is the smallest: how
-/// often a peer is mentioned makes no difference. So attackers who flood the network with their
-/// identities win about as many slots as their share of all identities. Seeds are renewed slot by
-/// slot; the peer whose slot is renewed is given out as a sample, by
+/// A node has v slots, as many as the view size. Each has a secret random seed, and holds, of all
+/// peers that it has been told of since it got that seed, the one whose hash with the seed is the
+/// smallest: how often a peer is mentioned makes no difference. So attackers who flood the network
+/// with their identities win about as many slots as their share of all identities. Seeds are
+/// renewed slot by slot; the peer whose slot is renewed is given out as a sample, by
 /// [`Sampler::next_sample`](crate::sampling::sampler::Sampler::next_sample).
 ///
-/// Where identities cost nothing, [`Ranking::Prefixes`] lets networks compete, and peers only within
-/// them.
+/// Where identities cost nothing, [`Ranking::Prefixes`] lets networks compete, and peers only
+/// within them.
 ///
 /// # What is not the paper's
 ///
-/// - A message carries a part of the view, [`shuffle_length`](Self::new), instead of all of it; an answer
-///   leaves out what the request has told.
+/// - A message carries a part of the view, [`shuffle_length`](Self::new), instead of all of it; an
+///   answer leaves out what the request has told.
 /// - **Nobody is told of a peer that has not answered this node itself** within the last rounds
-///   ([`with_memory`](Self::with_memory)). So invented peers, and addresses that are not their owner's, do
-///   not spread, and the dead stop spreading.
+///   ([`with_memory`](Self::with_memory)). So invented peers, and addresses that are not their
+///   owner's, do not spread, and the dead stop spreading.
 /// - Every other round goes to the peer that has been silent longest, instead of the one with the
-///   fewest hits; and when exchanges fail, up to v/8 more per round. Otherwise the dead would stay: in the
-///   paper's protocol, after half of the nodes have crashed, 39 % of the links are still dead 28 rounds
-///   later; here less than 1 %.
-/// - Slots are renewed one by one, more slowly than in the paper, and hits belong to the peer, not to the
-///   slot: were they of the slot, a renewed one would always be selected next, and a node whose view
-///   attackers have filled would never get out.
+///   fewest hits; and when exchanges fail, up to v/8 more per round. Otherwise the dead would stay:
+///   in the paper's protocol, after half of the nodes have crashed, 39 % of the links are still
+///   dead 28 rounds later; here less than 1 %.
+/// - Slots are renewed one by one, more slowly than in the paper, and hits belong to the peer, not
+///   to the slot: were they of the slot, a renewed one would always be selected next, and a node
+///   whose view attackers have filled would never get out.
 ///
-/// Measured, n=1000, v=100, attackers push to 10 nodes each per round, 200 rounds; the attackers' share of
-/// honest views, and the descriptors that a node sends per round:
+/// Measured, n=1000, v=100, attackers push to 10 nodes each per round, 200 rounds; the attackers'
+/// share of honest views, and the descriptors that a node sends per round:
 ///
 /// | | f=10 % | f=30 % | sent |
 /// |---|---|---|---|
@@ -60,8 +60,8 @@ use crate::{
 /// | the default, identities | 11.5 % | 34.0 % | 58 |
 /// | the default, prefixes | 11.7 % | 33.6 % | 60 |
 ///
-/// With all attackers in one /16, of 30,000 identities: 3.1 %, and in the paper's ranking by identities
-/// alone 100 %.
+/// With all attackers in one /16, of 30,000 identities: 3.1 %, and in the paper's ranking by
+/// identities alone 100 %.
 ///
 /// # How many samples there are
 ///
@@ -99,16 +99,16 @@ pub struct Basalt {
 /// What the slots of [`Basalt`] compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ranking {
-    /// Identities: every peer has the same chance, and so has every invented one. For networks in which
-    /// identities are hard to get, and for those within one subnet.
+    /// Identities: every peer has the same chance, and so has every invented one. For networks in
+    /// which identities are hard to get, and for those within one subnet.
     Identity,
     /// Networks first (see [`Prefixes`](crate::peer::Prefixes)). Each wide network competes with at
-    /// most `wide` tickets, which its peers share, each narrow one with at most `narrow`; who has the same
-    /// ticket competes by identity. So nobody gains by more identities in the same networks, and peers
-    /// in networks that are not crowded have all the same chance.
+    /// most `wide` tickets, which its peers share, each narrow one with at most `narrow`; who has
+    /// the same ticket competes by identity. So nobody gains by more identities in the same
+    /// networks, and peers in networks that are not crowded have all the same chance.
     ///
-    /// The paper's hierarchical hashing is one ticket each: every network has the same chance, and where
-    /// hosts crowd in a few networks most of them are hardly ever sampled.
+    /// The paper's hierarchical hashing is one ticket each: every network has the same chance, and
+    /// where hosts crowd in a few networks most of them are hardly ever sampled.
     Prefixes {
         /// The tickets of a /16 or a /32; 1 or more.
         wide: u32,
@@ -127,8 +127,8 @@ impl Default for Ranking {
     }
 }
 
-/// For how many rounds a node is in haste to know many. A guess: from a star, views are half full after 20
-/// (measured, n=1000).
+/// For how many rounds a node is in haste to know many. A guess: from a star, views are half full
+/// after 20 (measured, n=1000).
 const JOINING: usize = 30;
 
 /// What is noted of a peer of the view.
@@ -164,12 +164,13 @@ impl Basalt {
         }
     }
 
-    /// The default for views of `view_size` peers: a third of them in each message, and at least two: with this
-    /// node alone in it nobody would hear of others.
+    /// The default for views of `view_size` peers: a third of them in each message, and at least
+    /// two: with this node alone in it nobody would hear of others.
     ///
-    /// Measured (n=1000, v=100, identities, f=10 and 30 %): with all of the view in each message attackers have
-    /// 10.7 and 31.8 %, with half of it 11.2 and 33.0, with 30 descriptors 12.2 and 35.5, with 15 14.8
-    /// and 43.7 %, at one renewal per round; at one every second round 11.5 and 34.0 with 30.
+    /// Measured (n=1000, v=100, identities, f=10 and 30 %): with all of the view in each message
+    /// attackers have 10.7 and 31.8 %, with half of it 11.2 and 33.0, with 30 descriptors 12.2 and
+    /// 35.5, with 15 14.8 and 43.7 %, at one renewal per round; at one every second round 11.5 and
+    /// 34.0 with 30.
     pub fn for_view_size(view_size: usize) -> Self {
         Self::new(view_size.div_ceil(3).max(2))
     }
@@ -180,21 +181,23 @@ impl Basalt {
         self
     }
 
-    /// The paper's k and r: every `rounds` rounds the next `slots` slots, 1 to v, get new seeds. More
-    /// slots: fresher samples, and more of them. Fewer: what attackers gain by being heard first weighs
-    /// less, which it does the more the larger the network is: measured at n=3000, v=100, f=10 %, attackers have 15.7 % of views after 200
-    /// rounds, and with 1 slot every 8 rounds 11.6 %. Default: 1 slot every 2 rounds (the paper's experiments have 50 in
-    /// 50; see [`for_view_size`](Self::for_view_size)).
+    /// The paper's k and r: every `rounds` rounds the next `slots` slots, 1 to v, get new seeds.
+    /// More slots: fresher samples, and more of them. Fewer: what attackers gain by being heard
+    /// first weighs less, which it does the more the larger the network is: measured at n=3000,
+    /// v=100, f=10 %, attackers have 15.7 % of views after 200 rounds, and with 1 slot every 8
+    /// rounds 11.6 %. Default: 1 slot every 2 rounds (the paper's experiments have 50 in 50; see
+    /// [`for_view_size`](Self::for_view_size)).
     pub fn with_renewal(mut self, slots: usize, rounds: usize) -> Self {
         self.renewal = (slots, rounds);
         self
     }
 
-    /// For how many rounds after its last answer to this node others are told of a peer; `usize::MAX` for
-    /// all peers of the view, in which case it need not have answered. When exchanges fail it shrinks to a quarter. Default: 60 rounds.
+    /// For how many rounds after its last answer to this node others are told of a peer;
+    /// `usize::MAX` for all peers of the view, in which case it need not have answered. When
+    /// exchanges fail it shrinks to a quarter. Default: 60 rounds.
     ///
-    /// Measured (as above, prefixes, f=30 %): with 30 rounds attackers have 34.7 %, with 60 33.6 %: of
-    /// fewer than the shuffle length of peers nobody can be told.
+    /// Measured (as above, prefixes, f=30 %): with 30 rounds attackers have 34.7 %, with 60 33.6 %:
+    /// of fewer than the shuffle length of peers nobody can be told.
     pub fn with_memory(mut self, rounds: usize) -> Self {
         self.memory = rounds;
         self
@@ -321,8 +324,8 @@ impl<P: Peer> Overlay<P> for Basalt {
         Ok(())
     }
 
-    /// Paper: "push view to q", "on pull: push view back". Here only a random part of it: nobody that the
-    /// other side has just told of itself, and nobody who has not answered this node.
+    /// Paper: "push view to q", "on pull: push view back". Here only a random part of it: nobody
+    /// that the other side has just told of itself, and nobody who has not answered this node.
     fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -370,7 +373,8 @@ impl<P: Peer> Overlay<P> for Basalt {
                 view.insert(descriptor);
             }
         }
-        // Or whoever says that it is in a network of few, and then where it is, would keep the slots.
+        // Or whoever says that it is in a network of few, and then where it is, would keep the
+        // slots.
         if moved {
             self.offer_all(view);
         }
@@ -384,9 +388,9 @@ impl<P: Peer> Overlay<P> for Basalt {
         self.drop_losers(view);
     }
 
-    /// Paper: "every r rounds: the next k slots in turn: emit the peer as a sample; new seed; hits = 1;
-    /// rank that slot anew over the old view". A peer of the view keeps its hits: were they of the slot,
-    /// the newest would always be selected next.
+    /// Paper: "every r rounds: the next k slots in turn: emit the peer as a sample; new seed; hits
+    /// = 1; rank that slot anew over the old view". A peer of the view keeps its hits: were they of
+    /// the slot, the newest would always be selected next.
     fn begin_round<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -470,8 +474,8 @@ impl<P: Peer> Overlay<P> for Basalt {
         self.drop_losers(view);
     }
 
-    /// A peer may hold several slots, so a view is never quite full; in a small network it never comes to
-    /// half. So there is haste only at first, and while exchanges fail.
+    /// A peer may hold several slots, so a view is never quite full; in a small network it never
+    /// comes to half. So there is haste only at first, and while exchanges fail.
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         let unsettled = self.rounds < JOINING || self.healing.healer(view_size) > 0;
         unsettled && view.len() < view_size / 2

@@ -64,21 +64,22 @@ impl Random {
     /// A swapper that turns into a healer when its own exchanges fail. Not from the papers.
     ///
     /// Let f be how many of the latest 10 exchanges that this node started got no answer, at most
-    /// 4: then H = ⌊c/2 · (f/4)²⌋, but at least 1 where the node is asked, and S = c/2 − H. At rest,
-    /// H = 0 in the active and 1 in the passive thread: the asked node has to drop one descriptor
-    /// more than it has sent, and when that is the oldest, it forgets the dead nearly as fast as
-    /// with H = 1 at both ends (16 and 24 rounds in the table below, without what f adds) at the
-    /// in-degrees of the swapper.
+    /// 4: then H = ⌊c/2 · (f/4)²⌋, but at least 1 where the node is asked, and S = c/2 − H. At
+    /// rest, H = 0 in the active and 1 in the passive thread: the asked node has to drop one
+    /// descriptor more than it has sent, and when that is the oldest, it forgets the dead nearly as
+    /// fast as with H = 1 at both ends (16 and 24 rounds in the table below, without what f adds)
+    /// at the in-degrees of the swapper.
     ///
     /// What a node sees is enough, nothing more is sent, and no clock is read. Exchanges that are
-    /// lost count like those with the dead. Whoever refuses exchanges can turn the nodes that ask it
-    /// into healers, whose in-degrees spread wider, and which prefer young descriptors; each refusal
-    /// costs the refuser its place in that view, the second time at the latest.
+    /// lost count like those with the dead. Whoever refuses exchanges can turn the nodes that ask
+    /// it into healers, whose in-degrees spread wider, and which prefer young descriptors; each
+    /// refusal costs the refuser its place in that view, the second time at the latest.
     ///
-    /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, several seeds (`docs/healing.md`).
-    /// SD of in-degrees (of a random graph: 5.47) at rest, and among the live while in each round
-    /// 0.1 % of the nodes die and as many join by way of one other; rounds after half of the nodes
-    /// have crashed at once until less than 1 %, and none, of the links lead to dead nodes:
+    /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, several seeds
+    /// (`docs/healing.md`). SD of in-degrees (of a random graph: 5.47) at rest, and among the live
+    /// while in each round 0.1 % of the nodes die and as many join by way of one other; rounds
+    /// after half of the nodes have crashed at once until less than 1 %, and none, of the links
+    /// lead to dead nodes:
     ///
     /// | | SD at rest | SD with churn | below 1 % | none |
     /// |---|---|---|---|---|
@@ -91,8 +92,8 @@ impl Random {
     /// | H=15, the healer | 11.0 | 11.1 | 5 | 7–8 |
     ///
     /// What it does not do, one seed each: in-degrees change as slowly as the swapper's
-    /// (autocorrelation at lag 20: 0.39; H=1 0.35, healer 0.01), after 10 % crash it takes 11 and 18
-    /// rounds, and when 5 % of exchanges are lost the SD at rest is 5.8 (H=0 4.7, H=1 5.6).
+    /// (autocorrelation at lag 20: 0.39; H=1 0.35, healer 0.01), after 10 % crash it takes 11 and
+    /// 18 rounds, and when 5 % of exchanges are lost the SD at rest is 5.8 (H=0 4.7, H=1 5.6).
     pub const fn adaptive(view_size: usize) -> Self {
         let mode = Mode::Adaptive {
             half: saturating(view_size / 2),

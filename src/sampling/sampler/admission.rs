@@ -133,8 +133,8 @@ impl<P: Peer> Admission<P> {
         }
     }
 
-    /// Nobody is left: it may have been our own connection that failed. And without anybody there is no
-    /// next round that would let others in again.
+    /// Nobody is left: it may have been our own connection that failed. And without anybody there
+    /// is no next round that would let others in again.
     pub(super) fn forgive(&mut self) {
         if let Some(state) = &mut self.0 {
             state.failed.clear();
@@ -158,8 +158,8 @@ impl<P: Peer> Admission<P> {
         }
     }
 
-    /// Leaves out of `received` whom this node is not to take in now. Whoever is in the view already
-    /// may be refreshed in any case.
+    /// Leaves out of `received` whom this node is not to take in now. Whoever is in the view
+    /// already may be refreshed in any case.
     pub(super) fn filter(
         &self,
         view: &View<P>,
@@ -212,8 +212,8 @@ impl<P: Peer> Admission<P> {
         });
     }
 
-    /// Notes who came into the view by a merge: those of `received` that `view` did not hold `before`
-    /// and that the overlay has kept.
+    /// Notes who came into the view by a merge: those of `received` that `view` did not hold
+    /// `before` and that the overlay has kept.
     pub(super) fn note(
         &mut self,
         view: &View<P>,

@@ -64,11 +64,12 @@ pub struct Config {
 /// peers that nobody could choose freely are counted: who tells, where they are, how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Diversity {
-    /// How many peers of the view may have been learnt from one and the same partner, that one itself
-    /// left out; 1 or more, from c on without effect.
+    /// How many peers of the view may have been learnt from one and the same partner, that one
+    /// itself left out; 1 or more, from c on without effect.
     pub per_source: usize,
     /// How many peers of the view may lie in one narrow network: a /24 or a /48, see
-    /// [`Prefixes`](crate::peer::Prefixes); 1 or more, from c on without effect. Peers without known networks are not counted.
+    /// [`Prefixes`](crate::peer::Prefixes); 1 or more, from c on without effect. Peers without
+    /// known networks are not counted.
     pub per_prefix: usize,
     /// How many peers may enter the view in one round by way of others' requests, however many
     /// requests there are; 1 or more. What this node has asked for itself is not counted.
@@ -161,10 +162,10 @@ impl Config {
         self
     }
 
-    /// For how long a peer that failed is not taken in again, whoever tells of it; the pause doubles
-    /// with each further failure. `None` takes it in again at once. A node that is left with nobody
-    /// forgives all: it may have been its own connection that failed. Some 16 failed peers are
-    /// remembered for each place in the view.
+    /// For how long a peer that failed is not taken in again, whoever tells of it; the pause
+    /// doubles with each further failure. `None` takes it in again at once. A node that is left
+    /// with nobody forgives all: it may have been its own connection that failed. Some 16 failed
+    /// peers are remembered for each place in the view.
     pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.quarantine = quarantine;
         self

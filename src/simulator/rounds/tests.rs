@@ -124,8 +124,8 @@ fn nor_does_it_to_attackers() {
     }
 }
 
-/// Auvolat et al. 2021: the views of the peer sampling paper fall to a flood, practically all. With a
-/// healer they do so where attackers only answer, but not as fast.
+/// Auvolat et al. 2021: the views of the peer sampling paper fall to a flood, practically all. With
+/// a healer they do so where attackers only answer, but not as fast.
 #[test]
 fn a_flood_takes_the_healers_views_over() {
     let share = |force, rounds| {

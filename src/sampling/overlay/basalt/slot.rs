@@ -52,8 +52,8 @@ impl Slot {
     }
 }
 
-/// A permutation of the secret hashes for each seed (the finaliser of MurmurHash3). It need not be hard
-/// to invert, as nobody ever sees what goes in or comes out.
+/// A permutation of the secret hashes for each seed (the finaliser of MurmurHash3). It need not be
+/// hard to invert, as nobody ever sees what goes in or comes out.
 fn mix(seed: u64, hash: u64) -> u64 {
     let mut mixed = hash ^ seed;
     mixed = (mixed ^ mixed >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
