@@ -17,8 +17,8 @@ pub const MAX_IN_FLIGHT: usize = 64;
 /// [`ExchangeId`], and holds at most [`MAX_IN_FLIGHT`] of them. There may be several with the same
 /// partner; a protocol that wants one at a time asks [`is_with`](Self::is_with) first.
 ///
-/// One exchange is the rule, and stands in the node itself, without an allocation: a simulator reads
-/// it from memory for every exchange.
+/// One exchange is the rule, and stands in the node itself, without an allocation: a simulator
+/// reads it from memory for every exchange.
 #[derive(Debug, Clone)]
 pub struct InFlight<I, T> {
     exchanges: SmallVec<[Pending<I, T>; 1]>,

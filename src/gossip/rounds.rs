@@ -88,8 +88,8 @@ impl<I> Rounds<I> {
         Self::starting_at(Time::ZERO)
     }
 
-    /// The first round is due at this moment: with a random one, nodes that were started together do
-    /// not all begin together.
+    /// The first round is due at this moment: with a random one, nodes that were started together
+    /// do not all begin together.
     pub fn starting_at(first: Time) -> Self {
         Self {
             next_round: first,

@@ -13,6 +13,7 @@ mod marks;
 mod membership;
 pub(crate) mod message;
 mod partners;
+mod protocol;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use rand::Rng;
 
 use crate::{
     gossip::{
-        Exchange, ExchangeId, Failure, Peers, Protocol,
+        Exchange, ExchangeId, Failure,
         in_flight::{InFlight, Pending},
         rounds::Rounds,
     },
@@ -48,8 +49,9 @@ use crate::{
 ///
 /// # Contract
 ///
-/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local), [`overlay`](Self::overlay),
-/// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// [`overlay`](Self::overlay), [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They
+/// change nothing.
 ///
 /// *Inputs*. Time must not go backwards, and nothing happens by itself when it advances:
 ///
@@ -152,8 +154,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
-    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use stay
-    /// in the cache.
+    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
+    /// stay in the cache.
     pub(crate) fn with_buffers<T>(
         &mut self,
         buffers: &mut Buffers<P>,
@@ -165,9 +167,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         done
     }
 
-    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many nodes
-    /// that no cache holds them: when several are touched before their turns, the misses are waited
-    /// for together.
+    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
+    /// nodes that no cache holds them: when several are touched before their turns, the misses are
+    /// waited for together.
     pub(crate) fn touch(&self) {
         self.in_flight.touch();
         self.rounds.touch();
@@ -180,8 +182,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.remove(id)
     }
 
-    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's output
-    /// stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's
+    /// output stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
     pub fn next_sample(&mut self) -> Option<P> {
         self.members.next_sample()
     }
@@ -197,7 +199,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.hopes_for()
     }
 
-    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside it.
+    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside
+    /// it.
     pub fn peer(&self, id: &P::Id) -> Option<&P> {
         self.members.peer(id)
     }
@@ -363,10 +366,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         })
     }
 
-    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does, and starts
-    /// one with `partner`, in the view or not, in its place: the round tries nobody else for it. `None`, and
-    /// nothing has changed, when an exchange with `partner` is in flight, when it is this node itself, or
-    /// when exchange `id` is not in flight or no round has started it.
+    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does,
+    /// and starts one with `partner`, in the view or not, in its place: the round tries nobody else
+    /// for it. `None`, and nothing has changed, when an exchange with `partner` is in flight, when
+    /// it is this node itself, or when exchange `id` is not in flight or no round has started it.
     pub fn exchange_instead(
         &mut self,
         id: ExchangeId,
@@ -387,8 +390,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, round, now)
     }
 
-    /// Gives the peer another chance that this node has refused for longest: it is not passed over any
-    /// more. For whoever knows that what has refused it may have room again.
+    /// Gives the peer another chance that this node has refused for longest: it is not passed over
+    /// any more. For whoever knows that what has refused it may have room again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }
@@ -489,53 +492,5 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Sampler<P, O, R> {
             send(descriptor.peer.clone());
         }
         self.members.view.len()
-    }
-}
-
-/// The sampler as any gossip protocol. What it tells the application are its samples: those that
-/// the overlay itself gives out, if it does.
-impl<P: Peer, O: Overlay<P>, R: Rng> Protocol for Sampler<P, O, R> {
-    type Id = P::Id;
-    type Request = Request<P>;
-    type Response = Response<P>;
-    type Event = P;
-
-    /// The partners come from the view: `peers` is not asked.
-    fn poll_exchange(
-        &mut self,
-        _peers: &mut impl Peers<P::Id>,
-        now: Time,
-    ) -> Option<Exchange<P::Id, Request<P>>> {
-        self.poll_round(now)
-    }
-
-    /// Answers every request.
-    fn handle_request(
-        &mut self,
-        from: &P::Id,
-        request: Request<P>,
-        now: Time,
-    ) -> Option<Response<P>> {
-        Some(Self::handle_request(self, from, request, now))
-    }
-
-    fn handle_outcome(&mut self, id: ExchangeId, outcome: Result<Response<P>, Failure>, now: Time) {
-        // An exchange that is not in flight is over: there is nothing left to do for it.
-        let _ = match outcome {
-            Ok(response) => self.handle_response(id, response, now).is_ok(),
-            Err(failure) => self.handle_failure(id, failure, now).is_ok(),
-        };
-    }
-
-    fn poll_expired(&mut self, now: Time) -> Option<ExchangeId> {
-        Self::poll_expired(self, now).map(|failed| failed.id)
-    }
-
-    fn poll_event(&mut self) -> Option<P> {
-        self.next_sample()
-    }
-
-    fn next_wake(&self) -> Option<Wake> {
-        Self::next_wake(self)
     }
 }

@@ -5,8 +5,8 @@ use rand::{Rng, seq::index};
 /// The graph that the overlay starts from: the papers' initial topologies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bootstrap {
-    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest node:
-    /// of those that are still there.
+    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest
+    /// node: of those that are still there.
     ///
     /// TOCS 2007: "500 nodes per round until round 20", that is `rounds: 20` of 10^4 nodes.
     Growing {

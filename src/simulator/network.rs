@@ -162,7 +162,8 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         Graph::new(self.ids(), views)
     }
 
-    /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
+    /// A sample from the sampling service of one node; `None` when it is not there, or knows
+    /// nobody.
     pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
         let node = self.nodes.get_mut(id as usize)?.as_mut()?;
         node.select_peer(selection).map(|Host(number)| number)

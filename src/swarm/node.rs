@@ -31,7 +31,7 @@ use crate::{
             leases::{HolderId, Lease, LeasePurpose, Leases},
         },
     },
-    time::Time,
+    time::{Backoff, Time},
 };
 
 /// What all behaviours of one peer share. The sampler makes it, and others get it by its
@@ -72,7 +72,7 @@ impl Node {
     pub(crate) fn new(
         local: PeerId,
         limits: Limits,
-        (period, backoff): (Duration, Option<(Duration, Duration)>),
+        (period, backoff): (Duration, Option<Backoff>),
         clock: Clock,
     ) -> Arc<Self> {
         Arc::new(Self {

@@ -5,8 +5,8 @@ use crate::{
     sampling::{overlay::Side, view::Descriptor},
 };
 
-/// What is sent in one exchange, for [`Overlay::compose`] to fill: for which peer it is, and what is
-/// in it so far. What does not fit is left out.
+/// What is sent in one exchange, for [`Overlay::compose`] to fill: for which peer it is, and what
+/// is in it so far. What does not fit is left out.
 ///
 /// Its storage is used again and again, so that an exchange allocates nothing.
 ///
@@ -19,8 +19,8 @@ pub struct Outgoing<'a, P: Peer> {
     pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
-    /// What the partner has just sent, and need not be told: at the passive end. Empty at the active
-    /// one.
+    /// What the partner has just sent, and need not be told: at the passive end. Empty at the
+    /// active one.
     pub known: &'a [Descriptor<P>],
     /// Peers known from elsewhere: see
     /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
@@ -53,7 +53,8 @@ impl<P: Peer> Outgoing<'_, P> {
         }
     }
 
-    /// Adds a descriptor, of the view or not. Returns false, and leaves it out, when it does not fit.
+    /// Adds a descriptor, of the view or not. Returns false, and leaves it out, when it does not
+    /// fit.
     pub fn push(&mut self, descriptor: &Descriptor<P>) -> bool {
         let takes = self.buffer.takes(&descriptor.peer);
         if takes {

@@ -1,4 +1,5 @@
-//! The peers that a node knows: its view, what the overlay makes of it, and what is kept about each.
+//! The peers that a node knows: its view, what the overlay makes of it, and what is kept about
+//! each.
 
 use std::{hint::black_box, mem, sync::Arc};
 
@@ -248,7 +249,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         self.marks.handed_out().mark_all(&self.view);
     }
 
-    /// Returns the buffer to send, which takes at most `room` bytes, and the peers of the view in it.
+    /// Returns the buffer to send, which takes at most `room` bytes, and the peers of the view in
+    /// it.
     pub(super) fn buffer(
         &mut self,
         (partner, side): (&P::Id, Side),

@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// All attackers of a simulation. They have no state: what they do in a round follows from the seed.
+/// All attackers of a simulation. They have no state: what they do in a round follows from the
+/// seed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attackers {
     adversaries: Adversaries,

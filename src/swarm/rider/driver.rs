@@ -12,7 +12,7 @@ use libp2p_swarm::{
 use crate::{
     gossip::{Exchange, ExchangeId, Protocol},
     swarm::{
-        exchanger::{Exchanger, Outcome, actions::Way},
+        exchanger::{Exchanger, actions::Way, outcome::Outcome},
         handle::peers::HandlePeers,
         handler::{Command, InboundId, OutboundError, OutboundId},
         node::Holder,

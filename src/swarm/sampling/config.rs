@@ -19,6 +19,7 @@ use crate::{
         exchanger::pruning::Pruning,
         limits::{Limits, LimitsError, MAX_DESCRIPTORS},
     },
+    time::{Backoff, BackoffError},
 };
 
 mod presets;
@@ -34,7 +35,7 @@ pub struct Config {
     addresses: AddressPolicy,
     listen_addresses: Option<bool>,
     seeds: Vec<Multiaddr>,
-    seed_backoff: (Duration, Duration),
+    seed_backoff: Backoff,
     probe_interval: Option<u32>,
     neighbours: usize,
     neighbour_rotation: Option<u32>,
@@ -149,8 +150,8 @@ impl Config {
     /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
     /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
     /// 5 min (guesses).
-    pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.seed_backoff = (first, longest);
+    pub fn with_seed_backoff(mut self, backoff: Backoff) -> Self {
+        self.seed_backoff = backoff;
         self
     }
 
@@ -261,7 +262,7 @@ impl Config {
     /// an address that was dialled in vain not dialled again, whoever is said to be there: at first
     /// and at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at
     /// once. Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
-    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+    pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.gossip = self.gossip.with_quarantine(quarantine);
         self
     }
@@ -335,7 +336,7 @@ impl Config {
     }
 
     /// The first and the longest pause between two attempts at the seeds.
-    pub fn seed_backoff(&self) -> (Duration, Duration) {
+    pub fn seed_backoff(&self) -> Backoff {
         self.seed_backoff
     }
 
@@ -398,7 +399,7 @@ impl Config {
         if !(1..=Self::MAX_PROBE_INTERVAL).contains(&probes) {
             return Err(ConfigError::ProbeInterval(probes));
         }
-        let (shortest, limit) = sampler::config::Config::PERIOD;
+        let (_, limit) = sampler::config::Config::PERIOD;
         if let Some(pruning) = self.pruning
             && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
         {
@@ -407,10 +408,7 @@ impl Config {
                 neighbours: self.neighbours,
             });
         }
-        let (first, longest) = self.seed_backoff;
-        if first < shortest || first > longest || longest > limit {
-            return Err(ConfigError::SeedBackoff { first, longest });
-        }
+        self.seed_backoff.check()?;
         Ok(())
     }
 }
@@ -467,13 +465,8 @@ pub enum ConfigError {
     #[error("the limits allow no records signed by a key of this node's type")]
     KeyType,
     /// The pauses between attempts at the seeds will not do.
-    #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
-    SeedBackoff {
-        /// The first pause.
-        first: Duration,
-        /// The longest pause.
-        longest: Duration,
-    },
+    #[error("seed backoff {0}")]
+    SeedBackoff(#[from] BackoffError),
 }
 
 #[cfg(test)]

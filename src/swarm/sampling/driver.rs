@@ -106,7 +106,7 @@ impl<O: Overlay<Record>> Driver<O> {
             exchanger,
             neighbourhood,
             discovery: Discovery::new(config, config.limits(), &mut rng),
-            blocked: Blocked::new(gossip.quarantine().map(|(first, _)| first)),
+            blocked: Blocked::new(gossip.quarantine().map(|backoff| backoff.first)),
             requests: Requests::default(),
             local,
             policy: config.addresses().clone(),
