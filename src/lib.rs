@@ -128,7 +128,7 @@ pub mod view {
 /// [`protocols`](crate::protocols).
 #[cfg(feature = "swarm")]
 pub mod rider {
-    pub use crate::swarm::rider::{Behaviour, Config};
+    pub use crate::swarm::rider::{Behaviour, config::Config};
 }
 
 /// The messages, as prost sees them.

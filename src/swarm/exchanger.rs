@@ -38,7 +38,7 @@ use crate::{
             under_way::{RequestPurpose, UnderWay},
         },
         handler::{Command, OutboundError, OutboundId},
-        node::{Holder, budget::Choice, dials::DialPurpose},
+        node::{budget::Choice, dials::DialPurpose, holder::Holder},
         wire::Wire,
     },
     time::{Time, Wake},

@@ -189,7 +189,7 @@ impl Handle {
     /// The partners for one more protocol.
     pub(crate) fn peers(&self) -> HandlePeers {
         let rng = StdRng::from_rng(&mut self.lock().rng);
-        HandlePeers::new(self.clone(), rng)
+        HandlePeers::new(self.0.clone(), rng)
     }
 
     /// The node that the sampler belongs to.

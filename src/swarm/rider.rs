@@ -1,5 +1,6 @@
 //! The network behaviour of every gossip protocol that rides on the sampler.
 
+pub(crate) mod config;
 pub(crate) mod driver;
 
 use std::{
@@ -24,7 +25,8 @@ use crate::{
         address::is_relayed,
         handle::Handle,
         handler::{ToBehaviour, connection::Handler},
-        rider::driver::Driver,
+        node::holder::Holder,
+        rider::{config::Config, driver::Driver},
         shared::Shared,
         wire::Wire,
     },
@@ -33,34 +35,6 @@ use crate::{
 
 /// Timers are not made for eternity; waking up for nothing once a day costs nothing.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Settings of a [`Behaviour`] that do not depend on its protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    exchange_timeout: Duration,
-}
-
-impl Default for Config {
-    /// 10 s for an exchange, dialling included: as the sampler.
-    fn default() -> Self {
-        Self {
-            exchange_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-impl Config {
-    /// How long an exchange may take, dialling included; 1 ms at least. Shorter times count as that.
-    pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
-        self.exchange_timeout = timeout.max(Duration::from_millis(1));
-        self
-    }
-
-    /// How long an exchange may take, dialling included.
-    pub fn exchange_timeout(&self) -> Duration {
-        self.exchange_timeout
-    }
-}
 
 /// A gossip protocol in a swarm: any [`Protocol`], with any [`Wire`].
 ///
@@ -94,7 +68,7 @@ where
     pub fn new(protocol: P, wire: W, sampling: Handle, config: Config) -> Self {
         let node = sampling.node();
         let name = sampling.protocol_of(W::NAME);
-        let holder = node.join(name.clone());
+        let holder = Holder::join(&node, name.clone());
         let (gate, tally) = (node.gate.clone(), node.tally.clone());
         let caller = holder.id();
         let shared = Shared::new(wire, node.limits, (gate, caller), tally, node.clock());

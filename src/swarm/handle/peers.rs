@@ -1,19 +1,20 @@
 //! The partners of a protocol that rides on a sampler: its samples, its neighbours, and the partners
 //! of its own exchanges.
 
+use std::sync::{Arc, Mutex};
+
 use libp2p_identity::PeerId;
 use rand::rngs::StdRng;
 
 use crate::{
     gossip::Peers,
     sampling::{Selection, handed_out::HandedOut},
-    swarm::handle::Handle,
+    swarm::handle::state::State,
 };
 
 /// What one protocol has been handed of a sampler.
-#[derive(Debug)]
 pub(crate) struct HandlePeers {
-    handle: Handle,
+    state: Arc<Mutex<State>>,
     /// Each protocol draws for itself: what it was handed is not kept from others.
     handed_out: HandedOut<PeerId>,
     rng: StdRng,
@@ -23,9 +24,9 @@ pub(crate) struct HandlePeers {
 }
 
 impl HandlePeers {
-    pub(crate) fn new(handle: Handle, rng: StdRng) -> Self {
+    pub(crate) fn new(state: Arc<Mutex<State>>, rng: StdRng) -> Self {
         Self {
-            handle,
+            state,
             handed_out: HandedOut::default(),
             rng,
             neighbours: Vec::new(),
@@ -35,7 +36,7 @@ impl HandlePeers {
 
     /// Which peers have become neighbours since, or are none any more. To be called at every poll.
     pub(crate) fn sync(&mut self) -> Vec<(PeerId, bool)> {
-        let state = self.handle.lock();
+        let state = State::lock(&self.state);
         if state.neighbours == self.neighbours {
             return Vec::new();
         }
@@ -51,7 +52,7 @@ impl HandlePeers {
 
 impl Peers<PeerId> for HandlePeers {
     fn select_peer(&mut self) -> Option<PeerId> {
-        let state = self.handle.lock();
+        let state = State::lock(&self.state);
         self.handed_out.retain(&state.view);
         let selection = Selection::Uniform;
         let record = self
@@ -65,7 +66,7 @@ impl Peers<PeerId> for HandlePeers {
     }
 
     fn next_exchanged(&mut self) -> Option<PeerId> {
-        let state = self.handle.lock();
+        let state = State::lock(&self.state);
         let is_new = state.exchanges > self.exchanges;
         self.exchanges = state.exchanges;
         state.partner.filter(|_| is_new)

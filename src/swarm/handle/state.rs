@@ -22,7 +22,7 @@ use crate::{
 pub(super) const WAITING: usize = 128;
 
 /// What all handles of a behaviour see, and what their readers were handed.
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) view: View<Record>,
     pub(super) contacts: Contacts,
     pub(super) sampler: HandedOut<PeerId>,

@@ -31,7 +31,7 @@ use crate::{
         counters::Counters,
         handle::Handle,
         handler::connection::Handler,
-        node::Node,
+        node::{Node, holder::Holder},
         record::{
             Record,
             error::RecordError,
@@ -224,7 +224,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
             config.advertises_listen_addresses(),
         );
         let protocol = config.protocol()?;
-        let holder = node.join(protocol.clone());
+        let holder = Holder::join(&node, protocol.clone());
         let caller = holder.id();
         let driver = Driver::new(holder, &config, overlay, rng)?;
         let (limits, clock) = (*config.limits(), node.clock());

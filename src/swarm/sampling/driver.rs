@@ -27,7 +27,7 @@ use crate::{
         },
         handle::Publisher,
         handler::{OutboundError, OutboundId},
-        node::Holder,
+        node::holder::Holder,
         record::Record,
         sampling::{
             blocked::Blocked,

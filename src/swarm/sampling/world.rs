@@ -32,7 +32,7 @@ use crate::{
     swarm::{
         exchanger::pruning::Pruning,
         handler::{InboundId, OutboundError, OutboundId},
-        node::{Holder, Node},
+        node::{Node, holder::Holder},
         record::Record,
         sampling::{
             config::Config,
@@ -944,7 +944,7 @@ fn new_driver(
 
 /// One more behaviour of a node.
 fn join(node: &Arc<Node>, config: &Config) -> Holder {
-    node.join(config.protocol().expect("a name"))
+    Holder::join(&node, config.protocol().expect("a name"))
 }
 
 fn address(node: usize) -> Multiaddr {
