@@ -12,7 +12,7 @@ use crate::{
 
 /// The memory of a sampling service: who was handed out already.
 ///
-/// Bounded by the view: whoever leaves the view is forgotten at the next [`retain`](Self::retain).
+/// Bounded by the view: a peer that leaves it is forgotten at the next [`retain`](Self::retain).
 #[derive(Debug, Clone)]
 pub(crate) struct HandedOut<I> {
     handed_out: Vec<I>,

@@ -64,7 +64,7 @@ use crate::{
 /// 3. A request from another node goes to [`handle_request`](Self::handle_request), whose result
 ///    is to be sent back. Any number may come while own exchanges are in flight.
 /// 4. An empty view starts nothing. [`init`](Self::init) fills it with known peers, or
-///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of whom only the
+///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of which only the
 ///    identity is known: a seed.
 ///
 /// No method blocks, panics on any input from the network, or allocates more than the input and
@@ -266,9 +266,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, None, now)
     }
 
-    /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
-    /// partners sooner than the period brings them. The delay doubles each time, until a whole
-    /// period has passed without haste.
+    /// Lets the next round start after the eager delay, as if the view had room. For a caller that
+    /// needs partners sooner than the period brings them. The delay doubles each time, until a
+    /// whole period has passed without haste.
     pub fn hasten(&mut self, now: Time) {
         self.rounds.hasten(now, &self.members.config.pace());
     }
@@ -391,7 +391,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// Gives the peer another chance that this node has refused for longest: it is not passed over
-    /// any more. For whoever knows that what has refused it may have room again.
+    /// any more. For a caller that knows that what has refused it may have room again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }

@@ -4,8 +4,8 @@ use crate::{peer::Peer, sampling::view::Descriptor};
 
 /// Storage that messages leave behind, for the next ones: so exchanges need not allocate.
 ///
-/// Each node keeps what its last message left behind. Whoever drives many nodes would rather keep
-/// some for all of them: see
+/// Each node keeps what its last message left behind. A simulator, which has many nodes, would
+/// rather keep some for all of them: see
 /// [`Sampler::with_buffers`](crate::sampling::sampler::Sampler::with_buffers).
 #[derive(Debug)]
 pub(crate) struct Buffers<P: Peer>(Option<Box<Kept<P>>>);
