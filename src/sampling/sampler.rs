@@ -32,7 +32,6 @@ use crate::{
         PeerSampling, Selection,
         overlay::{Overlay, Side},
         sampler::{
-            buffers::Buffers,
             config::{Config, ConfigError},
             exchange::{Failed, Started, UnknownExchange},
             membership::Membership,
@@ -156,9 +155,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
     /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
     /// stay in the cache.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn with_buffers<T>(
         &mut self,
-        buffers: &mut Buffers<P>,
+        buffers: &mut buffers::Buffers<P>,
         work: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.members.swap_buffers(buffers);
@@ -170,6 +170,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
     /// nodes that no cache holds them: when several are touched before their turns, the misses are
     /// waited for together.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
         self.in_flight.touch();
         self.rounds.touch();

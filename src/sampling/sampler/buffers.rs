@@ -28,6 +28,7 @@ impl<P: Peer> Default for Buffers<P> {
 impl<P: Peer> Buffers<P> {
     /// Room for `limit` buffers, and none in it. One node needs one; a caller that has many
     /// exchanges under way at once needs two for each.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn new(limit: usize) -> Self {
         Self(Some(Box::new(Kept::new(limit))))
     }
@@ -43,6 +44,7 @@ impl<P: Peer> Buffers<P> {
     }
 
     /// Whether nothing was ever kept here.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
