@@ -40,7 +40,7 @@ pub trait Peer: Clone {
         false
     }
 
-    /// How many bytes the peer takes in a message, for whoever counts them. The default is 0.
+    /// How many bytes the peer takes in a message, where bytes are counted. The default is 0.
     fn size(&self) -> usize {
         0
     }
@@ -88,9 +88,9 @@ impl Prefixes {
         }
     }
 
-    /// For a host of which only a name is known: one network per name, by a hash of it. Whoever can
-    /// choose names freely has as many networks as they like, so `name` should be the part that
-    /// costs something.
+    /// For a host of which only a name is known: one network per name, by a hash of it. An owner
+    /// that can choose names freely has as many networks as they like, so `name` should be the part
+    /// that costs something.
     pub fn named(name: &[u8]) -> Self {
         let mut hasher = FxHasher::default();
         hasher.write(name);

@@ -80,7 +80,7 @@ impl fmt::Display for Time {
 pub struct Wake {
     /// When. May be in the past.
     pub at: Time,
-    /// What is due then, for whoever looks into why a node does not rest.
+    /// What is due then, to find out why a node does not rest.
     pub why: &'static str,
 }
 

@@ -1,6 +1,6 @@
 //! The exchanges that a protocol has started and not finished: [`InFlight`].
 
-use std::{hint::black_box, slice};
+use std::slice;
 
 use smallvec::SmallVec;
 
@@ -134,8 +134,9 @@ impl<I, T> InFlight<I, T> {
     }
 
     /// Reads how many there are and the next id, and changes nothing.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
-        black_box((self.exchanges.len(), self.next_id));
+        std::hint::black_box((self.exchanges.len(), self.next_id));
     }
 }
 

@@ -32,7 +32,6 @@ use crate::{
         PeerSampling, Selection,
         overlay::{Overlay, Side},
         sampler::{
-            buffers::Buffers,
             config::{Config, ConfigError},
             exchange::{Failed, Started, UnknownExchange},
             membership::Membership,
@@ -64,7 +63,7 @@ use crate::{
 /// 3. A request from another node goes to [`handle_request`](Self::handle_request), whose result
 ///    is to be sent back. Any number may come while own exchanges are in flight.
 /// 4. An empty view starts nothing. [`init`](Self::init) fills it with known peers, or
-///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of whom only the
+///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of which only the
 ///    identity is known: a seed.
 ///
 /// No method blocks, panics on any input from the network, or allocates more than the input and
@@ -156,9 +155,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
     /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
     /// stay in the cache.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn with_buffers<T>(
         &mut self,
-        buffers: &mut Buffers<P>,
+        buffers: &mut buffers::Buffers<P>,
         work: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.members.swap_buffers(buffers);
@@ -170,6 +170,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
     /// nodes that no cache holds them: when several are touched before their turns, the misses are
     /// waited for together.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
         self.in_flight.touch();
         self.rounds.touch();
@@ -266,9 +267,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, None, now)
     }
 
-    /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
-    /// partners sooner than the period brings them. The delay doubles each time, until a whole
-    /// period has passed without haste.
+    /// Lets the next round start after the eager delay, as if the view had room. For a caller that
+    /// needs partners sooner than the period brings them. The delay doubles each time, until a
+    /// whole period has passed without haste.
     pub fn hasten(&mut self, now: Time) {
         self.rounds.hasten(now, &self.members.config.pace());
     }
@@ -391,7 +392,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// Gives the peer another chance that this node has refused for longest: it is not passed over
-    /// any more. For whoever knows that what has refused it may have room again.
+    /// any more. For a caller that knows that what has refused it may have room again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }

@@ -1,4 +1,4 @@
-//! Who knows whom at the start.
+//! Which nodes know each other at the start.
 
 use rand::{Rng, seq::index};
 
@@ -41,8 +41,8 @@ impl Bootstrap {
         }
     }
 
-    /// Whom node `id` of `nodes` knows when it joins, at most `view_size` peers; `oldest` is there
-    /// already.
+    /// The peers that node `id` of `nodes` knows when it joins, at most `view_size` peers; `oldest`
+    /// is there already.
     pub(crate) fn peers<R: Rng + ?Sized>(
         self,
         id: u32,

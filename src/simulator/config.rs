@@ -59,7 +59,7 @@ impl Config {
         self
     }
 
-    /// Who knows whom at the start.
+    /// Which nodes know each other at the start.
     pub fn with_bootstrap(mut self, bootstrap: Bootstrap) -> Self {
         self.bootstrap = bootstrap;
         self
@@ -120,7 +120,7 @@ impl Config {
         &self.gossip
     }
 
-    /// Who knows whom at the start.
+    /// Which nodes know each other at the start.
     pub fn bootstrap(&self) -> Bootstrap {
         self.bootstrap
     }

@@ -94,7 +94,7 @@ impl<O: Overlay<Host> + Clone> Seats<Node<O>> for Samplers<'_, O> {
         self.network.node(to).is_some() && !self.network.parts(from, to, self.round)
     }
 
-    /// Its samples stay with it, for whoever asks the sampling service.
+    /// Its samples stay with it, for those who ask the sampling service.
     fn rests(&mut self, _id: u32) {}
 
     fn in_request(&self, request: &Request<Host>) -> usize {

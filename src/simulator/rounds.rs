@@ -97,7 +97,7 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
 
     /// Draws the order of the turns: of very many nodes, those that lie side by side in memory (as
     /// long as none has vanished) take theirs together, and each batch has its share of every
-    /// quarter, whoever is to work on it.
+    /// quarter, whichever thread is to work on it.
     fn draw_order(&mut self) {
         let live = self.network.live();
         let (block, quarter) = match live.len() < BLOCKS {
@@ -178,7 +178,7 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Driver for Rounds<O> {
     fn next_round(&mut self) {
         self.round += 1;
         self.network.begin_round(self.round);
-        // Whom a node cannot reach is decided by who is there now.
+        // Which nodes a node cannot reach is decided by who is there now.
         self.live.clear();
         self.live.resize(self.network.ids(), false);
         for &id in self.network.live() {

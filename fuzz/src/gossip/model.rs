@@ -50,7 +50,7 @@ pub struct Model {
     refused: Vec<u8>,
     pub handed_out: BTreeSet<u8>,
     admission: Admission,
-    /// Who may be among the overlay's samples: whoever was told of and is not known to be gone.
+    /// Who may be among the overlay's samples: all that were told of and are not known to be gone.
     told: BTreeSet<u8>,
     /// Who of the view has answered.
     answered: BTreeSet<u8>,
@@ -158,7 +158,7 @@ impl Model {
         most * failures * failures / 64
     }
 
-    /// With whom the next exchange may be.
+    /// The peers that the next exchange may be made with.
     fn partners(&self, view: &[Entry]) -> Vec<u8> {
         let free: Vec<&Entry> = view
             .iter()

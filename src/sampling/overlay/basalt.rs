@@ -373,7 +373,7 @@ impl<P: Peer> Overlay<P> for Basalt {
                 view.insert(descriptor);
             }
         }
-        // Or whoever says that it is in a network of few, and then where it is, would keep the
+        // Or a peer that says that it is in a network of few, and then where it is, would keep the
         // slots.
         if moved {
             self.offer_all(view);

@@ -71,8 +71,8 @@ impl Random {
     /// at the in-degrees of the swapper.
     ///
     /// What a node sees is enough, nothing more is sent, and no clock is read. Exchanges that are
-    /// lost count like those with the dead. Whoever refuses exchanges can turn the nodes that ask
-    /// it into healers, whose in-degrees spread wider, and which prefer young descriptors; each
+    /// lost count like those with the dead. A peer that refuses exchanges can turn the nodes that
+    /// ask it into healers, whose in-degrees spread wider, and which prefer young descriptors; each
     /// refusal costs the refuser its place in that view, the second time at the latest.
     ///
     /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, several seeds

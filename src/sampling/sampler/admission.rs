@@ -1,4 +1,4 @@
-//! Whom a node takes in: not those that have just failed, and not too many from one hand.
+//! Which peers a node takes in: not those that have just failed, and not too many from one hand.
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +17,7 @@ use crate::{
 /// crash of half of all nodes leaves behind in what a node is told.
 const REMEMBERED_PER_PEER: usize = 16;
 
-/// What a node keeps to decide whom it takes in. Takes no memory while nothing is decided.
+/// What a node keeps to decide which peers it takes in. Takes no memory while nothing is decided.
 #[derive(Debug)]
 pub(super) struct Admission<P: Peer>(Option<Box<State<P>>>);
 
@@ -25,7 +25,7 @@ pub(super) struct Admission<P: Peer>(Option<Box<State<P>>>);
 struct State<P: Peer> {
     /// Those that failed, the one whose last failure is longest ago first.
     failed: Vec<FailedPeer<P>>,
-    /// Who brought whom: peers of the view, and who told of them first.
+    /// The peers of the view, and the peer that told of each first.
     sources: Vec<(P::Id, P::Id)>,
     /// How many have entered the view in this round by way of requests of others.
     entered: usize,
@@ -158,7 +158,7 @@ impl<P: Peer> Admission<P> {
         }
     }
 
-    /// Leaves out of `received` whom this node is not to take in now. Whoever is in the view
+    /// Leaves out of `received` the peers that this node is not to take in now. What is in the view
     /// already may be refreshed in any case.
     pub(super) fn filter(
         &self,

@@ -32,7 +32,7 @@ impl Propagation {
     }
 }
 
-/// With whom a node starts its exchanges: the paper's `selectPeer`.
+/// With which peer a node starts its exchanges: the paper's `selectPeer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PartnerSelection {
     /// The youngest entry of the view. Clusters heavily (TOCS 2007 leaves it out for that): keep it
@@ -162,7 +162,7 @@ impl Config {
         self
     }
 
-    /// For how long a peer that failed is not taken in again, whoever tells of it; the pause
+    /// For how long a peer that failed is not taken in again, no matter who tells of it; the pause
     /// doubles with each further failure. `None` takes it in again at once. A node that is left
     /// with nobody forgives all: it may have been its own connection that failed. Some 16 failed
     /// peers are remembered for each place in the view.

@@ -36,8 +36,8 @@ pub enum Kept {
     /// Nothing.
     #[default]
     Nothing,
-    /// As many peers as fit in a view: those with whom an exchange that the node itself had started
-    /// has succeeded last.
+    /// As many peers as fit in a view: those with which an exchange that the node itself had
+    /// started has succeeded last.
     Contacted,
 }
 

@@ -1,4 +1,4 @@
-//! The attackers at work: what each sends, to whom, and when.
+//! The attackers at work: what each sends, to which node, and when.
 
 use std::ops::Range;
 
@@ -73,7 +73,7 @@ impl Attackers {
         self.count
     }
 
-    /// Whom the attack is aimed at, if at a node.
+    /// The node that the attack is aimed at, if it is at one.
     pub(crate) fn victim(&self) -> Option<u32> {
         (self.adversaries.attack() == Attack::Eclipse).then_some(self.victim)
     }

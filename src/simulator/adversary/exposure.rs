@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_knows_nobody_or_is_apart_is_isolated() {
+    fn a_node_that_knows_nobody_or_is_apart_is_isolated() {
         let of = |views: Vec<(u32, Vec<u32>)>| isolated(&Graph::new(9, views));
         assert_eq!(of(vec![]), 0);
         assert_eq!(of(vec![(0, vec![]), (1, vec![])]), 2);

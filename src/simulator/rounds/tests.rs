@@ -161,7 +161,7 @@ fn made_up_identities_cost_dials_at_the_victim() {
 }
 
 #[test]
-fn who_restarts_knows_one_node_and_whom_it_has_kept() {
+fn a_node_that_restarts_knows_one_node_and_those_it_has_kept() {
     let known = |kept| {
         let adversaries = Adversaries::new(Attack::Restart, 0.1).with_force(0);
         let config = Config::new(600).with_adversaries(adversaries.with_kept(kept));

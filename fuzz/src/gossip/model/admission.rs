@@ -1,4 +1,4 @@
-//! Whom a node takes in, as the documents describe it.
+//! Which peers a node takes in, as the documents describe it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,11 +24,11 @@ struct Failed {
     until: Time,
 }
 
-/// Who failed, and who brought whom.
+/// The peers that failed, and which peer brought which.
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     failed: BTreeMap<u8, Failed>,
-    /// Of whom each peer of the view was learnt.
+    /// The peer of which each peer of the view was learnt.
     sources: BTreeMap<u8, u8>,
     /// Who came in by way of requests in this round.
     entered: usize,

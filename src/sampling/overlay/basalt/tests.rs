@@ -138,7 +138,7 @@ fn a_network_has_no_more_than_its_tickets() {
 
 /// They claim one network after the other until they are in, and then say where they are.
 #[test]
-fn who_moves_competes_anew() {
+fn a_peer_that_moves_competes_anew() {
     let mut node = node(Basalt::for_view_size(V), 3);
     push(&mut node, (1..=200).map(host));
     let crowd = 10_000..10_400_u32;
@@ -326,7 +326,7 @@ fn the_next_best_takes_the_place_of_the_dead() {
     node.remove(&gone);
     assert!(!node.view().contains(&gone));
     assert!(node.view().len() >= before - 1);
-    // Whoever is told again competes for the slot anew.
+    // A peer that is told of again competes for the slot anew.
     push(&mut node, (1..=200).map(host));
     assert!(node.view().contains(&gone), "it ranks best as before");
 }

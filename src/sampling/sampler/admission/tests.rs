@@ -1,4 +1,4 @@
-//! Tests of whom a node takes in: who failed, and what comes from one hand.
+//! Tests of which peers a node takes in: who failed, and what comes from one hand.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn fresh(peers: &[u32]) -> Vec<Descriptor<u32>> {
     peers.iter().copied().map(Descriptor::fresh).collect()
 }
 
-/// Whom a node takes in of those that `partner` tells of in a request; all of them stay.
+/// The peers that a node takes in of those that `partner` tells of in a request; all of them stay.
 fn told(
     admission: &mut Admission<u32>,
     view: &mut View<u32>,
@@ -47,7 +47,7 @@ fn a_peer_told_of_twice_counts_once() {
 }
 
 #[test]
-fn who_speaks_does_not_count_as_one_it_has_told_of() {
+fn a_teller_does_not_count_as_one_it_has_told_of() {
     let (mut admission, mut view) = (Admission::new(), View::default());
     assert_eq!(told(&mut admission, &mut view, 9, &[9, 1]), [9, 1]);
     assert_eq!(told(&mut admission, &mut view, 9, &[2, 3, 4]), [2, 3]);

@@ -169,8 +169,8 @@ fn a_node_left_with_nobody_forgives_all() {
     assert!(a.view().contains(&first), "forgiven");
 }
 
-/// Whoever comes and says goodbye again and again uses up what may enter in a round; but without
-/// anybody there would be no next round.
+/// A peer that comes and says goodbye again and again uses up what may enter in a round; but
+/// without anybody there would be no next round.
 #[test]
 fn a_node_left_with_nobody_lets_the_next_in_at_once() {
     let diversity = Diversity {
