@@ -88,7 +88,15 @@
 pub mod fuzzing;
 pub mod gossip;
 pub mod peer;
+#[cfg(feature = "swarm")]
+mod riders {
+    pub(crate) mod extrema;
+}
 mod sampling;
+#[doc = include_str!("protocols.md")]
+pub mod protocols {
+    pub(crate) mod extrema;
+}
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "swarm")]
@@ -129,6 +137,19 @@ pub mod view {
 #[cfg(feature = "swarm")]
 pub mod rider {
     pub use crate::swarm::rider::{Behaviour, Config};
+}
+
+/// Extremes: the smallest and the largest value in the network, as every node knows them.
+///
+/// [`Extrema`](extrema::Extrema) is the protocol, without I/O, and `extrema::Behaviour` the same in a
+/// swarm. What a liar can do to it, and what becomes of values that are gone, stands there.
+pub mod extrema {
+    pub use crate::protocols::extrema::{
+        Event, Extrema, Extremes, MAX_JUMP, Message,
+        config::{Config, ConfigError, NotANumber},
+    };
+    #[cfg(feature = "swarm")]
+    pub use crate::riders::extrema::{Behaviour, ExtremaWire};
 }
 
 /// The messages, as prost sees them.
