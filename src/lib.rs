@@ -91,11 +91,13 @@ pub mod peer;
 #[cfg(feature = "swarm")]
 mod riders {
     pub(crate) mod extrema;
+    pub(crate) mod round_trip;
 }
 mod sampling;
 #[doc = include_str!("protocols.md")]
 pub mod protocols {
     pub(crate) mod extrema;
+    pub(crate) mod round_trip;
 }
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -150,6 +152,20 @@ pub mod extrema {
     };
     #[cfg(feature = "swarm")]
     pub use crate::riders::extrema::{Behaviour, ExtremaWire};
+}
+
+/// Round-trip times: how far away other peers are, as every node measures it for itself.
+///
+/// [`RoundTrip`](round_trip::RoundTrip) is the protocol, without I/O, and `round_trip::Behaviour` the
+/// same in a swarm. What a measurement means, and what a liar can do to it, stands there.
+pub mod round_trip {
+    pub use crate::protocols::round_trip::{
+        Event, Measured, Ping, Pong, RoundTrip,
+        config::{Config, ConfigError},
+        histogram::Histogram,
+    };
+    #[cfg(feature = "swarm")]
+    pub use crate::riders::round_trip::{Behaviour, RoundTripWire};
 }
 
 /// The messages, as prost sees them.
