@@ -32,7 +32,7 @@ impl Behaviour {
     /// When the operating system has no random numbers.
     pub fn beside(sampling: &Handle, config: Config, value: f64) -> Result<Self, ConfigError> {
         let protocol = Extrema::new(config, value, rand::make_rng())?;
-        let (sampling, config) = (sampling.clone(), rider::Config::default());
+        let (sampling, config) = (sampling.clone(), rider::config::Config::default());
         Ok(Self::new(protocol, ExtremaWire, sampling, config))
     }
 }

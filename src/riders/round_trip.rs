@@ -36,7 +36,7 @@ impl Behaviour {
         let wire = RoundTripWire {
             clock: sampling.node().clock(),
         };
-        let (sampling, config) = (sampling.clone(), rider::Config::default());
+        let (sampling, config) = (sampling.clone(), rider::config::Config::default());
         Ok(Self::new(protocol, wire, sampling, config))
     }
 }
