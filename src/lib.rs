@@ -110,11 +110,11 @@ pub use sampling::{PeerSampling, Selection};
 /// Overlays: which peers stay in a view.
 pub mod overlay {
     pub use crate::sampling::overlay::{
-        Choice, Merge, Outcome, Overlay, OverlayError, Side,
+        Choice, Outcome, Overlay, OverlayError,
         any::{AnyOverlay, OverlayKind},
         basalt::{Basalt, Ranking},
         cyclon::Cyclon,
-        outgoing::Outgoing,
+        exchange::{Merge, Outgoing, Side},
         random::Random,
     };
 }

@@ -9,8 +9,8 @@
 pub(crate) mod any;
 pub(crate) mod basalt;
 pub(crate) mod cyclon;
+pub(crate) mod exchange;
 mod healing;
-pub(crate) mod outgoing;
 pub(crate) mod random;
 
 use std::borrow::Cow;
@@ -21,8 +21,8 @@ use thiserror::Error;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::outgoing::Outgoing,
-        view::{Descriptor, View},
+        overlay::exchange::{Merge, Outgoing},
+        view::View,
     },
 };
 
@@ -181,35 +181,6 @@ impl Outcome {
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Broken | Self::Dead)
     }
-}
-
-/// Which end of an exchange a node is: the paper's two threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The node that started the exchange.
-    Active,
-    /// The node that was asked.
-    Passive,
-}
-
-/// What an exchange brings to [`Overlay::merge`].
-#[derive(Debug)]
-pub struct Merge<'a, P: Peer> {
-    /// The view size c: how many descriptors may stay.
-    pub view_size: usize,
-    /// Who is at the other end.
-    pub partner: &'a P::Id,
-    /// Which end of the exchange this node is.
-    pub side: Side,
-    /// The peers that were sent to the other side in this exchange, in the order in which they
-    /// were sent, without the sender itself.
-    pub sent: &'a [P::Id],
-    /// What was received, without descriptors of this node itself. To be emptied; its storage is
-    /// used again.
-    pub received: &'a mut Vec<Descriptor<P>>,
-    /// Peers known from elsewhere: see
-    /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
-    pub candidates: &'a [P],
 }
 
 /// Settings of an overlay that cannot work. Caused by the caller; nothing was changed.

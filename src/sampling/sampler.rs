@@ -30,7 +30,7 @@ use crate::{
     peer::Peer,
     sampling::{
         PeerSampling, Selection,
-        overlay::{Overlay, Side},
+        overlay::{Overlay, exchange::Side},
         sampler::{
             config::{Config, ConfigError},
             exchange::{Failed, Started, UnknownExchange},

@@ -13,11 +13,11 @@ use crate::{
     peer::Peer,
     sampling::{
         overlay::{
-            Choice, Merge, Outcome, Overlay, OverlayError, Side,
+            Choice, Outcome, Overlay, OverlayError,
             basalt::slot::{Candidate, Slot},
             cyclon::shuffle_length,
+            exchange::{Merge, Outgoing, Side},
             healing::Healing,
-            outgoing::Outgoing,
         },
         view::View,
     },

@@ -5,7 +5,10 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::{Merge, Overlay, OverlayError, Side, outgoing::Outgoing},
+        overlay::{
+            Overlay, OverlayError,
+            exchange::{Merge, Outgoing, Side},
+        },
         view::View,
     },
 };

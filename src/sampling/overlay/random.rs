@@ -9,7 +9,9 @@ use crate::{
     peer::Peer,
     sampling::{
         overlay::{
-            Merge, Outcome, Overlay, OverlayError, Side, healing::Healing, outgoing::Outgoing,
+            Outcome, Overlay, OverlayError,
+            exchange::{Merge, Outgoing, Side},
+            healing::Healing,
         },
         view::View,
     },

@@ -6,7 +6,7 @@ mod tests;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::Side,
+        overlay::exchange::Side,
         sampler::config::{Config, Diversity},
         view::{Descriptor, View},
     },

@@ -11,8 +11,8 @@ use crate::{
     sampling::{
         Selection,
         overlay::{
-            Choice, Merge, Outcome, Overlay, Side,
-            outgoing::{Buffer, Outgoing},
+            Choice, Outcome, Overlay,
+            exchange::{Buffer, Merge, Outgoing, Side},
         },
         sampler::{
             admission::Admission,

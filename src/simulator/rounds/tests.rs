@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{
     sampling::{
-        overlay::{Merge, OverlayError, Side, outgoing::Outgoing, random::Random},
+        overlay::{
+            OverlayError,
+            exchange::{Merge, Outgoing, Side},
+            random::Random,
+        },
         sampler::config as gossip,
         view::View,
     },

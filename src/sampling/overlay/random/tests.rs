@@ -3,7 +3,7 @@
 use rand::{SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::sampling::{overlay::outgoing, view::Descriptor};
+use crate::sampling::{overlay::exchange, view::Descriptor};
 
 fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
     peers
@@ -195,7 +195,7 @@ fn the_oldest_are_kept_back_from_what_is_sent() {
         (failing(Random::adaptive(10), 4), 5),
     ] {
         let mut view: View<u32> = (0..10).map(|peer| Descriptor { peer, age: peer }).collect();
-        let mut outgoing = outgoing::to(&9, Side::Active, 10);
+        let mut outgoing = exchange::to(&9, Side::Active, 10);
         let mut rng = StdRng::seed_from_u64(5);
         { overlay }.compose(&mut view, &mut outgoing, &mut rng);
         assert_eq!(outgoing.len(), 4);
