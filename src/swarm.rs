@@ -19,3 +19,5 @@ pub(crate) mod record;
 pub(crate) mod sampling;
 pub(crate) mod shared;
 pub(crate) mod wire;
+#[cfg(test)]
+pub(crate) mod world;

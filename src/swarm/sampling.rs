@@ -19,5 +19,3 @@ pub(crate) mod probes;
 pub(crate) mod seeds;
 pub(crate) mod warnings;
 pub(crate) mod whereabouts;
-#[cfg(test)]
-pub(crate) mod world;
