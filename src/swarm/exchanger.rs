@@ -1,8 +1,8 @@
 //! Brings requests to their partners: connects, sends, tries again, closes.
 //!
-//! It knows connections and nothing of what is exchanged. What comes of each step is not called back
-//! but returned, by [`Exchanger::poll_outcome`]: a connection is there, or is needed; an answer came,
-//! or failed. The caller, which has started the exchange, answers each.
+//! It knows connections and nothing of what is exchanged. What comes of each step is not called
+//! back but returned, by [`Exchanger::poll_outcome`]: a connection is there, or is needed; an
+//! answer came, or failed. The caller, which has started the exchange, answers each.
 
 pub(crate) mod actions;
 pub(crate) mod attempts;
@@ -301,8 +301,8 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// The peer has sent a request. Returns whether the connection was about to be let go of: then it
-    /// is to be released once the request is answered.
+    /// The peer has sent a request. Returns whether the connection was about to be let go of: then
+    /// it is to be released once the request is answered.
     pub(crate) fn on_request(&mut self, peer: PeerId, connection: ConnectionId, now: Time) -> bool {
         let connections = &mut self.keeper.connections;
         connections.mark_used(&peer, connection);

@@ -48,8 +48,8 @@ impl Trouble {
         self.heard_at = now;
     }
 
-    /// A dial has met no network. A node that has just heard somebody has one, whatever that address
-    /// is.
+    /// A dial has met no network. A node that has just heard somebody has one, whatever that
+    /// address is.
     pub(crate) fn met_no_network(&mut self, now: Time) {
         if self.heard_at + self.timeout <= now {
             self.note(now);

@@ -8,8 +8,9 @@ use libp2p_swarm::ConnectionId;
 
 use crate::{gossip::ExchangeId, swarm::handler::OutboundId, time::Time};
 
-/// How often an exchange may need another connection. A guess: who has dialled twice at once, by two
-/// behaviours or as both ends dialled, may close both when they are done, under two requests of ours.
+/// How often an exchange may need another connection. A guess: who has dialled twice at once, by
+/// two behaviours or as both ends dialled, may close both when they are done, under two requests of
+/// ours.
 const REDIALS: u8 = 2;
 
 /// An exchange between its start and its outcome.
@@ -171,7 +172,8 @@ impl UnderWay {
         sent.any(|sent| sent.connection == connection)
     }
 
-    /// The request of exchange `id` is sent on `connection`; `None` when it is sent already, or over.
+    /// The request of exchange `id` is sent on `connection`; `None` when it is sent already, or
+    /// over.
     pub(crate) fn send(&mut self, id: ExchangeId, connection: ConnectionId) -> Option<OutboundId> {
         let running = self.running.get_mut(&id);
         let running = running.filter(|running| running.connection.is_none())?;

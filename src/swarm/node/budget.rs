@@ -1,10 +1,10 @@
 //! The dial budget: how often this node dials whom on the word of others.
 //!
-//! A signed record proves who made it, not that its addresses are theirs. One who makes up a thousand
-//! identities and gives a victim's address to each would have every node of a network dial it
-//! a thousand times, were peers what is counted. So addresses and their networks are counted, and
-//! only dials that came to nothing: whoever answers under the right identity is at that host by its
-//! own word, and a network of many live peers uses nothing up.
+//! A signed record proves who made it, not that its addresses are theirs. One who makes up a
+//! thousand identities and gives a victim's address to each would have every node of a network dial
+//! it a thousand times, were peers what is counted. So addresses and their networks are counted,
+//! and only dials that came to nothing: whoever answers under the right identity is at that host by
+//! its own word, and a network of many live peers uses nothing up.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -28,13 +28,14 @@ use crate::time::Time;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// How many dials in vain are remembered, some 2 MB at most. When there are more within an hour,
-/// nothing else is dialled on hearsay: were the oldest forgotten, many addresses would wash away the
-/// one that is not to be dialled. A guess: more than the default of 60 dials a minute, two addresses
-/// each, makes in two hours.
+/// nothing else is dialled on hearsay: were the oldest forgotten, many addresses would wash away
+/// the one that is not to be dialled. A guess: more than the default of 60 dials a minute, two
+/// addresses each, makes in two hours.
 const REMEMBERED: usize = 16_384;
-/// How many times as often as an address may be dialled in vain, a relay that answers may be asked in vain for
-/// peers behind it. With the default of 3 that is the bound of its whole network, 12: four times as many dead peers
-/// among those that one relay serves do not shut out the rest. A guess.
+/// How many times as often as an address may be dialled in vain, a relay that answers may be asked
+/// in vain for peers behind it. With the default of 3 that is the bound of its whole network, 12:
+/// four times as many dead peers among those that one relay serves do not shut out the rest. A
+/// guess.
 const BEHIND_A_RELAY: u32 = 4;
 
 /// Why this node would not dial a peer of its view. Nobody was dialled.
@@ -165,8 +166,8 @@ impl Budget {
         }
     }
 
-    /// From when on more than half of a minute's dials are left: so much is for others than the peers
-    /// of the view. `None`: never.
+    /// From when on more than half of a minute's dials are left: so much is for others than the
+    /// peers of the view. `None`: never.
     pub(crate) fn next_spare(&self) -> Option<Time> {
         let half = self.per_minute.burst() / 2;
         self.minute.next_above(half, self.per_minute)
@@ -258,8 +259,8 @@ impl Budget {
     }
 
     /// A dial has ended well, at `address`. The peer is at that host, whatever was tried there; it
-    /// may have given away other hosts beside it. And a relay that one was reached through is one: those
-    /// behind it who were not reached are forgiven it.
+    /// may have given away other hosts beside it. And a relay that one was reached through is one:
+    /// those behind it who were not reached are forgiven it.
     pub(crate) fn answered(&mut self, handed: Vec<Handed>, address: &Multiaddr) {
         let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
         let home = host(address);
@@ -311,9 +312,9 @@ impl Budget {
 pub(crate) struct Addresses<'a> {
     /// By its record.
     pub(crate) known: &'a [Multiaddr],
-    /// The one of them where this node has found it: the only one to dial. It is no hearsay any more,
-    /// and is not counted, or others could keep this node from its contacts, by giving away their
-    /// addresses.
+    /// The one of them where this node has found it: the only one to dial. It is no hearsay any
+    /// more, and is not counted, or others could keep this node from its contacts, by giving away
+    /// their addresses.
     pub(crate) verified: Option<&'a Multiaddr>,
 }
 
@@ -398,8 +399,8 @@ impl InVain {
         }
     }
 
-    /// A dial of a relay, for somebody behind it, has not found the relay: it counts as one of its own
-    /// address.
+    /// A dial of a relay, for somebody behind it, has not found the relay: it counts as one of its
+    /// own address.
     fn count_at_the_door(&mut self, target: Target) {
         if let Some(door) = target.relay()
             && let Some(at) = self.uncount(target)

@@ -35,7 +35,8 @@ pub(crate) struct Dial {
     pub(crate) by: Option<HolderId>,
     /// What for; taken by the behaviour that dials when it is told of the end.
     pub(crate) purpose: Option<DialPurpose>,
-    /// What was handed to the swarm, and which behaviour did; `None`: nobody has said where to dial.
+    /// What was handed to the swarm, and which behaviour did; `None`: nobody has said where to
+    /// dial.
     pub(crate) handed: Option<(HolderId, Vec<Handed>)>,
     /// The relays that these addresses lead through.
     pub(crate) relays: Vec<PeerId>,

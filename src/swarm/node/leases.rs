@@ -1,12 +1,12 @@
 //! Who keeps which connection open.
 //!
 //! Several behaviours of one peer dial: samplers, and the protocols that ride on them. A connection
-//! that one of them has dialled, another may use, so whoever lets go of it last closes it. To let go
-//! is a vote, and not a count of those who hold, since none of them knows what the others' handlers
-//! have just begun to receive: whoever has nothing under way asks the others, who answer when they
-//! have nothing under way either. Whoever uses the connection meanwhile ends the vote, and begins
-//! the next one when it is done. No waker is needed: a swarm that has told one of its behaviours
-//! something polls them all.
+//! that one of them has dialled, another may use, so whoever lets go of it last closes it. To let
+//! go is a vote, and not a count of those who hold, since none of them knows what the others'
+//! handlers have just begun to receive: whoever has nothing under way asks the others, who answer
+//! when they have nothing under way either. Whoever uses the connection meanwhile ends the vote,
+//! and begins the next one when it is done. No waker is needed: a swarm that has told one of its
+//! behaviours something polls them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,8 +141,8 @@ impl Leases {
         self.owned.get(&connection).is_some_and(|o| o.closing)
     }
 
-    /// `holder` uses the connection. Returns whether that ended a vote: then it has to begin another,
-    /// by [`Self::lets_go`], when it is done.
+    /// `holder` uses the connection. Returns whether that ended a vote: then it has to begin
+    /// another, by [`Self::lets_go`], when it is done.
     pub(crate) fn uses(&mut self, connection: ConnectionId) -> bool {
         let Some(owned) = self.owned.get_mut(&connection) else {
             return false;

@@ -19,8 +19,8 @@ use crate::{
     time::{Time, Wake},
 };
 
-/// For how many rounds a node starts its rounds early after it has lost a neighbour. A guess: of the
-/// others, one in five or so has a place to give.
+/// For how many rounds a node starts its rounds early after it has lost a neighbour. A guess: of
+/// the others, one in five or so has a place to give.
 const EAGER_ROUNDS: u32 = 8;
 /// How many peers a node stays in touch with on purpose: while it has fewer neighbours, it keeps
 /// the connections of its latest exchanges instead of closing them. A guess: one may be about to
@@ -70,8 +70,8 @@ impl Neighbourhood {
 
     /// Whether the next chance to find a neighbour should not wait a whole period, asked after a
     /// round and after everything else. When there are too few: each change answers yes once. When
-    /// one was lost: a few times, until another has taken its place. So eager rounds come to rest by
-    /// themselves.
+    /// one was lost: a few times, until another has taken its place. So eager rounds come to rest
+    /// by themselves.
     pub(crate) fn take_eager(&mut self, after_round: bool) -> bool {
         let changed = std::mem::take(&mut self.changed);
         if !self.neighbours.has_room() {
@@ -102,8 +102,8 @@ impl Neighbourhood {
         proposal
     }
 
-    /// There is a direct connection to a peer that exchanges were made with through a relay: what that
-    /// was good for is over, and the peer may be a neighbour.
+    /// There is a direct connection to a peer that exchanges were made with through a relay: what
+    /// that was good for is over, and the peer may be a neighbour.
     pub(crate) fn on_upgrade(
         &mut self,
         peer: PeerId,
@@ -161,8 +161,8 @@ impl Neighbourhood {
         self.confirmations.heard(peer, now);
     }
 
-    /// Asks again those neighbours that have not answered, and gives up those that were asked twice;
-    /// nobody while this node is in trouble.
+    /// Asks again those neighbours that have not answered, and gives up those that were asked
+    /// twice; nobody while this node is in trouble.
     pub(crate) fn end_silence(&mut self, exchanger: &mut Exchanger<Sampling, Event>, now: Time) {
         let in_trouble = exchanger.trouble.is_in(now);
         while let Some(due) = self.confirmations.poll(now, in_trouble) {
@@ -235,8 +235,8 @@ impl Neighbourhood {
         }
     }
 
-    /// An answer says that the peer is a neighbour, and the question was given up: the place that was
-    /// held for it is gone.
+    /// An answer says that the peer is a neighbour, and the question was given up: the place that
+    /// was held for it is gone.
     pub(crate) fn answered_too_late(
         &self,
         peer: PeerId,
@@ -320,7 +320,8 @@ impl Neighbourhood {
         self.changed = true;
     }
 
-    /// What the keeper has to know of how many neighbours there are. To be called once at the start.
+    /// What the keeper has to know of how many neighbours there are. To be called once at the
+    /// start.
     pub(crate) fn tell_keeper(&self, exchanger: &mut Exchanger<Sampling, Event>) {
         let enough = LIFELINES.min(self.neighbours.bound());
         let lifelines = enough.saturating_sub(self.neighbours.members().len());

@@ -25,8 +25,8 @@ pub(crate) struct Home<'a> {
     pub(crate) address: &'a Multiaddr,
 }
 
-/// The driver of one behaviour. All but `Setup` and `Notes` is what its `NetworkBehaviour` does with
-/// it.
+/// The driver of one behaviour. All but `Setup` and `Notes` is what its `NetworkBehaviour` does
+/// with it.
 pub(crate) trait Driven {
     /// How its messages travel.
     type Wire: Wire;

@@ -11,8 +11,8 @@ pub(crate) struct Faults {
     pub(crate) response: f64,
     /// A connection closes while a message travels on it.
     pub(crate) connection: f64,
-    /// In a second, a behaviour that is not driven here dials a node, and keeps the connection for up
-    /// to a minute.
+    /// In a second, a behaviour that is not driven here dials a node, and keeps the connection for
+    /// up to a minute.
     pub(crate) sibling: f64,
     /// It keeps the connection for ever.
     pub(crate) sibling_clings: bool,

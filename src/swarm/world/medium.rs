@@ -1,4 +1,5 @@
-//! What lies between the drivers of a world: dials and messages on their way, with delays and faults.
+//! What lies between the drivers of a world: dials and messages on their way, with delays and
+//! faults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -62,7 +62,8 @@ impl<D: Driven> Nodes<D> {
         node + driver / self.count * self.count
     }
 
-    /// The other end of a connection, as the counterpart of this driver sees it, and the peer there.
+    /// The other end of a connection, as the counterpart of this driver sees it, and the peer
+    /// there.
     pub(crate) fn other_end(&self, end: End, connections: &Connections) -> (End, PeerId) {
         let (node, id) = connections.other_end(end.1);
         ((self.counterpart(end.0, node), id), self.peers[node])

@@ -135,8 +135,8 @@ impl<O: Overlay<Record>> Driver<O> {
                 return tracing::debug!(%unknown, %error, "A failure that comes too late");
             }
         };
-        // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of those
-        // that are not wanted.
+        // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of
+        // those that are not wanted.
         let in_vain = error.is_in_vain() && self.sampler.remove(&peer).is_some();
         if dead || (removed && !error.is_in_vain()) {
             self.publisher.contacts(|contacts| contacts.failed(&peer));

@@ -15,8 +15,8 @@ use crate::{
     time::Time,
 };
 
-/// 60 nodes whose connections no idle time-out closes, as in a gossipsub swarm: 300 rounds, then half of the
-/// nodes crash.
+/// 60 nodes whose connections no idle time-out closes, as in a gossipsub swarm: 300 rounds, then
+/// half of the nodes crash.
 #[test]
 fn neighbours_rotate_and_their_network_stays_whole() {
     for seed in 0..seeds(2) {

@@ -48,7 +48,8 @@ fn dials_that_this_node_denies_empty_neither_view_nor_budget() {
     assert_eq!(driver.sampler.view().len(), 10);
 }
 
-/// A node whose connections are all used up: each round makes its exchange with somebody who is connected.
+/// A node whose connections are all used up: each round makes its exchange with somebody who is
+/// connected.
 #[test]
 fn denied_dial_falls_back_to_connected_peer() {
     let limits = Limits {
