@@ -209,7 +209,7 @@ impl<W: Wire, E> Exchanger<W, E> {
 
     fn time_out(&mut self, id: ExchangeId, now: Time) {
         // It waits for something of this node's own: for a connection that is being closed, or for
-        // somebody else's dial.
+        // another behaviour's dial.
         let is_dialling = self.keeper.holder.is_dialling_for(id);
         let partner = self.under_way.partner(id);
         let is_connected = partner.is_some_and(|p| self.keeper.connections.is_connected(&p));

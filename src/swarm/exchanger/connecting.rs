@@ -181,7 +181,7 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
+    /// An exchange has waited for another behaviour's dial, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(
         &mut self,

@@ -63,22 +63,22 @@ struct Connection {
 }
 
 /// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
-const MUTE: usize = 1_024;
+const MOST_UNSUPPORTED: usize = 1_024;
 /// For how long they are. A guess: they may be updated.
-const MUTE_FOR: Duration = Duration::from_secs(60 * 60);
+const UNSUPPORTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// All established connections.
 #[derive(Debug)]
 pub(crate) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
-    /// Until when relayed ones are left open, of whom. There may be very many connections, and this
+    /// Until when relayed ones are left open, by time. There may be very many connections, and this
     /// is asked whenever the swarm does anything.
     upgrades: BTreeSet<(Time, PeerId, ConnectionId)>,
     /// Peers that did not speak the protocol, and since when. For a while they are not asked again
     /// whenever a sibling connects them: another instance of this behaviour may do so in every
     /// round.
-    mute: LruCache<PeerId, Time>,
+    unsupported: LruCache<PeerId, Time>,
     /// How often all connected peers were given another chance.
     pass: u64,
 }
@@ -88,7 +88,7 @@ impl Default for Connections {
         Self {
             peers: BTreeMap::new(),
             upgrades: BTreeSet::new(),
-            mute: LruCache::new(MUTE),
+            unsupported: LruCache::new(MOST_UNSUPPORTED),
             pass: 0,
         }
     }
@@ -301,7 +301,7 @@ impl Connections {
         connection.is_some_and(|connection| connection.origin == Origin::Sibling)
     }
 
-    /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
+    /// Where the peer was dialled, without its id, if it was not the peer that dialled.
     pub(crate) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
         self.find(peer, id)?.dialled.as_ref()
     }
@@ -325,8 +325,8 @@ impl Connections {
             .network
     }
 
-    /// All connections that are not about to close because they were pruned: since when, to whom,
-    /// which.
+    /// All connections that are not about to close because they were pruned: since when, to which
+    /// peer, which.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Time, PeerId, ConnectionId)> {
         self.peers.iter().flat_map(|(peer, connections)| {
             let open = connections.iter().filter(|c| !c.pruned);
@@ -357,11 +357,11 @@ impl Connections {
 
     /// Begins another pass: all connected peers have another chance, those that had none first.
     pub(crate) fn forget_used(&mut self) {
-        self.mute.clear();
+        self.unsupported.clear();
         self.pass += 1;
     }
 
-    /// Somebody else wants the peer as well: from now on its connections are not ours to close.
+    /// Another behaviour wants the peer as well: from now on its connections are not ours to close.
     pub(crate) fn share(&mut self, peer: &PeerId) {
         for connection in self.peers.get_mut(peer).into_iter().flatten() {
             if connection.origin == Origin::Ours {
@@ -379,8 +379,8 @@ impl Connections {
         now: Time,
     ) {
         match speaks {
-            true => _ = self.mute.remove(peer),
-            false => _ = self.mute.insert(*peer, now),
+            true => _ = self.unsupported.remove(peer),
+            false => _ = self.unsupported.insert(*peer, now),
         }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
@@ -391,11 +391,11 @@ impl Connections {
     }
 
     fn is_mute(&self, peer: &PeerId, now: Time) -> bool {
-        let since = self.mute.peek(peer);
-        since.is_some_and(|since| now < since.saturating_add(MUTE_FOR))
+        let since = self.unsupported.peek(peer);
+        since.is_some_and(|since| now < since.saturating_add(UNSUPPORTED_FOR))
     }
 
-    /// A connected peer with whom nobody has tried an exchange: somebody else has connected it.
+    /// A connected peer that no exchange was tried with: another behaviour has connected it.
     ///
     /// A peer that has connected to us is passed over for `patience`, since it is likely to have
     /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for

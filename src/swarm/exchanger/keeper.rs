@@ -138,7 +138,7 @@ impl<W: Wire, E> Keeper<W, E> {
         self.let_go_of_lifelines();
     }
 
-    /// Closes the connections to a peer that does not answer, and is a neighbour of no behaviour's.
+    /// Closes the connections to a peer that does not answer, and is no behaviour's neighbour.
     /// What siblings send over them is lost. The connections that siblings have opened stay theirs.
     pub(crate) fn give_up(&mut self, peer: PeerId) {
         if self.holder.is_neighbour(&peer) {
@@ -196,7 +196,7 @@ impl<W: Wire, E> Keeper<W, E> {
         }
     }
 
-    /// Somebody else wants the peer as well: its connections are no longer ours to close, and,
+    /// Another behaviour wants the peer as well: its connections are no longer ours to close, and,
     /// unless it is a neighbour, not ours to keep.
     pub(crate) fn share(&mut self, peer: PeerId) {
         self.connections.share(&peer);

@@ -16,9 +16,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// exchange, stays for good, unless somebody prunes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pruning {
-    /// How many connections there may be, whoever opened them, in connections; at least as many as
-    /// [neighbours](crate::Config::with_neighbours). Of those beyond, the oldest are closed whose
-    /// peer is no neighbour and with whom no exchange is under way.
+    /// How many connections there may be, opened by either side, in connections; at least as many
+    /// as [neighbours](crate::Config::with_neighbours). Of those beyond, the oldest are closed
+    /// whose peer is no neighbour, and no exchange is under way with it.
     pub max_connections: usize,
     /// How old a connection is before it is closed for that; up to 24 h. What siblings dial is
     /// theirs for so long, and for so long there may be more connections.

@@ -2,8 +2,8 @@
 //!
 //! libp2p's relay client opens circuits, and reserves places, on whichever connection to the relay
 //! it finds. It may find one that this behaviour has opened for an exchange and would close
-//! afterwards, and all that it carries with it. And it gives up when somebody else is just dialling
-//! the relay.
+//! afterwards, and all that it carries with it. And it gives up when another behaviour is just
+//! dialling the relay.
 
 use std::{collections::BTreeSet, time::Duration};
 

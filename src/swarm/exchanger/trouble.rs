@@ -38,7 +38,7 @@ impl Trouble {
         self.until = now + self.timeout;
     }
 
-    /// Whether this node cannot tell whether others answer.
+    /// Whether failures say nothing about others at the moment.
     pub(crate) fn is_in(&self, now: Time) -> bool {
         now < self.until
     }

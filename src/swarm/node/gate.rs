@@ -1,4 +1,4 @@
-//! Who may have a request read: the bounds that all connections share.
+//! Which requests are read: the bounds that all connections share.
 
 use std::{
     collections::BTreeMap,
@@ -41,7 +41,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Gate {
     per_peer: Rate,
     overall: Rate,
-    /// What strangers leave of a burst for those whom this node wants.
+    /// What strangers leave of a burst for the peers that this node wants.
     reserve: u32,
     max_streams: usize,
     state: Mutex<State>,

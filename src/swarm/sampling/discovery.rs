@@ -57,7 +57,7 @@ const MOST_GIVEN: usize = 256;
 pub(crate) enum Contact {
     /// A seed.
     Seed(Multiaddr),
-    /// A peer that somebody else has connected, or that has connected to us.
+    /// A peer that another behaviour has connected, or that has connected to us.
     Connected(PeerId),
     /// A peer that other behaviours say where it is.
     Candidate(PeerId),
@@ -119,7 +119,7 @@ impl<'a> Situation<'a> {
     }
 }
 
-/// Whom the node may contact outside its rounds.
+/// The peers that the node may contact outside its rounds.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     pub(crate) seeds: Seeds,
@@ -220,7 +220,7 @@ impl Discovery {
     // ---- The next contact ----
 
     /// The next peer to contact: seeds that are due, and, while the view has room, peers that
-    /// somebody else has connected, and those that somebody else knows the address of. To be called
+    /// another behaviour has connected, and those that it knows the address of. To be called
     /// until `None`.
     pub(crate) fn next<R: Rng + ?Sized>(
         &mut self,

@@ -12,7 +12,7 @@ use crate::{
         sampling::{
             confirmations::{Confirmations, Due},
             event::{Event, NeighbourDownReason},
-            neighbours::{Answer, GaveWay, Neighbours, Settled},
+            neighbours::{Answer, Displaced, Neighbours, ProposalOutcome},
         },
         wire::sampling::{Proposal, Request, Sampling},
     },
@@ -27,7 +27,7 @@ const EAGER_ROUNDS: u32 = 8;
 /// fail.
 const LIFELINES: usize = 2;
 
-/// Who is a neighbour, and what was asked and answered about that.
+/// The neighbours, and what was asked and answered about them.
 #[derive(Debug)]
 pub(crate) struct Neighbourhood {
     neighbours: Neighbours,
@@ -196,8 +196,8 @@ impl Neighbourhood {
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
             Answer::Declined => false,
-            Answer::Accepted(gave_way) => {
-                self.up((peer, gave_way), exchanger, now);
+            Answer::Accepted(displaced) => {
+                self.up((peer, displaced), exchanger, now);
                 true
             }
             Answer::Dissolved => {
@@ -208,7 +208,7 @@ impl Neighbourhood {
     }
 
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
-    pub(crate) fn settle<R: Rng + ?Sized>(
+    pub(crate) fn end_proposal<R: Rng + ?Sized>(
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
@@ -222,16 +222,16 @@ impl Neighbourhood {
         }
         let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| exchanger.keeper.connections.network(peer);
-        match self.neighbours.settle(peer, answer, network, rng) {
+        match self.neighbours.end_proposal(peer, answer, network, rng) {
             // It has no place: a node that is short looks on.
-            Settled::Unchanged => self.changed |= answer == Some(false),
-            Settled::Up(gave_way) => self.up((peer, gave_way), exchanger, now),
+            ProposalOutcome::Unchanged => self.changed |= answer == Some(false),
+            ProposalOutcome::Up(displaced) => self.up((peer, displaced), exchanger, now),
             // It said no, and may have proposed it itself since: then it has our yes.
-            Settled::Down => {
+            ProposalOutcome::Down => {
                 dissolve(peer, exchanger);
                 self.down(peer, NeighbourDownReason::Dissolved, exchanger);
             }
-            Settled::TooLate | Settled::Unanswered => dissolve(peer, exchanger),
+            ProposalOutcome::TooLate | ProposalOutcome::Unanswered => dissolve(peer, exchanger),
         }
     }
 
@@ -285,11 +285,11 @@ impl Neighbourhood {
     /// `peer` has become a neighbour, and another perhaps had to give way.
     fn up(
         &mut self,
-        (peer, gave_way): (PeerId, Option<GaveWay>),
+        (peer, displaced): (PeerId, Option<Displaced>),
         exchanger: &mut Exchanger<Sampling, Event>,
         now: Time,
     ) {
-        if let Some(GaveWay { peer, reason }) = gave_way {
+        if let Some(Displaced { peer, reason }) = displaced {
             dissolve(peer, exchanger);
             self.down(peer, reason, exchanger);
         }

@@ -70,7 +70,8 @@ pub(crate) struct Medium<W: Wire> {
     pub(crate) agenda: Agenda<Happening<W>>,
     pub(crate) connections: Connections,
     pub(crate) handlers: Handlers,
-    /// Requests that wait for an answer: who asked, by the number given to the asked.
+    /// Requests that wait for an answer: the end that asked, by the number that the other end was
+    /// given.
     unanswered: BTreeMap<u64, (End, OutboundId)>,
     /// Which node dials which at the moment, seeds left out.
     dialling: BTreeSet<(usize, usize, ConnectionId)>,

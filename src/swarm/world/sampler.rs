@@ -158,7 +158,7 @@ impl Driven for Sampler {
 impl World<Sampler> {
     // ---- Beginnings ----
 
-    /// A world in which everybody has node 0 for a seed.
+    /// A world in which every node has node 0 for a seed.
     pub(crate) fn new(seed: u64, nodes: usize, config: &Config, faults: Faults) -> Self {
         Self::with_way_in(seed, nodes, config, faults, with_seed)
     }
@@ -282,7 +282,7 @@ impl World<Sampler> {
         nodes.filter(|other| self.knows(*other, node)).count()
     }
 
-    /// Into how many parts the views of those who live fall.
+    /// Into how many parts the views of the live drivers fall.
     pub(crate) fn parts(&self) -> usize {
         let live: Vec<_> = self.nodes.live().map(|(node, _)| node).collect();
         let mut part: BTreeMap<usize, usize> = live.iter().map(|node| (*node, *node)).collect();

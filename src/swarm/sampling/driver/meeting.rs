@@ -1,4 +1,4 @@
-//! Peers that an exchange has succeeded with: where they were found, and who is told.
+//! Peers that an exchange has succeeded with: where they were found, and what siblings are told.
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;

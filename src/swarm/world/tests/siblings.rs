@@ -16,7 +16,7 @@ use crate::{
     time::Time,
 };
 
-/// As mDNS does: everybody is told of whoever is there already, and half of all dials fail.
+/// As mDNS does: every node is told of all that are there already, and half of all dials fail.
 #[test]
 fn nodes_that_siblings_tell_of_each_other_need_no_seeds() {
     let faults = Faults {
