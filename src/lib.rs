@@ -3,8 +3,8 @@
 //!
 //! # How it works
 //!
-//! Each node keeps a *view*: 30 to 100 *descriptors*, each a peer's signed record and an *age*. Once
-//! per *round* it
+//! Each node keeps a *view*: 30 to 100 *descriptors*, each a peer's signed record and an *age*.
+//! Once per *round* it
 //!
 //! 1. picks a partner from its view, the one with the oldest descriptor for example,
 //! 2. sends it a part of the view, and its own record at age 0,
@@ -18,16 +18,17 @@
 //! all joined included, is special (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007).
 //!
-//! Among strangers, where some peers lie, the overlay is [`Basalt`]: who stays in a view is decided by secret
-//! hashes, so that nobody gains by being loud. [`Config::open_internet`], the default, has it;
-//! [`Config::private_network`] and [`Config::local`] have the paper's, [`Random`].
+//! Among strangers, where some peers lie, the overlay is [`Basalt`]: who stays in a view is decided
+//! by secret hashes, so that nobody gains by being loud. [`Config::open_internet`], the default,
+//! has it; [`Config::private_network`] and [`Config::local`] have the paper's, [`Random`].
 //!
 //! # In a swarm
 //!
 //! Compose a [`Behaviour`] into the swarm, give it [seeds][Config::with_seeds], and poll the swarm.
 //! A few exchange partners stay connected as *neighbours*, which is what gossipsub needs; any other
-//! behaviour can dial the peers of the view by their `PeerId` alone; other tasks read and sample the
-//! view through a [`Handle`]. The README has a first example, `examples/chat.rs` a whole program.
+//! behaviour can dial the peers of the view by their `PeerId` alone; other tasks read and sample
+//! the view through a [`Handle`]. The README has a first example, `examples/chat.rs` a whole
+//! program.
 //!
 //! # Without libp2p
 //!
@@ -65,7 +66,8 @@
 //! # Three things, three places
 //!
 //! - the **mechanism**, [`gossip`]: exchange and merge. Push, pull or push-pull; period; fanout.
-//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], [`Basalt`], or your own.
+//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], [`Basalt`],
+//!   or your own.
 //! - the **sampling service**, [`sampling`]: hands peers out of whatever view an overlay keeps.
 //!
 //! # What a panic would mean
@@ -76,8 +78,8 @@
 //! # Features
 //!
 //! - `swarm`, on by default: the libp2p part.
-//! - `secp256k1`, `ecdsa`: keys of these types, beside Ed25519's, for this node's own identity and to
-//!   verify the records of others.
+//! - `secp256k1`, `ecdsa`: keys of these types, beside Ed25519's, for this node's own identity and
+//!   to verify the records of others.
 //! - `simulator`: `simulator`, the same state machines by the million in one process.
 // Without the feature there is nothing to link to.
 #![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
@@ -143,8 +145,8 @@ pub mod rider {
 
 /// Extremes: the smallest and the largest value in the network, as every node knows them.
 ///
-/// [`Extrema`](extrema::Extrema) is the protocol, without I/O, and `extrema::Behaviour` the same in a
-/// swarm. What a liar can do to it, and what becomes of values that are gone, stands there.
+/// [`Extrema`](extrema::Extrema) is the protocol, without I/O, and `extrema::Behaviour` the same in
+/// a swarm. What a liar can do to it, and what becomes of values that are gone, stands there.
 pub mod extrema {
     pub use crate::protocols::extrema::{
         Event, Extrema, Extremes, MAX_JUMP, Message,
@@ -156,8 +158,8 @@ pub mod extrema {
 
 /// Round-trip times: how far away other peers are, as every node measures it for itself.
 ///
-/// [`RoundTrip`](round_trip::RoundTrip) is the protocol, without I/O, and `round_trip::Behaviour` the
-/// same in a swarm. What a measurement means, and what a liar can do to it, stands there.
+/// [`RoundTrip`](round_trip::RoundTrip) is the protocol, without I/O, and `round_trip::Behaviour`
+/// the same in a swarm. What a measurement means, and what a liar can do to it, stands there.
 pub mod round_trip {
     pub use crate::protocols::round_trip::{
         Event, Measured, Ping, Pong, RoundTrip,

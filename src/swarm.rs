@@ -20,3 +20,5 @@ pub(crate) mod rider;
 pub(crate) mod sampling;
 pub(crate) mod shared;
 pub(crate) mod wire;
+#[cfg(test)]
+pub(crate) mod world;

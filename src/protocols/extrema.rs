@@ -94,8 +94,9 @@ pub enum Event {
 /// - Let epochs end early. A node follows to a later epoch only when half of its own is over, so
 ///   epochs last half as long at worst: make them twice as long as values take to spread.
 /// - Use up the numbers, or lead away from the others by a number that is far off: numbers that
-///   differ by more than [`MAX_JUMP`] do not count. A newcomer takes the first number that it hears,
-///   whatever it is; if most answers of an epoch are far off from it, it is a newcomer again.
+///   differ by more than [`MAX_JUMP`] do not count. A newcomer takes the first number that it
+///   hears, whatever it is; if most answers of an epoch are far off from it, it is a newcomer
+///   again.
 #[derive(Debug, Clone)]
 pub struct Extrema<I, R> {
     config: Config,

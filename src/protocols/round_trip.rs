@@ -76,9 +76,9 @@ pub struct Measured {
 /// [`Partners::Exchanged`](crate::gossip::partners::Partners::Exchanged), the default, and
 /// [`Partners::Neighbours`](crate::gossip::partners::Partners::Neighbours) see to that, and
 /// [`Partners::Samples`](crate::gossip::partners::Partners::Samples) is refused. In a swarm, the
-/// wire measures from the request's bytes to those of the answer: neither a connection that got lost
-/// and is dialled again is in it, nor the negotiation of the substream. What the two ends take to
-/// come round to it is. So a busy peer looks farther away; look at the shortest of several.
+/// wire measures from the request's bytes to those of the answer: neither a connection that got
+/// lost and is dialled again is in it, nor the negotiation of the substream. What the two ends take
+/// to come round to it is. So a busy peer looks farther away; look at the shortest of several.
 ///
 /// # What a liar can do
 ///

@@ -19,9 +19,9 @@ use crate::{
 pub type Behaviour = rider::Behaviour<Extrema<PeerId, StdRng>, ExtremaWire>;
 
 impl Behaviour {
-    /// Looks for the extremes of all nodes' values, this node's included, beside the sampler of this
-    /// handle. Its protocol is called `/extrema/1.0.0`, or `/<network>/extrema/1.0.0` where the
-    /// sampler's network has a name.
+    /// Looks for the extremes of all nodes' values, this node's included, beside the sampler of
+    /// this handle. Its protocol is called `/extrema/1.0.0`, or `/<network>/extrema/1.0.0` where
+    /// the sampler's network has a name.
     ///
     /// # Errors
     ///

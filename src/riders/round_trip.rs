@@ -21,8 +21,9 @@ use crate::{
 pub type Behaviour = rider::Behaviour<RoundTrip<PeerId, StdRng>, RoundTripWire>;
 
 impl Behaviour {
-    /// Measures round trips to other peers, beside the sampler of this handle. Its protocol is called
-    /// `/round-trip/1.0.0`, or `/<network>/round-trip/1.0.0` where the sampler's network has a name.
+    /// Measures round trips to other peers, beside the sampler of this handle. Its protocol is
+    /// called `/round-trip/1.0.0`, or `/<network>/round-trip/1.0.0` where the sampler's network has
+    /// a name.
     ///
     /// # Errors
     ///
@@ -43,9 +44,9 @@ impl Behaviour {
 
 /// The wire of [`RoundTrip`].
 ///
-/// The request and the answer are the same 8 bytes, a number. What follows is left to later versions.
-/// The time is taken when the request's bytes are made, and when those of the answer are read: on a
-/// connection that stands, and a substream that is negotiated.
+/// The request and the answer are the same 8 bytes, a number. What follows is left to later
+/// versions. The time is taken when the request's bytes are made, and when those of the answer are
+/// read: on a connection that stands, and a substream that is negotiated.
 #[derive(Debug, Clone)]
 pub struct RoundTripWire {
     clock: Clock,

@@ -158,7 +158,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn with_buffers<T>(
         &mut self,
-        buffers: &mut buffers::Buffers<P>,
+        buffers: &mut crate::sampling::sampler::buffers::Buffers<P>,
         work: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.members.swap_buffers(buffers);

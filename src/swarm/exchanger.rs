@@ -1,8 +1,8 @@
 //! Brings requests to their partners: connects, sends, tries again, closes.
 //!
-//! It knows connections and nothing of what is exchanged. What comes of each step is not called back
-//! but returned, by [`Exchanger::poll_outcome`]: a connection is there, or is needed; an answer came,
-//! or failed. The caller, which has started the exchange, answers each.
+//! It knows connections and nothing of what is exchanged. What comes of each step is not called
+//! back but returned, by [`Exchanger::poll_outcome`]: a connection is there, or is needed; an
+//! answer came, or failed. The caller, which has started the exchange, answers each.
 
 pub(crate) mod actions;
 pub(crate) mod attempts;
@@ -209,7 +209,7 @@ impl<W: Wire, E> Exchanger<W, E> {
 
     fn time_out(&mut self, id: ExchangeId, now: Time) {
         // It waits for something of this node's own: for a connection that is being closed, or for
-        // somebody else's dial.
+        // another behaviour's dial.
         let is_dialling = self.keeper.holder.is_dialling_for(id);
         let partner = self.under_way.partner(id);
         let is_connected = partner.is_some_and(|p| self.keeper.connections.is_connected(&p));
@@ -249,8 +249,8 @@ impl<W: Wire, E> Exchanger<W, E> {
         });
     }
 
-    /// There is no connection: unless somebody dials the partner already, which is waited for, it has
-    /// to be dialled.
+    /// There is no connection: unless somebody dials the partner already, which is waited for, it
+    /// has to be dialled.
     fn unconnected(&mut self, id: ExchangeId, partner: PeerId, before: Option<ExchangeError>) {
         if self.keeper.holder.is_dialling(&partner) {
             return;
@@ -306,8 +306,8 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// The peer has sent a request. Returns whether the connection was about to be let go of: then it
-    /// is to be released once the request is answered.
+    /// The peer has sent a request. Returns whether the connection was about to be let go of: then
+    /// it is to be released once the request is answered.
     pub(crate) fn on_request(&mut self, peer: PeerId, connection: ConnectionId, now: Time) -> bool {
         let connections = &mut self.keeper.connections;
         connections.mark_used(&peer, connection);

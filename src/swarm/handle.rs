@@ -109,8 +109,8 @@ impl Handle {
         self.lock().node.tally.snapshot()
     }
 
-    /// Who keeps which connection open, and what for: all behaviours of this node, each by the name of
-    /// its protocol. What siblings and peers keep open is not in it.
+    /// Who keeps which connection open, and what for: all behaviours of this node, each by the name
+    /// of its protocol. What siblings and peers keep open is not in it.
     pub fn leases(&self) -> Vec<Lease> {
         self.lock().node.leases()
     }

@@ -56,8 +56,8 @@ pub(crate) struct State {
     pub(crate) announcement: Option<Announcement>,
 }
 
-/// What one of the behaviours tells all behaviours of the swarm, and which of this node's have heard
-/// it.
+/// What one of the behaviours tells all behaviours of the swarm, and which of this node's have
+/// heard it.
 #[derive(Debug)]
 pub(crate) struct Announcement {
     pub(crate) peer: PeerId,

@@ -38,10 +38,10 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A gossip protocol in a swarm: any [`Protocol`], with any [`Wire`].
 ///
-/// It rides on the sampler of the same swarm, by its [`Handle`]: partners are neighbours, samples, or
-/// the partner of the sampler's exchange of the round, on its connection. It dials by `PeerId` alone,
-/// and the sampler says where, within the one dial budget of the node. Connections that it has dialled
-/// are closed when no behaviour of the node needs them any more.
+/// It rides on the sampler of the same swarm, by its [`Handle`]: partners are neighbours, samples,
+/// or the partner of the sampler's exchange of the round, on its connection. It dials by `PeerId`
+/// alone, and the sampler says where, within the one dial budget of the node. Connections that it
+/// has dialled are closed when no behaviour of the node needs them any more.
 ///
 /// `P::Event` is what the application is told.
 ///
@@ -62,9 +62,9 @@ where
     P: Protocol<Id = PeerId, Request = W::Request, Response = W::Response>,
     W: Wire<Request: Clone>,
 {
-    /// A behaviour for `protocol`, whose messages travel as `wire` says. `sampling`: the sampler that
-    /// it rides on. Its protocol is called `/<W::NAME>`, or `/<network>/<W::NAME>` where the sampler's
-    /// network has a name.
+    /// A behaviour for `protocol`, whose messages travel as `wire` says. `sampling`: the sampler
+    /// that it rides on. Its protocol is called `/<W::NAME>`, or `/<network>/<W::NAME>` where the
+    /// sampler's network has a name.
     pub fn new(protocol: P, wire: W, sampling: Handle, config: Config) -> Self {
         let node = sampling.node();
         let name = sampling.protocol_of(W::NAME);
@@ -86,8 +86,8 @@ where
         self.driver.protocol()
     }
 
-    /// Does `work` with the protocol's state and the time. What comes of it happens when the swarm is
-    /// polled next.
+    /// Does `work` with the protocol's state and the time. What comes of it happens when the swarm
+    /// is polled next.
     pub fn with_protocol<T>(&mut self, work: impl FnOnce(&mut P, Time) -> T) -> T {
         let now = self.now();
         // The protocol may want to be woken earlier now.

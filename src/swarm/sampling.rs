@@ -3,6 +3,7 @@
 pub(crate) mod behaviour;
 pub(crate) mod blocked;
 pub(crate) mod candidates;
+pub(crate) mod command;
 pub(crate) mod config;
 pub(crate) mod confirmations;
 pub(crate) mod discovery;
@@ -19,5 +20,3 @@ pub(crate) mod probes;
 pub(crate) mod seeds;
 pub(crate) mod warnings;
 pub(crate) mod whereabouts;
-#[cfg(test)]
-pub(crate) mod world;

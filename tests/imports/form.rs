@@ -32,27 +32,16 @@ pub fn too_long(code: &Code) -> Vec<String> {
         .collect()
 }
 
-/// The comments that are too wide, but for those of the files that are `exempt` for now.
-pub fn too_wide(code: &Code, exempt: &[&str]) -> Vec<String> {
+/// The comments that are too wide.
+pub fn too_wide(code: &Code) -> Vec<String> {
     let mut complaints = Vec::new();
     for (file, text) in by_hand(code) {
         let is_wide =
             |line: &str| line.trim_start().starts_with("//") && line.chars().count() > COLUMNS;
-        let lines: Vec<_> = (1..)
-            .zip(text.lines())
-            .filter(|(_, line)| is_wide(line))
-            .map(|(number, _)| format!("{file}:{number} is a comment beyond {COLUMNS} columns"))
-            .collect();
-        match exempt.contains(&file.as_str()) {
-            false => complaints.extend(lines),
-            true if lines.is_empty() => complaints.push(format!(
-                "{file} has no wide comment: take it out of the list"
-            )),
-            true => {}
-        }
-    }
-    for file in exempt.iter().filter(|file| !code.contains_key(**file)) {
-        complaints.push(format!("{file} is no more: take it out of the list"));
+        let wide = (1..).zip(text.lines()).filter(|(_, line)| is_wide(line));
+        let complaint =
+            |(number, _)| format!("{file}:{number} is a comment beyond {COLUMNS} columns");
+        complaints.extend(wide.map(complaint));
     }
     complaints
 }

@@ -17,9 +17,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Values lie within `range`: two finite numbers, the first not above the second. Values outside
-    /// are clamped to it, the own one and those of others. The narrower it is, the less a liar can
-    /// claim.
+    /// Values lie within `range`: two finite numbers, the first not above the second. Values
+    /// outside are clamped to it, the own one and those of others. The narrower it is, the less a
+    /// liar can claim.
     pub fn new(range: RangeInclusive<f64>) -> Self {
         Self {
             range,
@@ -36,9 +36,9 @@ impl Config {
         self
     }
 
-    /// How many rounds an epoch has, at least 2. A value that is gone is forgotten after two epochs.
-    /// Should be more than twice the rounds that values take to spread, some `4 + ln n` in a network
-    /// of `n` nodes. Default: 40, enough for a million nodes.
+    /// How many rounds an epoch has, at least 2. A value that is gone is forgotten after two
+    /// epochs. Should be more than twice the rounds that values take to spread, some `4 + ln n` in
+    /// a network of `n` nodes. Default: 40, enough for a million nodes.
     pub fn with_epoch(mut self, rounds: u32) -> Self {
         self.epoch = rounds;
         self

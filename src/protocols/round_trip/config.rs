@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::gossip::partners::Partners;
 
-/// Settings of [`RoundTrip`](crate::protocols::round_trip::RoundTrip), checked as a whole when it is
-/// made.
+/// Settings of [`RoundTrip`](crate::protocols::round_trip::RoundTrip), checked as a whole when it
+/// is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
     period: Duration,

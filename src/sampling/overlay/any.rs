@@ -20,8 +20,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OverlayKind {
-    /// [`Random::for_view_size`]: the most even and the quickest to heal, and without defence against
-    /// peers that lie.
+    /// [`Random::for_view_size`]: the most even and the quickest to heal, and without defence
+    /// against peers that lie.
     Random,
     /// [`Basalt::for_view_size`]: resists attackers.
     Basalt(Ranking),

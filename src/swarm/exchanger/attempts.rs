@@ -84,8 +84,8 @@ pub(crate) fn never_left(error: &DialError, address: &Multiaddr) -> bool {
 }
 
 /// Whether all that was tried were relays, and one of them has said that it carries as many
-/// circuits as it will. libp2p-relay's error has a kind for that, which only those who depend on it
-/// can match on; `tests/nat.rs` holds the wording.
+/// circuits as it will. libp2p-relay's error has a kind for that, which only crates that depend on
+/// it can match on; `tests/nat.rs` holds the wording.
 pub(crate) fn is_relay_full(attempts: &[(Multiaddr, TransportError<io::Error>)]) -> bool {
     let relayed = |(address, _): &(Multiaddr, _)| relay_of(address).is_some();
     let full = |(_, error): &(_, TransportError<io::Error>)| {

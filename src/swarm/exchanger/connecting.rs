@@ -150,7 +150,8 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// The relay is connected, or its dial has failed: the exchanges that have waited for that go on.
+    /// The relay is connected, or its dial has failed: the exchanges that have waited for that go
+    /// on.
     fn end_waits_for_relay(&mut self, relay: &PeerId) {
         for id in self.under_way.relay_ready(relay) {
             if let Some(partner) = self.under_way.partner(id) {
@@ -168,8 +169,8 @@ impl<W: Wire, E> Exchanger<W, E> {
     ) {
         let error = match has_served {
             true => ExchangeError::ConnectionClosed,
-            // A guard of its has denied the connection, or it was done: it is there, and that is all
-            // there is to be said.
+            // A guard of its has denied the connection, or it was done: it is there, and that is
+            // all there is to be said.
             false => ExchangeError::TurnedAway,
         };
         // The peer had dialled, and was done with the connection when the request came.
@@ -180,7 +181,7 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// An exchange has waited for a dial of somebody else's, perhaps at an address that was stale:
+    /// An exchange has waited for another behaviour's dial, perhaps at an address that was stale:
     /// that says nothing about those that we know.
     fn waited_in_vain(
         &mut self,

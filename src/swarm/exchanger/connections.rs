@@ -19,8 +19,8 @@ use crate::{
     time::Time,
 };
 
-/// How long a relayed connection is left open after an exchange when there is room for one more neighbour: dcutr takes
-/// two round trips through the relay, and a dial. A guess.
+/// How long a relayed connection is left open after an exchange when there is room for one more
+/// neighbour: dcutr takes two round trips through the relay, and a dial. A guess.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Whether the peer at the other end speaks the protocol.
@@ -43,12 +43,13 @@ struct Connection {
     host: Option<Host>,
     /// The wide network at the other end, if it is known; behind a relay, the relay's.
     network: Option<u64>,
-    /// Whether there is a relay in between. Relays close what lasts for long, two minutes mostly, so it is good for an
-    /// exchange, and not for a neighbour.
+    /// Whether there is a relay in between. Relays close what lasts for long, two minutes mostly,
+    /// so it is good for an exchange, and not for a neighbour.
     relayed: bool,
     /// That relay, if it is known.
     relay: Option<PeerId>,
-    /// Until when it is left open after an exchange, for the two ends may connect directly with its help.
+    /// Until when it is left open after an exchange, for the two ends may connect directly with its
+    /// help.
     upgrades_until: Option<Time>,
     support: Support,
     /// In which pass an exchange was made or tried on it last.
@@ -62,22 +63,22 @@ struct Connection {
 }
 
 /// How many peers are remembered that do not speak the protocol. A guess, some 100 kB.
-const MUTE: usize = 1_024;
+const MOST_UNSUPPORTED: usize = 1_024;
 /// For how long they are. A guess: they may be updated.
-const MUTE_FOR: Duration = Duration::from_secs(60 * 60);
+const UNSUPPORTED_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// All established connections.
 #[derive(Debug)]
 pub(crate) struct Connections {
     // Ordered, so that what is picked does not depend on a hasher's seed.
     peers: BTreeMap<PeerId, Vec<Connection>>,
-    /// Until when relayed ones are left open, of whom. There may be very many connections, and this is asked whenever
-    /// the swarm does anything.
+    /// Until when relayed ones are left open, by time. There may be very many connections, and this
+    /// is asked whenever the swarm does anything.
     upgrades: BTreeSet<(Time, PeerId, ConnectionId)>,
     /// Peers that did not speak the protocol, and since when. For a while they are not asked again
     /// whenever a sibling connects them: another instance of this behaviour may do so in every
     /// round.
-    mute: LruCache<PeerId, Time>,
+    unsupported: LruCache<PeerId, Time>,
     /// How often all connected peers were given another chance.
     pass: u64,
 }
@@ -87,7 +88,7 @@ impl Default for Connections {
         Self {
             peers: BTreeMap::new(),
             upgrades: BTreeSet::new(),
-            mute: LruCache::new(MUTE),
+            unsupported: LruCache::new(MOST_UNSUPPORTED),
             pass: 0,
         }
     }
@@ -163,8 +164,8 @@ impl Connections {
         kept.map(|connection| connection.id)
     }
 
-    /// Marks this node's own connections to a neighbour that are surplus, and returns them. Both ends
-    /// keep the same one: the oldest that the end with the smaller `PeerId` has dialled for an
+    /// Marks this node's own connections to a neighbour that are surplus, and returns them. Both
+    /// ends keep the same one: the oldest that the end with the smaller `PeerId` has dialled for an
     /// exchange; if it has dialled none, the oldest of the other end's.
     pub(crate) fn mark_surplus(&mut self, local: &PeerId, peer: &PeerId) -> Vec<ConnectionId> {
         let connections = self.peers.get_mut(peer).into_iter().flatten();
@@ -192,8 +193,8 @@ impl Connections {
         self.direct(peer).next().is_some()
     }
 
-    /// The connections to make an exchange with `peer` on, if there are any that might do; direct ones
-    /// first, and surplus ones last.
+    /// The connections to make an exchange with `peer` on, if there are any that might do; direct
+    /// ones first, and surplus ones last.
     pub(crate) fn usable(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> {
         let connections = self.peers.get(peer).map_or(&[][..], |c| c);
         let which = |surplus, relayed| {
@@ -231,7 +232,8 @@ impl Connections {
         self.find(peer, id)?.relay
     }
 
-    /// Whether a relayed connection is to be left open for a while, for a direct one may come of it.
+    /// Whether a relayed connection is to be left open for a while, for a direct one may come of
+    /// it.
     pub(crate) fn is_upgrading(&self, peer: &PeerId, id: ConnectionId) -> bool {
         let connection = self.find(peer, id);
         connection.is_some_and(|connection| connection.upgrades_until.is_some())
@@ -299,7 +301,7 @@ impl Connections {
         connection.is_some_and(|connection| connection.origin == Origin::Sibling)
     }
 
-    /// Where the peer was dialled, without its id, if it was not the peer who has dialled.
+    /// Where the peer was dialled, without its id, if it was not the peer that dialled.
     pub(crate) fn dialled(&self, peer: &PeerId, id: ConnectionId) -> Option<&Multiaddr> {
         self.find(peer, id)?.dialled.as_ref()
     }
@@ -314,7 +316,8 @@ impl Connections {
         })
     }
 
-    /// The wide network, /16 or /32, that a connected peer is in, as its oldest direct connection shows.
+    /// The wide network, /16 or /32, that a connected peer is in, as its oldest direct connection
+    /// shows.
     pub(crate) fn network(&self, peer: &PeerId) -> Option<u64> {
         let connections = self.peers.get(peer)?.iter();
         connections
@@ -322,7 +325,8 @@ impl Connections {
             .network
     }
 
-    /// All connections that are not about to close because they were pruned: since when, to whom, which.
+    /// All connections that are not about to close because they were pruned: since when, to which
+    /// peer, which.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Time, PeerId, ConnectionId)> {
         self.peers.iter().flat_map(|(peer, connections)| {
             let open = connections.iter().filter(|c| !c.pruned);
@@ -353,11 +357,11 @@ impl Connections {
 
     /// Begins another pass: all connected peers have another chance, those that had none first.
     pub(crate) fn forget_used(&mut self) {
-        self.mute.clear();
+        self.unsupported.clear();
         self.pass += 1;
     }
 
-    /// Somebody else wants the peer as well: from now on its connections are not ours to close.
+    /// Another behaviour wants the peer as well: from now on its connections are not ours to close.
     pub(crate) fn share(&mut self, peer: &PeerId) {
         for connection in self.peers.get_mut(peer).into_iter().flatten() {
             if connection.origin == Origin::Ours {
@@ -375,8 +379,8 @@ impl Connections {
         now: Time,
     ) {
         match speaks {
-            true => _ = self.mute.remove(peer),
-            false => _ = self.mute.insert(*peer, now),
+            true => _ = self.unsupported.remove(peer),
+            false => _ = self.unsupported.insert(*peer, now),
         }
         if let Some(connection) = self.find_mut(peer, id) {
             connection.support = match speaks {
@@ -387,14 +391,15 @@ impl Connections {
     }
 
     fn is_mute(&self, peer: &PeerId, now: Time) -> bool {
-        let since = self.mute.peek(peer);
-        since.is_some_and(|since| now < since.saturating_add(MUTE_FOR))
+        let since = self.unsupported.peek(peer);
+        since.is_some_and(|since| now < since.saturating_add(UNSUPPORTED_FOR))
     }
 
-    /// A connected peer with whom nobody has tried an exchange: somebody else has connected it.
+    /// A connected peer that no exchange was tried with: another behaviour has connected it.
     ///
     /// A peer that has connected to us is passed over for `patience`, since it is likely to have
-    /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for ever.
+    /// done so to make an exchange itself; unless it is known to speak the protocol. `None`: for
+    /// ever.
     pub(crate) fn untried(&self, now: Time, patience: Option<Duration>) -> Option<PeerId> {
         let is_ready = |connections| ready_at(connections, patience).is_some_and(|at| at <= now);
         let ready = self.all_untried().filter(|(_, c)| is_ready(c));

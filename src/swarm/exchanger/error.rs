@@ -24,7 +24,7 @@ pub enum ExchangeError {
     #[error("the handshake failed: {0}")]
     Handshake(String),
     /// Another behaviour of this swarm refused the connection, for its limits perhaps. Caused by
-    /// this node; the view is as it was. The round makes its exchange with somebody who is
+    /// this node; the view is as it was. The round makes its exchange with a peer that is
     /// connected already instead.
     #[error("refused by this node: {0}")]
     Refused(String),
@@ -33,9 +33,9 @@ pub enum ExchangeError {
     /// and for the time of a first quarantine, a minute at least, it is not taken in again.
     #[error("blocked by this node")]
     Blocked,
-    /// This node would not dial it. Caused by this node, or by whoever gives away addresses that
-    /// are not their own: nothing is known about the peer. With [`NotDialled::Budget`] the view is
-    /// as it was; otherwise the peer leaves it.
+    /// This node would not dial it. Caused by this node, or by a peer that gives away addresses
+    /// which are not their own: nothing is known about the peer. With [`NotDialled::Budget`] the
+    /// view is as it was; otherwise the peer leaves it.
     #[error("not dialled: {0}")]
     NotDialled(#[from] NotDialled),
     /// The peer closed the connection before it said anything: it is at a limit of its own, does
@@ -45,7 +45,7 @@ pub enum ExchangeError {
     TurnedAway,
     /// The peer is behind a relay that carries as many circuits as it will, or has carried as many
     /// for this node. That says nothing about the peer, which leaves the view all the same, without
-    /// blame: whoever makes up peers could have such a relay of their own, and nobody can tell.
+    /// blame: an attacker that makes up peers could run such a relay, and no node can tell.
     #[error("its relay carries as many circuits as it will: {0}")]
     RelayFull(String),
     /// The connection closed before the answer came; the next one too, and the third, if there was

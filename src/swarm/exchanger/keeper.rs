@@ -1,5 +1,5 @@
-//! The connections of one behaviour, and what it keeps each for: a neighbour, an exchange under way,
-//! a lifeline, a relay. What it has opened and keeps for nothing, it lets go of.
+//! The connections of one behaviour, and what it keeps each for: a neighbour, an exchange under
+//! way, a lifeline, a relay. What it has opened and keeps for nothing, it lets go of.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -40,8 +40,8 @@ pub(crate) struct Keeper<W: Wire, E> {
     lifelines: Vec<(PeerId, ConnectionId)>,
     /// How many of these there are to be.
     wanted_lifelines: usize,
-    /// Whether there is room for one more neighbour, so that a relayed connection is left open for a
-    /// while: a direct one may come of it.
+    /// Whether there is room for one more neighbour, so that a relayed connection is left open for
+    /// a while: a direct one may come of it.
     has_room: bool,
     /// When to look for neighbours with more than one connection.
     surplus_at: Option<Time>,
@@ -102,8 +102,8 @@ impl<W: Wire, E> Keeper<W, E> {
         self.neighbours.contains(peer) && kept.any(|id| id == connection)
     }
 
-    /// Whether a new connection of this kind is kept alive from its beginning. `mine`: this behaviour
-    /// has dialled it.
+    /// Whether a new connection of this kind is kept alive from its beginning. `mine`: this
+    /// behaviour has dialled it.
     pub(crate) fn keeps_new(&self, peer: &PeerId, mine: bool, relayed: bool) -> bool {
         mine || (!relayed && self.neighbours.contains(peer))
     }
@@ -138,7 +138,7 @@ impl<W: Wire, E> Keeper<W, E> {
         self.let_go_of_lifelines();
     }
 
-    /// Closes the connections to a peer that does not answer, and is a neighbour of no behaviour's.
+    /// Closes the connections to a peer that does not answer, and is no behaviour's neighbour.
     /// What siblings send over them is lost. The connections that siblings have opened stay theirs.
     pub(crate) fn give_up(&mut self, peer: PeerId) {
         if self.holder.is_neighbour(&peer) {
@@ -167,8 +167,8 @@ impl<W: Wire, E> Keeper<W, E> {
 
     // ---- Letting go ----
 
-    /// Lets go of a connection that a behaviour of this node has opened, once nothing is under way on
-    /// it; unless it is kept for something, or may be over a direct connection soon.
+    /// Lets go of a connection that a behaviour of this node has opened, once nothing is under way
+    /// on it; unless it is kept for something, or may be over a direct connection soon.
     pub(crate) fn release(&mut self, peer: PeerId, connection: ConnectionId) {
         self.changed.insert((peer, connection));
         let ours = self.connections.is_ours(&peer, connection);
@@ -196,8 +196,8 @@ impl<W: Wire, E> Keeper<W, E> {
         }
     }
 
-    /// Somebody else wants the peer as well: its connections are no longer ours to close, and, unless
-    /// it is a neighbour, not ours to keep.
+    /// Another behaviour wants the peer as well: its connections are no longer ours to close, and,
+    /// unless it is a neighbour, not ours to keep.
     pub(crate) fn share(&mut self, peer: PeerId) {
         self.connections.share(&peer);
         self.keep_alive(peer, self.neighbours.contains(&peer));
@@ -213,8 +213,8 @@ impl<W: Wire, E> Keeper<W, E> {
         }
     }
 
-    /// Tells the other behaviours of this node which of the connections that they let go of are used
-    /// here, and the node what is kept for what.
+    /// Tells the other behaviours of this node which of the connections that they let go of are
+    /// used here, and the node what is kept for what.
     pub(crate) fn answer_others(&mut self, under_way: &UnderWay) {
         for (peer, connection) in self.holder.asked() {
             let busy = under_way.is_busy(connection);
@@ -300,8 +300,8 @@ impl<W: Wire, E> Keeper<W, E> {
 
     // ---- One connection to each neighbour ----
 
-    /// A connection was made, or a peer has become a neighbour: if there is more than one connection
-    /// to it, looks after a while which are surplus.
+    /// A connection was made, or a peer has become a neighbour: if there is more than one
+    /// connection to it, looks after a while which are surplus.
     pub(crate) fn look_for_surplus(&mut self, peer: &PeerId, now: Time) {
         let is_neighbour = self.neighbours.contains(peer);
         if is_neighbour && self.connections.kept(peer).nth(1).is_some() {

@@ -7,21 +7,21 @@ use libp2p_swarm::ConnectionId;
 
 use crate::time::Time;
 
-/// Minimum pause between two pruning passes. A guess: a peer that opens very many connections is not
-/// to have all of them looked at for each.
+/// Minimum pause between two pruning passes. A guess: a peer that opens very many connections is
+/// not to have all of them looked at for each.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// When connections are closed although other behaviours of the swarm may use them. In a swarm with gossipsub no
-/// connection ever idles out, so what Kademlia dials for a query, or a peer for an exchange, stays for good,
-/// unless somebody prunes.
+/// When connections are closed although other behaviours of the swarm may use them. In a swarm with
+/// gossipsub no connection ever idles out, so what Kademlia dials for a query, or a peer for an
+/// exchange, stays for good, unless somebody prunes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pruning {
-    /// How many connections there may be, whoever opened them, in connections; at least as many as
-    /// [neighbours](crate::Config::with_neighbours). Of those beyond, the oldest are closed whose peer is no neighbour
-    /// and with whom no exchange is under way.
+    /// How many connections there may be, opened by either side, in connections; at least as many
+    /// as [neighbours](crate::Config::with_neighbours). Of those beyond, the oldest are closed
+    /// whose peer is no neighbour, and no exchange is under way with it.
     pub max_connections: usize,
-    /// How old a connection is before it is closed for that; up to 24 h. What siblings dial is theirs for so long, and
-    /// for so long there may be more connections.
+    /// How old a connection is before it is closed for that; up to 24 h. What siblings dial is
+    /// theirs for so long, and for so long there may be more connections.
     pub grace: Duration,
 }
 
@@ -46,8 +46,8 @@ impl Pruner {
         self.at = self.pruning.map(|_| Time::ZERO);
     }
 
-    /// A connection came: looks what is to be pruned, unless the first of those that were there before
-    /// is to be pruned at some time anyway. The new one is none of them.
+    /// A connection came: looks what is to be pruned, unless the first of those that were there
+    /// before is to be pruned at some time anyway. The new one is none of them.
     pub(crate) fn consider_others(&mut self) {
         if self.at.is_none() {
             self.consider();

@@ -1,8 +1,9 @@
 //! The peers that this node uses as relays, as far as that can be seen from here.
 //!
-//! libp2p's relay client opens circuits, and reserves places, on whichever connection to the relay it finds.
-//! It may find one that this behaviour has opened for an exchange and would close afterwards, and all that it
-//! carries with it. And it gives up when somebody else is just dialling the relay.
+//! libp2p's relay client opens circuits, and reserves places, on whichever connection to the relay
+//! it finds. It may find one that this behaviour has opened for an exchange and would close
+//! afterwards, and all that it carries with it. And it gives up when another behaviour is just
+//! dialling the relay.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,11 +11,11 @@ use libp2p_identity::PeerId;
 
 use crate::time::Time;
 
-/// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be dialled for the
-/// listener first. A guess: two round trips, and a dial.
+/// How long seeds wait for a listener that is being set up: a relay that is a seed, too, has to be
+/// dialled for the listener first. A guess: two round trips, and a dial.
 const SEEDS_WAIT: Duration = Duration::from_secs(1);
-/// How long connections are kept for a listener that is being set up. A guess: libp2p's relay client gives a
-/// reservation 60 s, and the relay may have to be dialled before.
+/// How long connections are kept for a listener that is being set up. A guess: libp2p's relay
+/// client gives a reservation 60 s, and the relay may have to be dialled before.
 const KEPT_FOR: Duration = Duration::from_secs(75);
 
 #[derive(Debug, Default)]
@@ -35,8 +36,8 @@ impl Relays {
         self.own.contains(peer)
     }
 
-    /// Whether any peer may be about to become one through which this node can be reached, and its connection is
-    /// kept for that.
+    /// Whether any peer may be about to become one through which this node can be reached, and its
+    /// connection is kept for that.
     pub(crate) fn is_setting_up(&self) -> bool {
         self.keeps
     }
@@ -59,8 +60,8 @@ impl Relays {
         Some(self.setting_up?.saturating_add(SEEDS_WAIT))
     }
 
-    /// Through which relays this node can be reached, and how many listeners are being set up. Returns
-    /// whether some that were kept for these are needed no longer.
+    /// Through which relays this node can be reached, and how many listeners are being set up.
+    /// Returns whether some that were kept for these are needed no longer.
     pub(crate) fn set_listening(
         &mut self,
         own: BTreeSet<PeerId>,

@@ -8,11 +8,11 @@ use crate::swarm::{
     limits::MAX_ADDRESSES,
 };
 
-/// Who opened a connection, and what for.
+/// Which side opened a connection, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A behaviour of this node, for an exchange. They close it afterwards, unless the peer has become
-    /// a neighbour.
+    /// A behaviour of this node, for an exchange. They close it afterwards, unless the peer has
+    /// become a neighbour.
     Ours,
     /// Another behaviour of this swarm, or the application.
     Sibling,

@@ -38,7 +38,7 @@ impl Trouble {
         self.until = now + self.timeout;
     }
 
-    /// Whether this node cannot tell whether others answer.
+    /// Whether failures say nothing about others at the moment.
     pub(crate) fn is_in(&self, now: Time) -> bool {
         now < self.until
     }
@@ -48,8 +48,8 @@ impl Trouble {
         self.heard_at = now;
     }
 
-    /// A dial has met no network. A node that has just heard somebody has one, whatever that address
-    /// is.
+    /// A dial has met no network. A node that has just heard somebody has one, whatever that
+    /// address is.
     pub(crate) fn met_no_network(&mut self, now: Time) {
         if self.heard_at + self.timeout <= now {
             self.note(now);

@@ -8,8 +8,9 @@ use libp2p_swarm::ConnectionId;
 
 use crate::{gossip::ExchangeId, swarm::handler::OutboundId, time::Time};
 
-/// How often an exchange may need another connection. A guess: who has dialled twice at once, by two
-/// behaviours or as both ends dialled, may close both when they are done, under two requests of ours.
+/// How often an exchange may need another connection. A guess: a peer that has dialled twice at
+/// once, by two behaviours or as both ends dialled, may close both when they are done, under two
+/// requests of ours.
 const REDIALS: u8 = 2;
 
 /// An exchange between its start and its outcome.
@@ -19,7 +20,7 @@ pub(crate) struct Running {
     /// The connection it runs on, once it does.
     pub(crate) connection: Option<ConnectionId>,
     deadline: Time,
-    /// How often it may still wait for a dial of somebody else's in vain, or lose its connection.
+    /// How often it may still wait for another behaviour's dial in vain, or lose its connection.
     redials: u8,
     /// The relay that has to be connected before the partner is dialled again.
     relay: Option<PeerId>,
@@ -61,7 +62,7 @@ impl UnderWay {
         self.running.insert(id, running);
     }
 
-    /// Ends an exchange; what is still to come of it is nobody's any more.
+    /// Ends an exchange; what still comes of it is ignored.
     pub(crate) fn finish(&mut self, id: ExchangeId) -> Option<Running> {
         let purpose = RequestPurpose::Exchange(id);
         self.sent.retain(|_, sent| sent.purpose != purpose);
@@ -102,8 +103,8 @@ impl UnderWay {
         running.is_some_and(|running| running.connection.is_none())
     }
 
-    /// Whether an exchange that has waited for somebody else's dial in vain, or whose connection is
-    /// gone, gets another connection: a few times. Then it waits for one again.
+    /// Whether an exchange that has waited for another behaviour's dial in vain, or whose
+    /// connection is gone, gets another connection: a few times. Then it waits for one again.
     pub(crate) fn try_again(&mut self, id: ExchangeId) -> bool {
         let running = self.running.get_mut(&id);
         let running = running.filter(|running| running.redials > 0);
@@ -126,7 +127,7 @@ impl UnderWay {
         running.map(|running| running.partner).collect()
     }
 
-    /// Leaves an exchange waiting until somebody else's dial of a relay has ended.
+    /// Leaves an exchange waiting until another behaviour's dial of a relay has ended.
     pub(crate) fn wait_for_relay(&mut self, id: ExchangeId, relay: PeerId) {
         if let Some(running) = self.running.get_mut(&id) {
             running.relay = Some(relay);
@@ -171,7 +172,8 @@ impl UnderWay {
         sent.any(|sent| sent.connection == connection)
     }
 
-    /// The request of exchange `id` is sent on `connection`; `None` when it is sent already, or over.
+    /// The request of exchange `id` is sent on `connection`; `None` when it is sent already, or
+    /// over.
     pub(crate) fn send(&mut self, id: ExchangeId, connection: ConnectionId) -> Option<OutboundId> {
         let running = self.running.get_mut(&id);
         let running = running.filter(|running| running.connection.is_none())?;

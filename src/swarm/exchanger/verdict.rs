@@ -28,8 +28,8 @@ pub(crate) enum Verdict {
     RelayBusy(PeerId),
     /// Another behaviour dials the partner, or has just connected it.
     DialledByOther,
-    /// A host has answered, and then the handshake failed. Perhaps both ends have dialled at the same
-    /// moment, so that another port helps.
+    /// A host has answered, and then the handshake failed. Perhaps both ends have dialled at the
+    /// same moment, so that another port helps.
     Handshake(ExchangeError),
     /// A guard of this swarm has denied the dial.
     Denied(ExchangeError),
@@ -120,8 +120,8 @@ impl Judge<'_> {
         relay.is_none_or(|(relay, target)| self.connections.is_relay_at(&relay, target.host()))
     }
 
-    /// The relay of a relayed address, if another behaviour is just dialling it. libp2p's relay client
-    /// does not wait for that dial, but gives up.
+    /// The relay of a relayed address, if another behaviour is just dialling it. libp2p's relay
+    /// client does not wait for that dial, but gives up.
     fn busy_relay(&self, address: &Multiaddr) -> Option<PeerId> {
         let is_busy =
             |relay: &PeerId| self.holder.is_dialling(relay) && !self.connections.is_direct(relay);

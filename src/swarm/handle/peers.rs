@@ -1,5 +1,5 @@
-//! The partners of a protocol that rides on a sampler: its samples, its neighbours, and the partners
-//! of its own exchanges.
+//! The partners of a protocol that rides on a sampler: its samples, its neighbours, and the
+//! partners of its own exchanges.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,10 +1,10 @@
-//! The dial budget: how often this node dials whom on the word of others.
+//! The dial budget: how often this node dials which address on the word of others.
 //!
-//! A signed record proves who made it, not that its addresses are theirs. One who makes up a thousand
-//! identities and gives a victim's address to each would have every node of a network dial it
-//! a thousand times, were peers what is counted. So addresses and their networks are counted, and
-//! only dials that came to nothing: whoever answers under the right identity is at that host by its
-//! own word, and a network of many live peers uses nothing up.
+//! A signed record proves which peer made it, not that the addresses are its own. One that makes up
+//! a thousand identities and gives a victim's address to each would have every node of a network
+//! dial it a thousand times, were peers what is counted. So addresses and their networks are
+//! counted, and only dials that came to nothing: a peer that answers under the right identity is at
+//! that host by its own word, and a network of many live peers uses nothing up.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -28,13 +28,14 @@ use crate::time::{Backoff, Time};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 /// How many dials in vain are remembered, some 2 MB at most. When there are more within an hour,
-/// nothing else is dialled on hearsay: were the oldest forgotten, many addresses would wash away the
-/// one that is not to be dialled. A guess: more than the default of 60 dials a minute, two addresses
-/// each, makes in two hours.
+/// nothing else is dialled on hearsay: were the oldest forgotten, many addresses would wash away
+/// the one that is not to be dialled. A guess: more than the default of 60 dials a minute, two
+/// addresses each, makes in two hours.
 const REMEMBERED: usize = 16_384;
-/// How many times as often as an address may be dialled in vain, a relay that answers may be asked in vain for
-/// peers behind it. With the default of 3 that is the bound of its whole network, 12: four times as many dead peers
-/// among those that one relay serves do not shut out the rest. A guess.
+/// How many times as often as an address may be dialled in vain, a relay that answers may be asked
+/// in vain for peers behind it. With the default of 3 that is the bound of its whole network, 12:
+/// four times as many dead peers among those that one relay serves do not shut out the rest. A
+/// guess.
 const BEHIND_A_RELAY: u32 = 4;
 
 /// Why this node would not dial a peer of its view. Nobody was dialled.
@@ -47,7 +48,7 @@ pub enum NotDialled {
     Budget,
     /// Its addresses, or others of their networks, have been dialled in vain as often as one hour
     /// may have it, or so shortly ago that it is too early to try again: for this peer, or for
-    /// others who are said to have the same; see
+    /// others that are said to have the same; see
     /// [`Limits::dials_per_address`](crate::Limits::dials_per_address).
     #[error("its addresses or their networks have been dialled in vain too often")]
     InVain,
@@ -78,7 +79,7 @@ pub(crate) struct Budget {
 pub(crate) enum DialOutcome {
     /// Nothing has left this machine.
     Unmade,
-    /// Nobody has answered, or somebody else.
+    /// No peer has answered, or another one.
     InVain,
     /// The relay has answered under its own identity, and has not reached the peer.
     RelayAnswered,
@@ -125,7 +126,7 @@ impl Budget {
         self.own = direct.filter_map(Target::of).collect();
     }
 
-    /// Which of a peer's `addresses` this node dials for an exchange. Whoever gets them dials, and
+    /// Which of a peer's `addresses` this node dials for an exchange. The caller dials, and
     /// then calls [`Self::hand_over`].
     pub(crate) fn choose<R: Rng + ?Sized>(
         &mut self,
@@ -165,14 +166,14 @@ impl Budget {
         }
     }
 
-    /// From when on more than half of a minute's dials are left: so much is for others than the peers
-    /// of the view. `None`: never.
+    /// From when on more than half of a minute's dials are left: so much is for others than the
+    /// peers of the view. `None`: never.
     pub(crate) fn next_spare(&self) -> Option<Time> {
         let half = self.per_minute.burst() / 2;
         self.minute.next_above(half, self.per_minute)
     }
 
-    /// Which of a peer's `addresses` a sibling may dial, who has counted its dials itself.
+    /// Which of a peer's `addresses` a sibling may dial, which has counted its dials itself.
     pub(crate) fn choose_for_sibling<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
@@ -215,8 +216,8 @@ impl Budget {
                 ..Choice::default()
             });
         }
-        // Otherwise whoever has two addresses that are no use here would never be reached at the
-        // third.
+        // Otherwise a peer that has two addresses that are no use here would never be reached at
+        // the third.
         foreign.shuffle(rng);
         let mut chosen = Choice::default();
         let (mut hosts, mut targets) = (BTreeSet::new(), BTreeSet::new());
@@ -258,8 +259,8 @@ impl Budget {
     }
 
     /// A dial has ended well, at `address`. The peer is at that host, whatever was tried there; it
-    /// may have given away other hosts beside it. And a relay that one was reached through is one: those
-    /// behind it who were not reached are forgiven it.
+    /// may have given away other hosts beside it. And a relay that one was reached through is one:
+    /// the peers behind it that were not reached are forgiven it.
     pub(crate) fn answered(&mut self, handed: Vec<Handed>, address: &Multiaddr) {
         let host = |address: &Multiaddr| Target::of(address).map(|target| target.host());
         let home = host(address);
@@ -311,9 +312,9 @@ impl Budget {
 pub(crate) struct Addresses<'a> {
     /// By its record.
     pub(crate) known: &'a [Multiaddr],
-    /// The one of them where this node has found it: the only one to dial. It is no hearsay any more,
-    /// and is not counted, or others could keep this node from its contacts, by giving away their
-    /// addresses.
+    /// The one of them where this node has found it: the only one to dial. It is no hearsay any
+    /// more, and is not counted, or others could keep this node from its contacts, by giving away
+    /// their addresses.
     pub(crate) verified: Option<&'a Multiaddr>,
 }
 
@@ -398,8 +399,8 @@ impl InVain {
         }
     }
 
-    /// A dial of a relay, for somebody behind it, has not found the relay: it counts as one of its own
-    /// address.
+    /// A dial of a relay, for somebody behind it, has not found the relay: it counts as one of its
+    /// own address.
     fn count_at_the_door(&mut self, target: Target) {
         if let Some(door) = target.relay()
             && let Some(at) = self.uncount(target)

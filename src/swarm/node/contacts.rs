@@ -14,8 +14,8 @@ use crate::time::Time;
 /// How many contacts are remembered whose address was verified, and how many others. A guess: twice
 /// the largest view.
 const MAX_CONTACTS: usize = 256;
-/// Who has found fewer peers itself than this saves some of those, too, that came by. A guess:
-/// enough to find the way back, and too few to make up a view.
+/// A node that has found fewer peers itself than this also saves some that connected to it. A
+/// guess: enough to find the way back, and too few to make up a view.
 const FEW: usize = 16;
 
 /// Where the other end of a connection is.
@@ -30,7 +30,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Whether somebody who is here is found at `address`, one of its own record: it was dialled
+    /// Whether a peer that is here is found at `address`, one of its own record: it was dialled
     /// there, or it is on that host. At worst it names a door of its host's that is not its own.
     pub(crate) fn is_at(&self, address: &Multiaddr) -> bool {
         let missed = self.missed.contains(address);
@@ -47,7 +47,8 @@ fn is_on(host: Option<Host>, address: &Multiaddr) -> bool {
 
 /// The peers that this node has made an exchange with, over a connection whose other end libp2p has
 /// authenticated. Bounded: those longest ago give way. Those whose address was verified and the
-/// others each have their own room, so that nobody who only comes by can displace the former.
+/// others each have their own room, so that no peer that only connects to this node can displace
+/// the former.
 #[derive(Debug, Default)]
 pub(crate) struct Contacts(BTreeMap<PeerId, Contact>);
 
@@ -69,8 +70,8 @@ struct Contact {
 
 impl Contacts {
     /// An exchange with `peer` has succeeded, on a connection to `place`. Returns those of its
-    /// record's addresses where it was found and that were not told before; who has failed, or was
-    /// forgotten, is told of anew. `kept` are never displaced.
+    /// record's addresses where it was found and that were not told before; a peer that has failed,
+    /// or was forgotten, is told of anew. `kept` are never displaced.
     pub(crate) fn met(
         &mut self,
         peer: PeerId,
@@ -161,7 +162,7 @@ impl Contacts {
 
     /// The records of those that were dialled and found at one of their addresses, the latest
     /// first; and, when these are few, of some that came by from the host that their record names.
-    /// When all of those have failed, all the same: with nobody left who answers, it may be this
+    /// When all of those have failed, all the same: with no peer left that answers, it may be this
     /// node that has no network.
     pub(crate) fn found(&self) -> Vec<Record> {
         let is_found = |c: &&Contact| c.verified.is_some() || c.is_where_it_says();
@@ -178,7 +179,7 @@ impl Contacts {
             .collect()
     }
 
-    /// Everybody whose record is known and who was found where it says, those that have failed
+    /// Every peer whose record is known and that was found where it says, those that have failed
     /// since among them.
     pub(crate) fn past(&self) -> impl Iterator<Item = PeerId> {
         let found = self

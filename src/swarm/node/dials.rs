@@ -1,4 +1,4 @@
-//! The dials under way: the one place in which a dial is noted, whoever makes it.
+//! The dials under way: the one place in which a dial is noted, whichever behaviour makes it.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) enum DialPurpose {
     Exchange(ExchangeId),
     /// A seed, as it was given.
     Seed(Multiaddr),
-    /// A relay: somebody else dials it, so that a dial of ours can lead through it.
+    /// A relay: another behaviour dials it, so that a dial of ours can lead through it.
     Relay,
 }
 
@@ -35,7 +35,8 @@ pub(crate) struct Dial {
     pub(crate) by: Option<HolderId>,
     /// What for; taken by the behaviour that dials when it is told of the end.
     pub(crate) purpose: Option<DialPurpose>,
-    /// What was handed to the swarm, and which behaviour did; `None`: nobody has said where to dial.
+    /// What was handed to the swarm, and which behaviour did; `None`: nobody has said where to
+    /// dial.
     pub(crate) handed: Option<(HolderId, Vec<Handed>)>,
     /// The relays that these addresses lead through.
     pub(crate) relays: Vec<PeerId>,
@@ -69,7 +70,7 @@ impl Dials {
     }
 
     /// The swarm is about to dial `peer`: for a behaviour of this node, which has noted it, or for
-    /// somebody else.
+    /// another one.
     pub(crate) fn pending(&mut self, connection: ConnectionId, peer: Option<PeerId>) -> &mut Dial {
         let dial = self.0.entry(connection).or_default();
         dial.peer = dial.peer.or(peer);
@@ -107,7 +108,7 @@ impl Dials {
         self.0.retain(|_, dial| !dial.ended);
     }
 
-    /// A behaviour is gone: what it dials is nobody's.
+    /// A behaviour is gone: its dials are forgotten.
     pub(crate) fn leave(&mut self, holder: HolderId) {
         self.0.retain(|_, dial| dial.by != Some(holder));
     }

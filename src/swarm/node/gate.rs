@@ -1,4 +1,4 @@
-//! Who may have a request read: the bounds that all connections share.
+//! Which requests are read: the bounds that all connections share.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,15 +38,15 @@ pub(crate) enum Refusal {
     Overloaded,
 }
 
-/// A peer, and the behaviour that it calls: each protocol has its own rate of requests of a peer, or
-/// one would use up another's.
+/// A peer, and the behaviour that it calls: each protocol has its own rate of requests of a peer,
+/// or one would use up another's.
 pub(crate) type Caller = (HolderId, PeerId);
 
 /// Admits the streams that peers open. Shared by all connections, and all behaviours of a node.
 pub(crate) struct Gate {
     per_peer: Rate,
     overall: Rate,
-    /// What strangers leave of a burst for those whom this node wants.
+    /// What strangers leave of a burst for the peers that this node wants.
     reserve: u32,
     max_streams: usize,
     state: Mutex<State>,

@@ -125,9 +125,9 @@ impl Holder {
         state.dials.begin(connection, dial);
     }
 
-    /// The swarm asks this behaviour where to dial `peer`. `Ok`: what was handed over already, by this
-    /// behaviour; nothing where another has chosen. `Err`: nobody has said where; whether another
-    /// behaviour of this node dials, so that the dial has to be drawn from the budget.
+    /// The swarm asks this behaviour where to dial `peer`. `Ok`: what was handed over already, by
+    /// this behaviour; nothing where another has chosen. `Err`: nobody has said where; whether
+    /// another behaviour of this node dials, so that the dial has to be drawn from the budget.
     pub(crate) fn handed(
         &self,
         connection: ConnectionId,
@@ -144,8 +144,8 @@ impl Holder {
         }
     }
 
-    /// Hands over where to dial somebody on behalf of another behaviour: of this node, which draws on
-    /// its budget, or a sibling, which has counted its dials itself.
+    /// Hands over where to dial somebody on behalf of another behaviour: of this node, which draws
+    /// on its budget, or a sibling, which has counted its dials itself.
     pub(crate) fn hand_over<R: Rng + ?Sized>(
         &self,
         connection: ConnectionId,
@@ -221,8 +221,8 @@ impl Holder {
         }
     }
 
-    /// A dial has found the peer at `address`; or, where there is none, at a relay's that is not the
-    /// one that it was dialled through.
+    /// A dial has found the peer at `address`; or, where there is none, at a relay's that is not
+    /// the one that it was dialled through.
     pub(crate) fn dial_answered(&self, connection: ConnectionId, address: Option<&Multiaddr>) {
         let state = &mut *self.node.lock();
         let Some(dial) = state.dials.get_mut(connection) else {
@@ -279,8 +279,8 @@ impl Holder {
 
     // ---- Connections ----
 
-    /// A connection is established. Returns whether a behaviour of this node has dialled it, so that it
-    /// is theirs to close.
+    /// A connection is established. Returns whether a behaviour of this node has dialled it, so
+    /// that it is theirs to close.
     pub(crate) fn established(&self, peer: PeerId, connection: ConnectionId) -> bool {
         let state = &mut *self.node.lock();
         let Some(dial) = state.dials.get_mut(connection) else {
@@ -359,9 +359,9 @@ impl Holder {
         });
     }
 
-    /// Whether it is a behaviour of this node that says so, and not another: to one of another network
-    /// that is nobody to contact. Each may ask once, since the swarm tells all of them before anybody
-    /// says anything else; who says it again is another.
+    /// Whether it is a behaviour of this node that says so, and not another: to one of another
+    /// network that is nobody to contact. Each may ask once, since the swarm tells all of them
+    /// before anybody says anything else; who says it again is another.
     pub(crate) fn is_announced_by_us(&self, peer: &PeerId, address: &Multiaddr) -> bool {
         let mut state = self.node.lock();
         let said = state.announcement.as_mut();

@@ -1,12 +1,12 @@
-//! Who keeps which connection open.
+//! Leases: which behaviour keeps which connection open, and what for.
 //!
 //! Several behaviours of one peer dial: samplers, and the protocols that ride on them. A connection
-//! that one of them has dialled, another may use, so whoever lets go of it last closes it. To let go
-//! is a vote, and not a count of those who hold, since none of them knows what the others' handlers
-//! have just begun to receive: whoever has nothing under way asks the others, who answer when they
-//! have nothing under way either. Whoever uses the connection meanwhile ends the vote, and begins
-//! the next one when it is done. No waker is needed: a swarm that has told one of its behaviours
-//! something polls them all.
+//! that one of them has dialled, another may use, so the last to let go of it closes it. To let go
+//! is a vote, and not a count of the holders, since none of them knows what the others' handlers
+//! have just begun to receive: a behaviour that has nothing under way asks the others, which answer
+//! when they have nothing under way either. A behaviour that uses the connection meanwhile ends the
+//! vote, and begins the next one when it is done. No waker is needed: a swarm that has told one of
+//! its behaviours something polls them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,9 +53,9 @@ pub(crate) struct Leases {
     last: HolderId,
     names: BTreeMap<HolderId, StreamProtocol>,
     owned: BTreeMap<ConnectionId, Owned>,
-    /// Whose neighbours are who, for the sake of connections that none of them has dialled.
+    /// The neighbours of each behaviour, for the sake of connections that none of them has dialled.
     neighbours: BTreeSet<(PeerId, HolderId)>,
-    /// Who is still to be told that a vote is under way.
+    /// Which behaviours are still to be told that a vote is under way.
     asked: Vec<(HolderId, PeerId, ConnectionId)>,
     purposes: BTreeMap<(ConnectionId, HolderId), (PeerId, LeasePurpose)>,
 }
@@ -94,8 +94,8 @@ impl Leases {
         self.last
     }
 
-    /// A behaviour is gone, and its votes do not count. Returns the peers that are no neighbours any
-    /// more.
+    /// A behaviour is gone, and its votes do not count. Returns the peers that are no neighbours
+    /// any more.
     pub(crate) fn leave(&mut self, holder: HolderId) -> Vec<PeerId> {
         self.names.remove(&holder);
         self.asked.retain(|(who, ..)| *who != holder);
@@ -108,7 +108,7 @@ impl Leases {
         let Self { owned, asked, .. } = self;
         owned.retain(|connection, owned| {
             owned.votes.remove(&holder);
-            // All others wait for the one who is gone: they are asked again, and the last closes.
+            // All others wait for the one that is gone: they are asked again, and the last closes.
             if owned.votes.values().all(|vote| *vote == Vote::LetsGo) {
                 owned.closing = false;
                 for (member, vote) in &mut owned.votes {
@@ -147,8 +147,8 @@ impl Leases {
         self.owned.get(&connection).is_some_and(|o| o.closing)
     }
 
-    /// `holder` uses the connection. Returns whether that ended a vote: then it has to begin another,
-    /// by [`Self::lets_go`], when it is done.
+    /// `holder` uses the connection. Returns whether that ended a vote: then it has to begin
+    /// another, by [`Self::lets_go`], when it is done.
     pub(crate) fn uses(&mut self, connection: ConnectionId) -> bool {
         let Some(owned) = self.owned.get_mut(&connection) else {
             return false;
@@ -217,7 +217,7 @@ impl Leases {
         };
     }
 
-    /// Who keeps which connection open, and what for.
+    /// Which behaviour keeps which connection open, and what for.
     pub(crate) fn all(&self) -> Vec<Lease> {
         let all = self.purposes.iter();
         let named = all.filter_map(|((connection, holder), (peer, purpose))| {

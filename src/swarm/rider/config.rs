@@ -18,7 +18,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How long an exchange may take, dialling included; 1 ms at least. Shorter times count as that.
+    /// How long an exchange may take, dialling included; 1 ms at least. Shorter times count as
+    /// that.
     pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
         self.exchange_timeout = timeout.max(Duration::from_millis(1));
         self

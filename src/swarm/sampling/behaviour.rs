@@ -1,21 +1,13 @@
-//! The network behaviour: turns swarm events into inputs of the state machine, and what that asks
-//! for into dials and substreams. The only place with a clock and a timer.
+//! The sampler's network behaviour, as the application sees it.
 
-use std::{
-    fmt,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod network;
 
-use futures::FutureExt;
+use std::{fmt, sync::Arc, time::Duration};
+
 use futures_timer::Delay;
-use libp2p_core::{Endpoint, Multiaddr, multiaddr::Protocol, transport::PortUse};
+use libp2p_core::Multiaddr;
 use libp2p_identity::{KeyType, Keypair, PeerId};
-use libp2p_swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NewExternalAddrOfPeer,
-    StreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
-};
+use libp2p_swarm::StreamProtocol;
 use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
 
@@ -23,14 +15,11 @@ use crate::{
     sampling::{
         PeerSampling, Selection,
         overlay::{Overlay, any::AnyOverlay},
-        view::Descriptor,
     },
     swarm::{
-        address::{is_relayed, relay_of, split_peer},
         clock::Clock,
         counters::Counters,
         handle::Handle,
-        handler::connection::Handler,
         node::{Node, holder::Holder},
         record::{
             Record,
@@ -41,23 +30,16 @@ use crate::{
             config::{Config, ConfigError},
             driver::Driver,
             event::{Event, SeedError},
-            identity::{Identity, misnamed},
+            identity::Identity,
             isolation::Isolation,
             local::LocalRecord,
-            log::log,
             warnings::Warnings,
         },
         shared::Shared,
-        wire::sampling::{Request, Sampling, ToBehaviour},
+        wire::sampling::Sampling,
     },
     time::Time,
 };
-
-/// Timers are not made for eternity; waking up for nothing once a day costs nothing.
-const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
-/// A node that is woken so much too late has too much to do, or was asleep: it cannot tell whether
-/// others answer in time. A guess: far more than any scheduler takes that has time.
-const LATE: Duration = Duration::from_secs(1);
 
 /// Gossip peer sampling as a [`NetworkBehaviour`].
 ///
@@ -65,34 +47,35 @@ const LATE: Duration = Duration::from_secs(1);
 ///
 /// Compose it into a swarm and poll the swarm; there is nothing else that must be called. The
 /// behaviour joins through its [seeds](Config::with_seeds), or through any peer that speaks the
-/// protocol and that somebody else connects, or knows the address of; it keeps a view of random peers from then on, and keeps a
-/// few of them connected as neighbours.
+/// protocol and that somebody else connects, or knows the address of; it keeps a view of random
+/// peers from then on, and keeps a few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
 ///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
 ///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
-///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses. They are told where contacts
-///   were found (`FromSwarm::NewExternalAddrOfPeer`, see [`Event::Contacted`]). And where they say by the
-///   same event that a peer is (mDNS, rendezvous, identify and Kademlia do, `Swarm::add_peer_address` does it for
-///   the application), this one looks for somebody to make an exchange with, while the view has room: within
-///   the same budget, one attempt for each address, and more while the view is empty.
+///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses. They
+///   are told where contacts were found (`FromSwarm::NewExternalAddrOfPeer`, see
+///   [`Event::Contacted`]). And where they say by the same event that a peer is (mDNS, rendezvous,
+///   identify and Kademlia do, `Swarm::add_peer_address` does it for the application), this one
+///   looks for somebody to make an exchange with, while the view has room: within the same budget,
+///   one attempt for each address, and more while the view is empty.
 ///
-/// Connections that it dials for an exchange are closed by it afterwards, unless the peer has become
-/// a neighbour; connections that existed before stay. A behaviour that wants such a connection for
-/// itself dials the peer, as usual, by its `PeerId`: it is told that the peer is connected already,
-/// and the connection stays. One that uses it in silence may lose it.
+/// Connections that it dials for an exchange are closed by it afterwards, unless the peer has
+/// become a neighbour; connections that existed before stay. A behaviour that wants such a
+/// connection for itself dials the peer, as usual, by its `PeerId`: it is told that the peer is
+/// connected already, and the connection stays. One that uses it in silence may lose it.
 ///
 /// Several samplers may share a swarm, each with a network's name of its own
-/// ([`Config::with_network`]): see [`beside`](Self::beside). They share connections too, and the one
-/// that needs a connection last closes it. Two that know nothing of each other are to each other as any
-/// other behaviour.
+/// ([`Config::with_network`]): see [`beside`](Self::beside). They share connections too, and the
+/// one that needs a connection last closes it. Two that know nothing of each other are to each
+/// other as any other behaviour.
 ///
-/// Behaviours that deny connections are respected. What connection-limits or memory-connection-limits deny
-/// blames nobody, and the round makes its exchange with a connected peer instead; leave room for a few
-/// connections beside the neighbours, or newcomers find no way in. Whom allow-block-list does not want leaves
-/// the view as soon as either end dials.
+/// Behaviours that deny connections are respected. What connection-limits or
+/// memory-connection-limits deny blames nobody, and the round makes its exchange with a connected
+/// peer instead; leave room for a few connections beside the neighbours, or newcomers find no way
+/// in. Whom allow-block-list does not want leaves the view as soon as either end dials.
 ///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = AnyOverlay> {
@@ -146,15 +129,15 @@ impl Behaviour {
 }
 
 impl<O: Overlay<Record>> Behaviour<O> {
-    /// A second sampler of the same node, for another network, or with another overlay: a behaviour to
-    /// compose into the same swarm. The two share connections, the one dial budget, and the counters;
-    /// [`Limits`](crate::Limits) on dials, and on the requests of all peers together, are those of the
-    /// first.
+    /// A second sampler of the same node, for another network, or with another overlay: a behaviour
+    /// to compose into the same swarm. The two share connections, the one dial budget, and the
+    /// counters; [`Limits`](crate::Limits) on dials, and on the requests of all peers together, are
+    /// those of the first.
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] when a setting, of the overlay or another, is outside its bounds, the key is
-    /// RSA, or it is not the key of the first.
+    /// A [`ConfigError`] when a setting, of the overlay or another, is outside its bounds, the key
+    /// is RSA, or it is not the key of the first.
     ///
     /// # Panics
     ///
@@ -386,67 +369,6 @@ impl<O: Overlay<Record>> Behaviour<O> {
     fn now(&self) -> Time {
         self.node.now()
     }
-
-    /// Takes out a record that the peer sends as its own, and another key has signed: a dial to the
-    /// signer there finds the wrong peer. `request`: every request has its sender's own record, if
-    /// it has one. Not every answer has: there the record must name the address that was dialled.
-    fn pass_over_misnamed(
-        &mut self,
-        peer: PeerId,
-        connection: ConnectionId,
-        descriptors: &mut Vec<Descriptor<Record>>,
-        request: bool,
-    ) {
-        let mut place = self
-            .driver
-            .exchanger
-            .keeper
-            .connections
-            .place(&peer, connection);
-        place.host = place.host.filter(|_| request);
-        if let Some(signer) = misnamed(peer, place, descriptors)
-            && signer != self.local.peer_id()
-        {
-            descriptors.remove(0);
-            let now = self.now();
-            self.warnings.misnamed(peer, signer, now);
-        }
-    }
-
-    fn is_isolated(&self) -> bool {
-        let knows_nobody = self.driver.sampler.view().is_empty();
-        knows_nobody && self.driver.neighbourhood.members().is_empty() && !self.leaving
-    }
-
-    /// The application is about to be told of `event`.
-    fn on_event(&mut self, event: &Event) {
-        log(event);
-        let now = self.now();
-        let publisher = &self.driver.publisher;
-        match event {
-            Event::Exchanged { .. } => publisher.note_exchange(),
-            Event::NeighbourUp { .. } | Event::NeighbourDown { .. } => {
-                publisher.set_neighbours(self.driver.neighbourhood.members());
-            }
-            Event::SeedFailed { address, error } => {
-                self.isolation.seed_failed(format!("{address}: {error}"));
-            }
-            _ => {}
-        }
-        let tally = &self.shared.tally;
-        self.warnings.on_event(event, &self.protocol, tally, now);
-    }
-
-    /// `mine`: this behaviour has dialled. A neighbour is kept too, but not through a relay.
-    fn new_handler(&self, peer: &PeerId, mine: bool, relayed: bool) -> Handler<Sampling> {
-        Handler::new(
-            self.protocol.clone(),
-            self.shared.clone(),
-            *peer,
-            self.config.gossip().exchange_timeout(),
-            self.driver.exchanger.keeper.keeps_new(peer, mine, relayed),
-        )
-    }
 }
 
 /// What came of the records that were given to [`Behaviour::init`].
@@ -457,198 +379,6 @@ pub struct Restored {
     pub entered: usize,
     /// The envelopes that are not valid records: which of those given, from 0, and why.
     pub refused: Vec<(usize, RecordError)>,
-}
-
-impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
-    type ConnectionHandler = Handler<Sampling>;
-    type ToSwarm = Event;
-
-    fn handle_established_inbound_connection(
-        &mut self,
-        _: ConnectionId,
-        peer: PeerId,
-        local: &Multiaddr,
-        _: &Multiaddr,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler(&peer, false, is_relayed(local)))
-    }
-
-    fn handle_pending_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: Option<PeerId>,
-        given: &[Multiaddr],
-        _: Endpoint,
-    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        let now = self.now();
-        let addresses = self.driver.addresses_to_dial(connection, peer, now);
-        self.shared.tally.addresses_dialled.add(addresses.len());
-        Ok(peer.map_or_else(Vec::new, |peer| spelt_as_siblings(peer, addresses, given)))
-    }
-
-    fn handle_established_outbound_connection(
-        &mut self,
-        connection: ConnectionId,
-        peer: PeerId,
-        address: &Multiaddr,
-        _: Endpoint,
-        _: PortUse,
-    ) -> Result<THandler<Self>, ConnectionDenied> {
-        let mine = self.driver.exchanger.keeper.holder.is_mine(connection);
-        Ok(self.new_handler(&peer, mine, is_relayed(address)))
-    }
-
-    fn on_swarm_event(&mut self, event: FromSwarm) {
-        let now = self.now();
-        if let Some(wrong) = self.identity.on_swarm_event(&event) {
-            self.driver.sampler.set_local(None);
-            self.driver.emit(wrong);
-        }
-        if self.local.on_swarm_event(&event) {
-            self.driver
-                .exchanger
-                .keeper
-                .holder
-                .set_own(self.local.addresses());
-            if let Some(record) = self.local.renew(now)
-                && !self.identity.is_wrong()
-            {
-                self.driver.sampler.set_local(record);
-            }
-        }
-        if self.local.take_changed() {
-            let relays = self.local.addresses().filter_map(relay_of).collect();
-            let listening = self.local.setting_up();
-            self.driver
-                .exchanger
-                .keeper
-                .set_listening(relays, listening, now);
-        }
-        match event {
-            FromSwarm::ConnectionEstablished(event) => {
-                self.driver.on_connection_established(event, now);
-            }
-            FromSwarm::ConnectionClosed(event) => self.driver.on_connection_closed(event, now),
-            FromSwarm::DialFailure(event) => self.driver.on_dial_failure(event, now),
-            FromSwarm::ListenFailure(event) => self.driver.on_listen_failure(event, now),
-            // Who tells is told as well.
-            FromSwarm::NewExternalAddrOfPeer(NewExternalAddrOfPeer { peer_id, addr })
-                if !self
-                    .driver
-                    .exchanger
-                    .keeper
-                    .holder
-                    .is_announced_by_us(&peer_id, addr) =>
-            {
-                self.driver.on_address_told(peer_id, addr, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn on_connection_handler_event(
-        &mut self,
-        peer: PeerId,
-        connection_id: ConnectionId,
-        mut event: THandlerOutEvent<Self>,
-    ) {
-        let now = self.now();
-        match &mut event {
-            ToBehaviour::Request(_, Request::Exchange { gossip, .. }) => {
-                self.pass_over_misnamed(peer, connection_id, &mut gossip.descriptors, true);
-            }
-            ToBehaviour::Request(_, Request::Goodbye) => {
-                tracing::debug!(%peer, "The peer said goodbye, and leaves the view");
-            }
-            ToBehaviour::Outcome(_, Ok(response)) => {
-                let descriptors = &mut response.gossip.descriptors;
-                self.pass_over_misnamed(peer, connection_id, descriptors, false);
-            }
-            _ => {}
-        }
-        let (driver, connection) = (&mut self.driver, connection_id);
-        match event {
-            ToBehaviour::Request(id, request) => {
-                driver.on_request((peer, connection), id, request, now)
-            }
-            ToBehaviour::Outcome(id, result) => {
-                driver.on_result((peer, connection), id, result, now);
-            }
-            ToBehaviour::InboundFailed(error) => driver.emit(Event::InboundFailed {
-                peer,
-                connection_id,
-                error,
-            }),
-            ToBehaviour::Supported => driver
-                .exchanger
-                .keeper
-                .connections
-                .mark_support(&peer, connection, true, now),
-            ToBehaviour::Idle => driver.exchanger.on_idle(peer, connection),
-        }
-    }
-
-    #[tracing::instrument(level = "trace", name = "NetworkBehaviour::poll", skip(self, cx))]
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        loop {
-            if let Some(action) = self.driver.exchanger.keeper.actions.pop() {
-                match &action {
-                    ToSwarm::GenerateEvent(event) => self.on_event(event),
-                    ToSwarm::Dial { .. } => self.shared.tally.dials.add(1),
-                    ToSwarm::NewExternalAddrOfPeer { peer_id, address } => {
-                        self.driver
-                            .exchanger
-                            .keeper
-                            .holder
-                            .announce(*peer_id, address.clone());
-                    }
-                    _ => {}
-                }
-                return Poll::Ready(action);
-            }
-            let now = self.now();
-            if self.timer_at.is_some_and(|at| now > at + LATE) {
-                self.driver.exchanger.trouble.note(now);
-            }
-            self.driver.advance(now);
-            if let Some(seq) = self.driver.take_outbid() {
-                tracing::debug!(seq, "Others have a later record of this node");
-                if let Some(record) = self.local.outbid(seq) {
-                    self.driver.sampler.set_local(Some(record));
-                }
-            }
-            if let Some(event) = self.local.poll(now) {
-                self.driver.emit(event);
-            }
-            let isolated = self.is_isolated();
-            let seeds = self.driver.discovery.seeds.addresses().count();
-            if let Some(event) = self.isolation.poll(isolated, seeds, now) {
-                self.driver.emit(event);
-            }
-            if !self.driver.exchanger.keeper.actions.is_empty() {
-                continue;
-            }
-            let wakes = [
-                self.driver.next_wake().map(|wake| wake.at),
-                self.local.next_wake(),
-                self.isolation.next_wake(),
-            ];
-            let wake = wakes.into_iter().flatten().min();
-            if self.timer_at != wake {
-                self.timer_at = wake;
-                if let Some(at) = wake {
-                    self.timer.reset((at - now).min(LONGEST_SLEEP));
-                }
-            }
-            if self.timer_at.is_none() || self.timer.poll_unpin(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.timer_at = None;
-        }
-    }
 }
 
 impl<O: Overlay<Record>> PeerSampling for Behaviour<O> {
@@ -681,252 +411,5 @@ impl<O> fmt::Debug for Behaviour<O> {
     }
 }
 
-/// `addresses` of `peer`, with `/p2p/<peer>` at their end, and without those that the dial has
-/// been `given`. The swarm compares texts, so it would dial an address in two spellings twice. Of
-/// the other behaviours, identify, Kademlia, mDNS and request-response return this spelling, and
-/// rendezvous returns its peers' own.
-fn spelt_as_siblings(
-    peer: PeerId,
-    addresses: Vec<Multiaddr>,
-    given: &[Multiaddr],
-) -> Vec<Multiaddr> {
-    let given: Vec<_> = given.iter().map(|address| split_peer(address).0).collect();
-    let others = addresses.into_iter().filter(|a| !given.contains(a));
-    others.map(|a| a.with(Protocol::P2p(peer))).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use futures::task::noop_waker;
-    use libp2p_core::{ConnectedPoint, transport::ListenerId};
-    use libp2p_swarm::{
-        DialError,
-        behaviour::{ConnectionEstablished, DialFailure, NewListenAddr},
-    };
-
-    use super::*;
-    use crate::swarm::{handler::InboundId, logged::logged, wire::sampling::Proposal};
-
-    fn behaviour(keypair: &Keypair) -> Behaviour {
-        Behaviour::new(keypair, Config::local()).expect("valid settings")
-    }
-
-    fn record(keypair: &Keypair, address: &str) -> Record {
-        let address = address.parse().expect("a multiaddr");
-        Record::sign(keypair, 1, &[address]).expect("signing works")
-    }
-
-    /// All events that are there now, after `later`.
-    fn events(behaviour: &mut Behaviour, later: Duration) -> Vec<Event> {
-        behaviour.node.pass(later);
-        let waker = noop_waker();
-        let mut events = Vec::new();
-        while let Poll::Ready(action) = behaviour.poll(&mut Context::from_waker(&waker)) {
-            if let ToSwarm::GenerateEvent(event) = action {
-                events.push(event);
-            }
-        }
-        events
-    }
-
-    #[test]
-    fn a_bad_saved_record_is_refused_and_the_others_come_in() {
-        let mut behaviour = behaviour(&Keypair::generate_ed25519());
-        let mut saved: Vec<_> = (0..12)
-            .map(|port| {
-                record(
-                    &Keypair::generate_ed25519(),
-                    &format!("/memory/{}", port + 1),
-                )
-            })
-            .map(|record| record.envelope().to_vec())
-            .collect();
-        *saved[0].last_mut().expect("a signature") ^= 1;
-        saved[7].clear();
-        let restored = behaviour.init(saved);
-        assert_eq!((restored.entered, behaviour.view_len()), (10, 10));
-        assert!(
-            matches!(
-                &restored.refused[..],
-                [
-                    (0, RecordError::Signature),
-                    (7, RecordError::NotProtobuf(_) | RecordError::PayloadType)
-                ]
-            ),
-            "{restored:?}"
-        );
-    }
-
-    /// Built with another keypair than its swarm's, a peer comes as one and signs as another.
-    #[test]
-    fn the_record_of_a_peer_that_signs_as_somebody_else_is_passed_over_with_a_warning() {
-        let [keypair, other] = [1, 2].map(|_| Keypair::generate_ed25519());
-        let signer = keypair.public().to_peer_id();
-        for (sender, right) in [(PeerId::random(), false), (signer, true)] {
-            let mut behaviour = behaviour(&Keypair::generate_ed25519());
-            let connection_id = ConnectionId::new_unchecked(1);
-            let [local_addr, send_back_addr] = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/50000"]
-                .map(|address| address.parse().expect("a multiaddr"));
-            behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
-                peer_id: sender,
-                connection_id,
-                endpoint: &ConnectedPoint::Listener {
-                    local_addr,
-                    send_back_addr,
-                },
-                failed_addresses: &[],
-                other_established: 0,
-            }));
-            let mut request = Request::notice(Proposal::None);
-            let Request::Exchange { gossip, .. } = &mut request else {
-                panic!("a notice is an exchange of nothing");
-            };
-            gossip.descriptors = vec![
-                Descriptor::fresh(record(&keypair, "/ip4/127.0.0.1/tcp/4001")),
-                Descriptor {
-                    peer: record(&other, "/ip4/127.0.0.1/tcp/4002"),
-                    age: 3,
-                },
-            ];
-            let event = ToBehaviour::Request(InboundId(1), request);
-            let lines = logged(|| {
-                behaviour.on_connection_handler_event(sender, connection_id, event);
-            });
-            let warned = |line: &String| line.starts_with("WARN") && line.contains("keypair");
-            assert_eq!(lines.iter().any(warned), !right, "{lines:?}");
-            let view = behaviour.handle();
-            assert_eq!(view.contains(&signer), right);
-            assert!(view.contains(&other.public().to_peer_id()));
-        }
-    }
-
-    /// Cyclon's answers do not have the sender's own record: the first may be young, and a
-    /// neighbour's on the same host.
-    #[test]
-    fn an_answer_that_begins_with_a_neighbour_on_the_same_host_is_taken() {
-        let mut behaviour = behaviour(&Keypair::generate_ed25519());
-        let (peer, connection_id) = (PeerId::random(), ConnectionId::new_unchecked(1));
-        let dialled = |address: &str| ConnectedPoint::Dialer {
-            address: address.parse().expect("a multiaddr"),
-            role_override: Endpoint::Dialer,
-            port_use: PortUse::New,
-        };
-        behaviour.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
-            peer_id: peer,
-            connection_id,
-            endpoint: &dialled("/ip4/127.0.0.1/tcp/1"),
-            failed_addresses: &[],
-            other_established: 0,
-        }));
-        let left = |behaviour: &mut Behaviour, address, request| {
-            let neighbour = Keypair::generate_ed25519();
-            let mut descriptors = vec![Descriptor::fresh(record(&neighbour, address))];
-            behaviour.pass_over_misnamed(peer, connection_id, &mut descriptors, request);
-            descriptors.len()
-        };
-        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", false), 1);
-        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/2", true), 0);
-        assert_eq!(left(&mut behaviour, "/ip4/127.0.0.1/tcp/1", false), 0);
-    }
-
-    #[test]
-    fn with_another_keypair_than_the_swarms_nothing_is_advertised() {
-        let mut behaviour = behaviour(&Keypair::generate_ed25519());
-        let listens = |behaviour: &mut Behaviour, addr: &str| {
-            let addr = addr.parse().expect("a multiaddr");
-            let listener_id = ListenerId::next();
-            let event = NewListenAddr {
-                listener_id,
-                addr: &addr,
-            };
-            behaviour.on_swarm_event(FromSwarm::NewListenAddr(event));
-        };
-        listens(&mut behaviour, "/memory/1");
-        assert!(behaviour.local_record().is_some());
-        let (swarm, itself) = (PeerId::random(), "/memory/9".parse());
-        behaviour.on_swarm_event(FromSwarm::DialFailure(DialFailure {
-            peer_id: Some(swarm),
-            error: &DialError::LocalPeerId {
-                address: itself.expect("a multiaddr"),
-            },
-            connection_id: ConnectionId::new_unchecked(1),
-        }));
-        listens(&mut behaviour, "/memory/2");
-        assert!(behaviour.local_record().is_none());
-        let events = events(&mut behaviour, Duration::ZERO);
-        let wrong =
-            |event: &Event| matches!(event, Event::WrongKeypair { swarm: s, .. } if *s == swarm);
-        assert!(events.iter().any(wrong), "{events:?}");
-    }
-
-    #[test]
-    fn a_node_that_knows_nobody_says_so_until_it_has_left() {
-        let keypair = Keypair::generate_ed25519();
-        for left in [false, true] {
-            let mut behaviour = behaviour(&keypair);
-            let isolated = |behaviour: &mut Behaviour, later| {
-                let events = events(behaviour, later);
-                events
-                    .iter()
-                    .any(|event| matches!(event, Event::Isolated(_)))
-            };
-            assert!(!isolated(&mut behaviour, Duration::ZERO));
-            assert!(behaviour.timer_at.is_some(), "nothing wakes it");
-            if left {
-                behaviour.leave();
-            }
-            assert_eq!(isolated(&mut behaviour, Duration::from_secs(11)), !left);
-            assert!(
-                !isolated(&mut behaviour, Duration::from_secs(11)),
-                "again at once"
-            );
-            assert_eq!(isolated(&mut behaviour, Duration::from_secs(300)), !left);
-        }
-    }
-
-    /// The swarm tells what one behaviour says to all of them, to that one too.
-    #[test]
-    fn our_own_announcements_are_no_candidates() {
-        let mut behaviour = behaviour(&Keypair::generate_ed25519());
-        let [found, told] = [1, 2].map(|_| PeerId::random());
-        let address: Multiaddr = "/memory/1".parse().expect("a multiaddr");
-        let actions = &mut behaviour.driver.exchanger.keeper.actions;
-        actions.announce(found, address.clone().with(Protocol::P2p(found)));
-        let waker = noop_waker();
-        let action = behaviour.poll(&mut Context::from_waker(&waker));
-        let Poll::Ready(ToSwarm::NewExternalAddrOfPeer {
-            peer_id,
-            address: addr,
-        }) = action
-        else {
-            panic!("not announced: {action:?}");
-        };
-        let tell = |behaviour: &mut Behaviour, peer_id, addr: &Multiaddr| {
-            let event = NewExternalAddrOfPeer { peer_id, addr };
-            behaviour.on_swarm_event(FromSwarm::NewExternalAddrOfPeer(event));
-            behaviour
-                .driver
-                .discovery
-                .candidates
-                .is_waiting(behaviour.now())
-        };
-        assert!(!tell(&mut behaviour, peer_id, &addr));
-        // mDNS, or whoever it is, says the same.
-        assert!(tell(&mut behaviour, peer_id, &addr));
-        assert!(tell(&mut behaviour, told, &address));
-    }
-    /// An application may name addresses itself, in either spelling, and ask for more.
-    #[test]
-    fn an_address_that_the_dial_names_is_not_added_in_another_spelling() {
-        let peer = PeerId::random();
-        let [one, other] = [1, 2].map(|port| Multiaddr::empty().with(Protocol::Memory(port)));
-        let full = |address: &Multiaddr| address.clone().with(Protocol::P2p(peer));
-        let known = || vec![one.clone(), other.clone()];
-        let all = [full(&one), full(&other)];
-        assert_eq!(spelt_as_siblings(peer, known(), &[]), all);
-        for given in [one.clone(), full(&one)] {
-            let added = spelt_as_siblings(peer, known(), &[given]);
-            assert_eq!(added, [full(&other)]);
-        }
-    }
-}
+mod tests;

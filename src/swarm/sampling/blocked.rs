@@ -7,8 +7,8 @@ use libp2p_identity::PeerId;
 
 use crate::{sampling::view::Descriptor, swarm::record::Record, time::Time};
 
-/// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this is
-/// about its place in the view. A guess.
+/// How long a blocked peer is not taken in at least: a denied dial costs next to nothing, so this
+/// is about its place in the view. A guess.
 const SHORTEST: Duration = Duration::from_secs(60);
 /// How many blocked peers are remembered. A guess, some 100 kB.
 const MOST: usize = 1_024;
@@ -29,8 +29,8 @@ impl Blocked {
         }
     }
 
-    /// A guard of this swarm does not want the peer. Others that tell of it bring it back no sooner than
-    /// the pause is over.
+    /// A guard of this swarm does not want the peer. Others that tell of it bring it back no sooner
+    /// than the pause is over.
     pub(crate) fn block(&mut self, peer: PeerId, now: Time) {
         self.until.insert(peer, now + self.pause);
     }

@@ -57,7 +57,7 @@ const MOST_GIVEN: usize = 256;
 pub(crate) enum Contact {
     /// A seed.
     Seed(Multiaddr),
-    /// A peer that somebody else has connected, or that has connected to us.
+    /// A peer that another behaviour has connected, or that has connected to us.
     Connected(PeerId),
     /// A peer that other behaviours say where it is.
     Candidate(PeerId),
@@ -112,14 +112,14 @@ impl<'a> Situation<'a> {
     }
 
     /// How long a peer that has connected to us is left to start an exchange itself. For ever, once
-    /// this node knows enough others: or a peer that connects again and again would be sent a request
-    /// each time.
+    /// this node knows enough others: or a peer that connects again and again would be sent a
+    /// request each time.
     fn patience(&self) -> Option<Duration> {
         (self.in_flight < MOST_BESIDE && self.has_room).then_some(PATIENCE)
     }
 }
 
-/// Whom the node may contact outside its rounds.
+/// The peers that the node may contact outside its rounds.
 #[derive(Debug)]
 pub(crate) struct Discovery {
     pub(crate) seeds: Seeds,
@@ -195,8 +195,8 @@ impl Discovery {
         self.beside.get(&exchange) == Some(&Beside::Past)
     }
 
-    /// An exchange has ended; returns what it was with, if no round has started it. A seed counts as
-    /// tried then.
+    /// An exchange has ended; returns what it was with, if no round has started it. A seed counts
+    /// as tried then.
     pub(crate) fn ended(&mut self, exchange: ExchangeId) -> Option<Beside> {
         let beside = self.beside.remove(&exchange)?;
         if let Beside::Seed(address) = &beside {
@@ -219,9 +219,9 @@ impl Discovery {
 
     // ---- The next contact ----
 
-    /// The next peer to contact: seeds that are due, and, while the view has room, peers that somebody
-    /// else has connected, and those that somebody else knows the address of. To be called until
-    /// `None`.
+    /// The next peer to contact: seeds that are due, and, while the view has room, peers that
+    /// another behaviour has connected, and those that it knows the address of. To be called
+    /// until `None`.
     pub(crate) fn next<R: Rng + ?Sized>(
         &mut self,
         situation: &Situation<'_>,
@@ -243,8 +243,8 @@ impl Discovery {
         self.next_candidate(situation, rng).map(Contact::Candidate)
     }
 
-    /// Candidates are contacted as long as more than half of the minute's dials are left: the rest is
-    /// for rounds. Only when the view has room.
+    /// Candidates are contacted as long as more than half of the minute's dials are left: the rest
+    /// is for rounds. Only when the view has room.
     fn next_candidate<R: Rng + ?Sized>(
         &mut self,
         situation: &Situation<'_>,
@@ -293,9 +293,9 @@ impl Discovery {
         starts_over
     }
 
-    /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does not
-    /// hold, may be in a part of the network that this one has lost sight of. Returns whether it is
-    /// time to, and the former contact; a seed is due then.
+    /// Looks outside the view, rarely and for ever: a seed, or a former contact that the view does
+    /// not hold, may be in a part of the network that this one has lost sight of. Returns whether
+    /// it is time to, and the former contact; a seed is due then.
     pub(crate) fn probe<R: Rng + ?Sized>(
         &mut self,
         situation: &Situation<'_>,

@@ -46,8 +46,8 @@ use crate::{
     time::{Time, Wake},
 };
 
-/// After how many rounds a peer that was refused has another chance. A guess: one dial in four rounds
-/// may be denied.
+/// After how many rounds a peer that was refused has another chance. A guess: one dial in four
+/// rounds may be denied.
 const RECONSIDER: u32 = 4;
 /// How long goodbyes may take. A guess: a round trip, and nothing depends on them.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -14,8 +14,8 @@ pub(crate) struct Heard {
     /// A copy of the peer's record with a larger number than its own: the peer is to be told of it,
     /// and then outbids it.
     pub(crate) rival: Option<Descriptor<Record>>,
-    /// The number of a copy of this node's own record, if it is larger than its own: this node has to
-    /// outbid it.
+    /// The number of a copy of this node's own record, if it is larger than its own: this node has
+    /// to outbid it.
     pub(crate) outbid_by: Option<u64>,
 }
 
@@ -46,8 +46,8 @@ pub(crate) fn hear(
     heard
 }
 
-/// The networks of a peer are where it was found, at `address`, whatever its record says first; and it
-/// does not help to leave that record out.
+/// The networks of a peer are where it was found, at `address`, whatever its record says first; and
+/// it does not help to leave that record out.
 pub(crate) fn locate(
     peer: &PeerId,
     address: &Multiaddr,

@@ -12,22 +12,22 @@ use crate::{
         sampling::{
             confirmations::{Confirmations, Due},
             event::{Event, NeighbourDownReason},
-            neighbours::{Answer, GaveWay, Neighbours, Settled},
+            neighbours::{Answer, Displaced, Neighbours, ProposalOutcome},
         },
         wire::sampling::{Proposal, Request, Sampling},
     },
     time::{Time, Wake},
 };
 
-/// For how many rounds a node starts its rounds early after it has lost a neighbour. A guess: of the
-/// others, one in five or so has a place to give.
+/// For how many rounds a node starts its rounds early after it has lost a neighbour. A guess: of
+/// the others, one in five or so has a place to give.
 const EAGER_ROUNDS: u32 = 8;
 /// How many peers a node stays in touch with on purpose: while it has fewer neighbours, it keeps
 /// the connections of its latest exchanges instead of closing them. A guess: one may be about to
 /// fail.
 const LIFELINES: usize = 2;
 
-/// Who is a neighbour, and what was asked and answered about that.
+/// The neighbours, and what was asked and answered about them.
 #[derive(Debug)]
 pub(crate) struct Neighbourhood {
     neighbours: Neighbours,
@@ -70,8 +70,8 @@ impl Neighbourhood {
 
     /// Whether the next chance to find a neighbour should not wait a whole period, asked after a
     /// round and after everything else. When there are too few: each change answers yes once. When
-    /// one was lost: a few times, until another has taken its place. So eager rounds come to rest by
-    /// themselves.
+    /// one was lost: a few times, until another has taken its place. So eager rounds come to rest
+    /// by themselves.
     pub(crate) fn take_eager(&mut self, after_round: bool) -> bool {
         let changed = std::mem::take(&mut self.changed);
         if !self.neighbours.has_room() {
@@ -102,8 +102,8 @@ impl Neighbourhood {
         proposal
     }
 
-    /// There is a direct connection to a peer that exchanges were made with through a relay: what that
-    /// was good for is over, and the peer may be a neighbour.
+    /// There is a direct connection to a peer that exchanges were made with through a relay: what
+    /// that was good for is over, and the peer may be a neighbour.
     pub(crate) fn on_upgrade(
         &mut self,
         peer: PeerId,
@@ -161,8 +161,8 @@ impl Neighbourhood {
         self.confirmations.heard(peer, now);
     }
 
-    /// Asks again those neighbours that have not answered, and gives up those that were asked twice;
-    /// nobody while this node is in trouble.
+    /// Asks again those neighbours that have not answered, and gives up those that were asked
+    /// twice; nobody while this node is in trouble.
     pub(crate) fn end_silence(&mut self, exchanger: &mut Exchanger<Sampling, Event>, now: Time) {
         let in_trouble = exchanger.trouble.is_in(now);
         while let Some(due) = self.confirmations.poll(now, in_trouble) {
@@ -196,8 +196,8 @@ impl Neighbourhood {
         match self.neighbours.answer(peer, proposal, network, rng) {
             Answer::Kept => true,
             Answer::Declined => false,
-            Answer::Accepted(gave_way) => {
-                self.up((peer, gave_way), exchanger, now);
+            Answer::Accepted(displaced) => {
+                self.up((peer, displaced), exchanger, now);
                 true
             }
             Answer::Dissolved => {
@@ -208,7 +208,7 @@ impl Neighbourhood {
     }
 
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
-    pub(crate) fn settle<R: Rng + ?Sized>(
+    pub(crate) fn end_proposal<R: Rng + ?Sized>(
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
@@ -222,21 +222,21 @@ impl Neighbourhood {
         }
         let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| exchanger.keeper.connections.network(peer);
-        match self.neighbours.settle(peer, answer, network, rng) {
+        match self.neighbours.end_proposal(peer, answer, network, rng) {
             // It has no place: a node that is short looks on.
-            Settled::Unchanged => self.changed |= answer == Some(false),
-            Settled::Up(gave_way) => self.up((peer, gave_way), exchanger, now),
+            ProposalOutcome::Unchanged => self.changed |= answer == Some(false),
+            ProposalOutcome::Up(displaced) => self.up((peer, displaced), exchanger, now),
             // It said no, and may have proposed it itself since: then it has our yes.
-            Settled::Down => {
+            ProposalOutcome::Down => {
                 dissolve(peer, exchanger);
                 self.down(peer, NeighbourDownReason::Dissolved, exchanger);
             }
-            Settled::TooLate | Settled::Unanswered => dissolve(peer, exchanger),
+            ProposalOutcome::TooLate | ProposalOutcome::Unanswered => dissolve(peer, exchanger),
         }
     }
 
-    /// An answer says that the peer is a neighbour, and the question was given up: the place that was
-    /// held for it is gone.
+    /// An answer says that the peer is a neighbour, and the question was given up: the place that
+    /// was held for it is gone.
     pub(crate) fn answered_too_late(
         &self,
         peer: PeerId,
@@ -285,11 +285,11 @@ impl Neighbourhood {
     /// `peer` has become a neighbour, and another perhaps had to give way.
     fn up(
         &mut self,
-        (peer, gave_way): (PeerId, Option<GaveWay>),
+        (peer, displaced): (PeerId, Option<Displaced>),
         exchanger: &mut Exchanger<Sampling, Event>,
         now: Time,
     ) {
-        if let Some(GaveWay { peer, reason }) = gave_way {
+        if let Some(Displaced { peer, reason }) = displaced {
             dissolve(peer, exchanger);
             self.down(peer, reason, exchanger);
         }
@@ -320,7 +320,8 @@ impl Neighbourhood {
         self.changed = true;
     }
 
-    /// What the keeper has to know of how many neighbours there are. To be called once at the start.
+    /// What the keeper has to know of how many neighbours there are. To be called once at the
+    /// start.
     pub(crate) fn tell_keeper(&self, exchanger: &mut Exchanger<Sampling, Event>) {
         let enough = LIFELINES.min(self.neighbours.bound());
         let lifelines = enough.saturating_sub(self.neighbours.members().len());

@@ -6,30 +6,30 @@
 //! neighbours is taken in even if a present one has to give way, so newcomers find a place in a
 //! network where all places are taken.
 //!
-//! Identities cost nothing, so whoever has many could take all places in that way. So it is the
-//! network with the most neighbours that gives way, and nobody in another's favour who is in as
+//! Identities cost nothing, so an attacker with many could take all places in that way. So it is
+//! the network with the most neighbours that gives way, and nobody in another's favour who is in as
 //! crowded a one. A quarter of the places is for peers that this node has proposed it to, as
 //! gossipsub keeps some of its mesh for connections of its own (D_out, gossipsub v1.1). And of
-//! those who have proposed it themselves the younger half gives way, as Bitcoin spares inbound
-//! connections that have lasted: those who press in displace each other.
+//! those that have proposed it themselves the younger half gives way, as Bitcoin spares inbound
+//! connections that have lasted: newcomers displace each other.
 //!
 //! Unlike HyParView's active view, which changes only when somebody fails, this one is *rotated*: a
-//! node to whom no neighbour has come for a number of rounds takes a fresh one in, although its
+//! node that no neighbour has come to for a number of rounds takes a fresh one in, although its
 //! places are taken, and the one that was there for longest gives way. The new one has agreed
-//! before the old one goes, so rotation costs this node no neighbour; who gave way finds another in
-//! the same manner.
+//! before the old one goes, so rotation costs this node no neighbour; the displaced peer finds
+//! another in the same manner.
 
 use libp2p_identity::PeerId;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use crate::swarm::{sampling::event::NeighbourDownReason, wire::sampling::Proposal};
 
-/// Who is a neighbour, and who was asked to be.
+/// Which peers are neighbours, and which were asked to be.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     bound: usize,
     rotation: Option<u32>,
-    /// Those who are neighbours for longest first.
+    /// Those that are neighbours for longest first.
     members: Vec<PeerId>,
     /// Those of the members that this node has proposed it to.
     chosen: Vec<PeerId>,
@@ -51,29 +51,29 @@ pub(crate) enum Answer {
     /// It is a neighbour already.
     Kept,
     /// It is a neighbour now.
-    Accepted(Option<GaveWay>),
+    Accepted(Option<Displaced>),
     /// It is no neighbour, and was none.
     Declined,
     /// It was a neighbour and is none any more, because it proposed nothing.
     Dissolved,
 }
 
-/// Somebody had to give way to a new neighbour.
+/// A neighbour that had to give way to a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GaveWay {
+pub(crate) struct Displaced {
     pub(crate) peer: PeerId,
     pub(crate) reason: NeighbourDownReason,
 }
 
 /// What came of a proposal of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub(crate) enum ProposalOutcome {
     /// Nothing changed.
     Unchanged,
     /// It was asked, is none, and its answer did not come: it may have said yes.
     Unanswered,
     /// It is a neighbour now.
-    Up(Option<GaveWay>),
+    Up(Option<Displaced>),
     /// It was a neighbour and keeps the connection no longer.
     Down,
     /// It said yes, and meanwhile all places are taken: it has to be told.
@@ -81,7 +81,7 @@ pub(crate) enum Settled {
 }
 
 impl Neighbours {
-    /// At most `bound`, of whom one gives way when there was no fresh one for `rotation` rounds.
+    /// At most `bound`, of which one gives way when there was no fresh one for `rotation` rounds.
     pub(crate) fn new(bound: usize, rotation: Option<u32>) -> Self {
         Self {
             bound,
@@ -148,7 +148,7 @@ impl Neighbours {
         priority
     }
 
-    /// Nobody who was asked is waited for any more.
+    /// All proposals are given up.
     pub(crate) fn forget_asked(&mut self) {
         self.asked.clear();
         self.unasked.clear();
@@ -163,26 +163,26 @@ impl Neighbours {
 
     /// The end of a proposal of ours: what `peer` answered, or `None` when no answer came.
     /// `network`: where a connected peer's address lies.
-    pub(crate) fn settle<R: Rng + ?Sized>(
+    pub(crate) fn end_proposal<R: Rng + ?Sized>(
         &mut self,
         peer: PeerId,
         answer: Option<bool>,
         network: impl Fn(&PeerId) -> Option<u64>,
         rng: &mut R,
-    ) -> Settled {
+    ) -> ProposalOutcome {
         let asked = self.asked.contains(&peer);
         self.asked.retain(|other| *other != peer);
         self.unasked.retain(|other| *other != peer);
         match (answer, self.contains(&peer)) {
-            (None, false) if asked => Settled::Unanswered,
-            (None, _) | (Some(true), true) | (Some(false), false) => Settled::Unchanged,
+            (None, false) if asked => ProposalOutcome::Unanswered,
+            (None, _) | (Some(true), true) | (Some(false), false) => ProposalOutcome::Unchanged,
             (Some(false), true) => {
                 self.remove(&peer);
-                Settled::Down
+                ProposalOutcome::Down
             }
             (Some(true), false) if asked && self.has_room() => {
                 self.add(peer, true, rng);
-                Settled::Up(None)
+                ProposalOutcome::Up(None)
             }
             (Some(true), false) if asked && self.is_due() => {
                 let crowd = self.crowd(network(&peer), network);
@@ -190,15 +190,15 @@ impl Neighbours {
                     Some(longest) => {
                         self.remove(&longest);
                         self.add(peer, true, rng);
-                        Settled::Up(Some(GaveWay {
+                        ProposalOutcome::Up(Some(Displaced {
                             peer: longest,
                             reason: NeighbourDownReason::Rotated,
                         }))
                     }
-                    None => Settled::TooLate,
+                    None => ProposalOutcome::TooLate,
                 }
             }
-            (Some(true), false) => Settled::TooLate,
+            (Some(true), false) => ProposalOutcome::TooLate,
         }
     }
 
@@ -246,7 +246,7 @@ impl Neighbours {
                 };
                 self.remove(&gives_way);
                 self.add(peer, false, rng);
-                Answer::Accepted(Some(GaveWay {
+                Answer::Accepted(Some(Displaced {
                     peer: gives_way,
                     reason,
                 }))
@@ -254,8 +254,9 @@ impl Neighbours {
         }
     }
 
-    /// Those of whom one may give way to somebody in the network `newcomers`: all in the most
-    /// crowded networks, or, if it is one of these itself, all in it. Neighbours for longest first.
+    /// The neighbours of which one may give way to a peer in the network `newcomers`: all in the
+    /// most crowded networks, or, if it is one of these itself, all in it. Neighbours for longest
+    /// first.
     fn crowd(
         &self,
         newcomers: Option<u64>,
@@ -308,7 +309,7 @@ impl Neighbours {
         self.members.len() + held < self.bound
     }
 
-    /// Whether others may still have a place by their own proposal: a quarter is for those whom
+    /// Whether others may still have a place by their own proposal: a quarter is for the peers that
     /// this node proposes it to.
     fn has_room_for_others(&self) -> bool {
         self.members.len() - self.chosen.len() < self.bound - self.bound / 4

@@ -39,8 +39,9 @@ impl Whereabouts<'_> {
         contacts.contacts(|contacts| contacts.whereabouts(peer, hearsay))
     }
 
-    /// Where to dial the partner of an exchange, within the budget. `anew`: the handshake has failed,
-    /// perhaps since both ends have dialled at the same moment, and this is to be from another port.
+    /// Where to dial the partner of an exchange, within the budget. `anew`: the handshake has
+    /// failed, perhaps since both ends have dialled at the same moment, and this is to be from
+    /// another port.
     ///
     /// # Errors
     ///
@@ -72,8 +73,8 @@ impl Whereabouts<'_> {
             verified: verified.as_ref(),
         };
         match self.holder.choose(addresses, self.now, rng) {
-            // Not by its id alone: a peer that nobody has signed for would have the other behaviours
-            // add what the budget has not counted, and the policy not seen.
+            // Not by its id alone: a peer that nobody has signed for would have the other
+            // behaviours add what the budget has not counted, and the policy not seen.
             Ok(choice) if !unsigned.is_empty() => {
                 let chosen = choice.addresses().to_vec();
                 self.discovery.candidates.dialled(&partner, &chosen);
@@ -146,8 +147,8 @@ impl Whereabouts<'_> {
         }
     }
 
-    /// The swarm asks where to dial `peer`, on behalf of another behaviour: of this node, which draws
-    /// on its budget (`is_drawn`), or a sibling, which has counted its dials itself.
+    /// The swarm asks where to dial `peer`, on behalf of another behaviour: of this node, which
+    /// draws on its budget (`is_drawn`), or a sibling, which has counted its dials itself.
     pub(crate) fn for_others<R: Rng + ?Sized>(
         &self,
         connection: ConnectionId,

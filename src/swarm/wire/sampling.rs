@@ -13,7 +13,7 @@ use crate::{
     swarm::{
         clock::Clock,
         counters::{Reason, Tally},
-        generated as pb, handler,
+        generated as pb,
         limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
         record::{
             Record,
@@ -23,11 +23,6 @@ use crate::{
         wire::{self, MessageError, Wire, frame::framed_len},
     },
 };
-
-/// What the sampler's behaviour tells a connection.
-pub(crate) type Command = handler::Command<Sampling>;
-/// What a connection tells the sampler's behaviour.
-pub(crate) type ToBehaviour = handler::ToBehaviour<Sampling>;
 
 /// The field number of `descriptors` in both messages.
 const DESCRIPTORS_FIELD: u32 = 1;
@@ -214,9 +209,9 @@ impl Sampling {
     }
 
     /// The descriptors whose records pass. The others are passed over: what one implementation
-    /// cannot read, another may, so an honest peer may have sent it. After the first wrong signature
-    /// only records that are known already are taken, so that a message makes no more work than one
-    /// without a fault.
+    /// cannot read, another may, so an honest peer may have sent it. After the first wrong
+    /// signature only records that are known already are taken, so that a message makes no more
+    /// work than one without a fault.
     fn descriptors(
         &self,
         descriptors: Vec<pb::Descriptor>,

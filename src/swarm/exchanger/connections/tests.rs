@@ -73,9 +73,9 @@ fn a_peer_that_does_not_speak_the_protocol_is_not_asked_at_each_connection() {
     is_untried(4, Some(true), start);
     assert!(is_untried(5, None, start), "it has learnt to");
     is_untried(6, Some(false), start);
-    assert!(!is_untried(7, None, Time::new(MUTE_FOR / 2)));
+    assert!(!is_untried(7, None, Time::new(UNSUPPORTED_FOR / 2)));
     assert!(
-        is_untried(8, None, Time::new(MUTE_FOR)),
+        is_untried(8, None, Time::new(UNSUPPORTED_FOR)),
         "it may have learnt to"
     );
 }

@@ -257,7 +257,7 @@ fn successful_dials_use_up_no_budget() {
     assert!(dials.in_vain.targets.is_empty() && dials.in_vain.prefixes.is_empty());
 }
 
-/// One who answers at home under many identities, and gives away a victim's address beside it.
+/// A peer that answers at home under many identities, and gives away a victim's address beside it.
 #[test]
 fn success_at_one_host_clears_no_other_host() {
     let mut dials = dials(|_| ());

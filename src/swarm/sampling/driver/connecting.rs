@@ -105,7 +105,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let peer = event.peer_id;
         let closed = self.exchanger.on_connection_closed(event, now);
         if closed.confirms {
-            self.settle(peer, None, now);
+            self.end_proposal(peer, None, now);
         }
         self.carry_on(now);
         if !closed.is_direct {

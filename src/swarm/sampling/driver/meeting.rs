@@ -1,4 +1,4 @@
-//! Peers that an exchange has succeeded with: where they were found, and who is told.
+//! Peers that an exchange has succeeded with: where they were found, and what siblings are told.
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -27,8 +27,8 @@ pub(crate) struct Meeting<'a> {
 }
 
 impl Meeting<'_> {
-    /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them, if
-    /// it advertises itself. All behaviours of the swarm are told where it was found.
+    /// An exchange with `peer` has succeeded, in which it sent `descriptors`: its own among them,
+    /// if it advertises itself. All behaviours of the swarm are told where it was found.
     pub(crate) fn note(
         &mut self,
         (peer, connection): (PeerId, ConnectionId),

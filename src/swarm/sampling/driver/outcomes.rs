@@ -102,7 +102,7 @@ impl<O: Overlay<Record>> Driver<O> {
             });
         }
         let answer = Some(neighbour);
-        self.settle(peer, answer, now);
+        self.end_proposal(peer, answer, now);
         self.exchanger.keeper.hold(peer, connection);
         self.exchanger.keeper.release(peer, connection);
         self.publisher.publish(self.sampler.view());
@@ -135,8 +135,8 @@ impl<O: Overlay<Record>> Driver<O> {
                 return tracing::debug!(%unknown, %error, "A failure that comes too late");
             }
         };
-        // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of those
-        // that are not wanted.
+        // Nothing is known about it, but to keep it would be to keep a view full of fakes, or of
+        // those that are not wanted.
         let in_vain = error.is_in_vain() && self.sampler.remove(&peer).is_some();
         if dead || (removed && !error.is_in_vain()) {
             self.publisher.contacts(|contacts| contacts.failed(&peer));
@@ -162,7 +162,7 @@ impl<O: Overlay<Record>> Driver<O> {
             },
         });
         // Perhaps it was proposed on a connection that is gone.
-        self.settle(peer, None, now);
+        self.end_proposal(peer, None, now);
         if let Some(connection) = connection {
             self.exchanger.keeper.release(peer, connection);
         }
@@ -196,7 +196,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let candidates = &mut self.discovery.candidates;
         candidates.ended(&partner, Tried::Failed, now);
         // Perhaps it was asked on a connection that is gone.
-        self.settle(partner, None, now);
+        self.end_proposal(partner, None, now);
         let event = Event::ExchangeFailed {
             peer: partner,
             error,
@@ -242,17 +242,17 @@ impl<O: Overlay<Record>> Driver<O> {
             }
             RequestPurpose::Confirm => {
                 let answer = result.ok().map(|response| response.neighbour);
-                self.settle(peer, answer, now);
+                self.end_proposal(peer, answer, now);
             }
             RequestPurpose::Notice | RequestPurpose::Exchange(_) => {}
         }
         self.exchanger.keeper.release(peer, connection);
     }
 
-    pub(crate) fn settle(&mut self, peer: PeerId, answer: Option<bool>, now: Time) {
+    pub(crate) fn end_proposal(&mut self, peer: PeerId, answer: Option<bool>, now: Time) {
         let time = (now, &mut self.rng);
         self.neighbourhood
-            .settle(peer, answer, &mut self.exchanger, time);
+            .end_proposal(peer, answer, &mut self.exchanger, time);
     }
 
     /// Hears what a peer says of itself among what it has sent; returns a later record that others

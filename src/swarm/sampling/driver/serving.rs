@@ -9,10 +9,11 @@ use crate::{
         handler::InboundId,
         record::Record,
         sampling::{
+            command::Command,
             driver::Driver,
             event::{Direction, Event, NeighbourDownReason},
         },
-        wire::sampling::{Command, Proposal, Request, Response},
+        wire::sampling::{Proposal, Request, Response},
     },
     time::Time,
 };

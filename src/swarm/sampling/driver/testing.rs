@@ -20,8 +20,8 @@ use crate::{
         handler::OutboundId,
         node::{Node, holder::Holder},
         record::Record,
-        sampling::{config::Config, driver::Driver, event::Event},
-        wire::sampling::{Command, Proposal, Request, Response},
+        sampling::{command::Command, config::Config, driver::Driver, event::Event},
+        wire::sampling::{Proposal, Request, Response},
     },
     time::Time,
 };

@@ -1,4 +1,4 @@
-//! How two peers agree to be neighbours, and who gives way.
+//! How two peers agree to be neighbours, and which one gives way.
 
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -28,16 +28,16 @@ fn places_are_held_for_peers_that_were_asked() {
         Answer::Declined
     );
     assert_eq!(
-        neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
-        Settled::Up(None)
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::Up(None)
     );
     assert_eq!(
-        neighbours.settle(p[1], None, anywhere, &mut rng()),
-        Settled::Unanswered
+        neighbours.end_proposal(p[1], None, anywhere, &mut rng()),
+        ProposalOutcome::Unanswered
     );
     assert_eq!(
-        neighbours.settle(p[1], None, anywhere, &mut rng()),
-        Settled::Unchanged
+        neighbours.end_proposal(p[1], None, anywhere, &mut rng()),
+        ProposalOutcome::Unchanged
     );
     assert_eq!(
         neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
@@ -56,8 +56,8 @@ fn peers_that_ask_each_other_at_once_agree() {
         Answer::Accepted(None)
     );
     assert_eq!(
-        neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
-        Settled::Unchanged
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::Unchanged
     );
     assert_eq!(neighbours.members(), p);
 }
@@ -73,13 +73,13 @@ fn a_peer_that_is_short_of_neighbours_is_taken_in() {
         neighbours.answer(p[3], Proposal::Welcome, anywhere, &mut rng()),
         Answer::Declined
     );
-    let Answer::Accepted(Some(gave_way)) =
+    let Answer::Accepted(Some(displaced)) =
         neighbours.answer(p[4], Proposal::Needed, anywhere, &mut rng())
     else {
         panic!("declined");
     };
-    assert_eq!(gave_way.reason, NeighbourDownReason::Replaced);
-    let replaced = gave_way.peer;
+    assert_eq!(displaced.reason, NeighbourDownReason::Replaced);
+    let replaced = displaced.peer;
     assert!(p[..3].contains(&replaced) && !neighbours.contains(&replaced));
     assert!(neighbours.contains(&p[4]));
     assert_eq!(neighbours.members().len(), 3);
@@ -93,7 +93,7 @@ fn one_network_gets_one_place() {
     let at = |peer: &PeerId| honest.iter().position(|p| p == peer).map(|at| at as u64);
     for peer in &honest[..2] {
         neighbours.propose(*peer);
-        neighbours.settle(*peer, Some(true), at, &mut rng());
+        neighbours.end_proposal(*peer, Some(true), at, &mut rng());
     }
     for peer in &honest[2..] {
         neighbours.answer(*peer, Proposal::Welcome, at, &mut rng());
@@ -106,7 +106,7 @@ fn one_network_gets_one_place() {
     }
     let kept = honest.iter().filter(|peer| neighbours.contains(peer));
     assert_eq!(kept.count(), 7);
-    // Who was there first gives way to those in other networks.
+    // The neighbour that was there first gives way to those in other networks.
     let mut neighbours = Neighbours::new(8, None);
     for sybil in &sybils[..8] {
         neighbours.answer(*sybil, Proposal::Welcome, at, &mut rng);
@@ -130,7 +130,7 @@ fn a_quarter_of_the_places_is_for_own_proposals() {
     }
     assert_eq!(neighbours.members(), &p[..3]);
     assert_eq!(neighbours.propose(p[10]), Proposal::Welcome);
-    neighbours.settle(p[10], Some(true), anywhere, &mut rng());
+    neighbours.end_proposal(p[10], Some(true), anywhere, &mut rng());
     for peer in &p[11..] {
         (0..2).for_each(|_| neighbours.begin_round());
         for proposal in [Proposal::Welcome, Proposal::Needed] {
@@ -149,7 +149,7 @@ fn after_some_rounds_the_longest_gives_way_to_a_fresh_one() {
     }
     let rotated = |peer| {
         let reason = NeighbourDownReason::Rotated;
-        Some(GaveWay { peer, reason })
+        Some(Displaced { peer, reason })
     };
     (0..4).for_each(|_| neighbours.begin_round());
     assert_eq!(neighbours.propose(p[2]), Proposal::None, "not yet");
@@ -158,14 +158,14 @@ fn after_some_rounds_the_longest_gives_way_to_a_fresh_one() {
     assert_eq!(neighbours.propose(p[2]), Proposal::Welcome);
     assert_eq!(neighbours.propose(p[3]), Proposal::None);
     assert_eq!(
-        neighbours.settle(p[2], Some(false), anywhere, &mut rng()),
-        Settled::Unchanged
+        neighbours.end_proposal(p[2], Some(false), anywhere, &mut rng()),
+        ProposalOutcome::Unchanged
     );
     assert_eq!(neighbours.members(), &p[..2]);
     assert_eq!(neighbours.propose(p[4]), Proposal::Welcome);
     assert_eq!(
-        neighbours.settle(p[4], Some(true), anywhere, &mut rng()),
-        Settled::Up(rotated(p[0]))
+        neighbours.end_proposal(p[4], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::Up(rotated(p[0]))
     );
     assert_eq!(neighbours.members(), [p[1], p[4]]);
     // Then the time starts again; and by a proposal of another's.
@@ -188,7 +188,7 @@ fn pressing_attackers_displace_each_other() {
     let peers = peers(ALL);
     let at = |peer: &PeerId| peers.iter().position(|p| p == peer).expect("known");
     let mut nodes: Vec<_> = (0..NODES).map(|_| Neighbours::new(8, Some(30))).collect();
-    let part = |nodes: &mut Vec<Neighbours>, one: usize, gone: Option<GaveWay>| {
+    let part = |nodes: &mut Vec<Neighbours>, one: usize, gone: Option<Displaced>| {
         let gone = gone.map(|gone| at(&gone.peer)).filter(|gone| *gone < NODES);
         if let Some(gone) = gone {
             nodes[gone].remove(&peers[one]);
@@ -199,8 +199,8 @@ fn pressing_attackers_displace_each_other() {
             let (one, attacker) = (rng.random_range(0..NODES), rng.random_range(NODES..ALL));
             let from = peers[attacker];
             let answer = nodes[one].answer(from, Proposal::Needed, anywhere, &mut rng);
-            if let Answer::Accepted(gave_way) = answer {
-                part(&mut nodes, one, gave_way);
+            if let Answer::Accepted(displaced) = answer {
+                part(&mut nodes, one, displaced);
             }
         }
         for one in 0..NODES {
@@ -214,17 +214,17 @@ fn pressing_attackers_displace_each_other() {
                 _ if proposal == Proposal::None => continue,
                 None => true,
                 Some(node) => match node.answer(peers[one], proposal, anywhere, &mut rng) {
-                    Answer::Accepted(gave_way) => {
-                        part(&mut nodes, other, gave_way);
+                    Answer::Accepted(displaced) => {
+                        part(&mut nodes, other, displaced);
                         true
                     }
                     _ => false,
                 },
             };
-            let settled = nodes[one].settle(peers[other], Some(accepted), anywhere, &mut rng);
+            let settled = nodes[one].end_proposal(peers[other], Some(accepted), anywhere, &mut rng);
             match settled {
-                Settled::Up(gave_way) => part(&mut nodes, one, gave_way),
-                Settled::TooLate if other < NODES => _ = nodes[other].remove(&peers[one]),
+                ProposalOutcome::Up(displaced) => part(&mut nodes, one, displaced),
+                ProposalOutcome::TooLate if other < NODES => _ = nodes[other].remove(&peers[one]),
                 _ => {}
             }
         }
@@ -268,10 +268,10 @@ fn nobody_is_taken_in_while_a_no_is_on_its_way() {
     neighbours.propose(p[0]);
     assert_eq!(neighbours.propose(p[1]), Proposal::None);
     neighbours.says_no(p[1]);
-    neighbours.settle(p[0], Some(false), anywhere, &mut rng());
+    neighbours.end_proposal(p[0], Some(false), anywhere, &mut rng());
     let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
     assert_eq!(answer, Answer::Declined);
-    neighbours.settle(p[1], Some(false), anywhere, &mut rng());
+    neighbours.end_proposal(p[1], Some(false), anywhere, &mut rng());
     let answer = neighbours.answer(p[1], Proposal::Needed, anywhere, &mut rng());
     assert_eq!(answer, Answer::Accepted(None));
 }
@@ -288,8 +288,8 @@ fn the_next_exchange_settles_a_disagreement() {
     neighbours.answer(p[0], Proposal::Welcome, anywhere, &mut rng());
     assert_ne!(neighbours.propose(p[0]), Proposal::None);
     assert_eq!(
-        neighbours.settle(p[0], Some(false), anywhere, &mut rng()),
-        Settled::Down
+        neighbours.end_proposal(p[0], Some(false), anywhere, &mut rng()),
+        ProposalOutcome::Down
     );
     assert!(neighbours.members().is_empty());
 }
@@ -305,8 +305,8 @@ fn a_yes_that_was_overtaken_by_a_no_is_too_late() {
         Answer::Declined
     );
     assert_eq!(
-        neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
-        Settled::TooLate
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::TooLate
     );
 }
 
@@ -325,8 +325,8 @@ fn a_yes_that_comes_after_its_place_was_given_away_is_too_late() {
         neighbours.answer(*newcomer, Proposal::Needed, anywhere, &mut rng);
     }
     neighbours.remove(&neighbours.members()[0].clone());
-    let settled = neighbours.settle(p[0], Some(true), anywhere, &mut rng);
-    assert_eq!(settled, Settled::TooLate);
+    let settled = neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng);
+    assert_eq!(settled, ProposalOutcome::TooLate);
 }
 
 #[test]
@@ -334,14 +334,14 @@ fn a_yes_without_a_place_or_a_question_is_too_late() {
     let p = peers(3);
     let mut neighbours = Neighbours::new(1, None);
     assert_eq!(
-        neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
-        Settled::TooLate
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::TooLate
     );
     neighbours.propose(p[0]);
     neighbours.members.push(p[1]);
     assert_eq!(
-        neighbours.settle(p[0], Some(true), anywhere, &mut rng()),
-        Settled::TooLate
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::TooLate
     );
     assert_eq!(neighbours.members(), [p[1]]);
 }

@@ -72,13 +72,13 @@ fn candidate_is_dialled_where_the_policy_admits_while_the_view_has_room() {
     }
 }
 
-/// Whoever makes up addresses for honest peers would have them shut out.
+/// Otherwise an attacker that makes up addresses for honest peers would have them shut out.
 #[test]
 fn candidate_that_is_not_there_is_not_blamed() {
     let quarantine = Some(Backoff::new(60 * SECOND, 3_600 * SECOND));
     let config = Config::local().with_quarantine(quarantine);
     let mut driver = driver(config.with_neighbours(0));
-    // Who is left with nobody forgives all.
+    // A node that knows no other peer forgives all.
     fakes(&mut driver, 1, &address());
     let keypair = Keypair::generate_ed25519();
     let peer = keypair.public().to_peer_id();
@@ -130,7 +130,7 @@ fn denied_candidate_has_another_chance_and_no_other_peer_is_asked_instead() {
     let peer = PeerId::random();
     tell(&mut driver, peer, 1, Time::ZERO);
     assert_eq!(fail_dials(&mut driver, denied, Time::ZERO), [peer]);
-    assert_eq!(driver.sampler.in_flight(), 0, "somebody else is asked");
+    assert_eq!(driver.sampler.in_flight(), 0, "another peer is asked");
     assert!(!driver.discovery.candidates.is_trying(&peer));
     tell(&mut driver, peer, 1, Time::new(2 * SECOND));
     assert_eq!(
@@ -172,7 +172,7 @@ fn candidates_leave_half_of_the_budget_to_rounds_and_a_victim_alone() {
     assert_eq!(dialled, 3);
 }
 
-/// A few at once, and those who hear of them by gossip meanwhile need no telling.
+/// A few are met at once, and candidates that gossip tells of meanwhile are not dialled.
 #[test]
 fn candidates_that_are_met_fill_the_view_and_are_not_tried_again() {
     let mut driver = driver(Config::local().with_neighbours(0));
@@ -193,7 +193,7 @@ fn candidates_that_are_met_fill_the_view_and_are_not_tried_again() {
     assert_eq!(driver.sampler.view().len(), 2);
     assert!(!driver.discovery.candidates.is_trying(&peer));
     drain(&mut driver);
-    // Both are told of again: one that is a contact, one of whom gossip tells.
+    // Both are told of again: one is a contact, gossip tells of the other.
     tell(&mut driver, peer, 1, Time::new(SECOND));
     tell(&mut driver, other, 9, Time::new(SECOND));
     let now = SECOND + SECOND / 100; // Before the next round.

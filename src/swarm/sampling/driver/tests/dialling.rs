@@ -33,7 +33,7 @@ fn failed_dial_of_a_seed_does_not_make_its_peer_unreachable() {
     let peer = keypair.public().to_peer_id();
     let stale = address().with(Protocol::P2p(peer));
     let seed = dial_seed(&mut driver, stale);
-    // Somebody else tells of the peer, at its true address.
+    // Another peer tells of it, at its true address.
     let home = memory(7);
     driver
         .sampler
@@ -71,7 +71,7 @@ fn dead_peer_is_not_redialled_before_its_backoff_ends() {
     let config =
         Config::open_internet().with_quarantine(Some(Backoff::new(20 * SECOND, 80 * SECOND)));
     let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
-    // Who is left with nobody forgives all.
+    // A node that knows no other peer forgives all.
     fakes(&mut driver, 1, &address());
     let dead = Keypair::generate_ed25519();
     let peer = dead.public().to_peer_id();
@@ -104,7 +104,7 @@ fn dead_peer_is_not_redialled_before_its_backoff_ends() {
 fn failed_handshake_blames_no_peer_and_is_made_again_from_another_port() {
     let mut driver = driver(Config::open_internet());
     driver.policy = Config::local().addresses().clone();
-    // Of the one the application says where it is, of the other somebody else.
+    // The application says where one of them is, gossip where the other is.
     let (given, told) = (somebody(1), somebody(2));
     driver.init([given.clone()]);
     driver.sampler.init([told.clone()]);

@@ -10,13 +10,14 @@ use crate::{
     swarm::{
         limits::Limits,
         sampling::{
+            command::Command,
             config::Config,
             driver::testing::{
                 SECOND, address, closed, come_by, dial_of, dials, drain, driver, established,
                 fakes, request_of, somebody, speaks, wake_at,
             },
         },
-        wire::sampling::{Command, Request, Response},
+        wire::sampling::{Request, Response},
     },
     time::Time,
 };

@@ -15,6 +15,7 @@ use crate::{
         limits::Limits,
         record::Record,
         sampling::{
+            command::Command,
             config::Config,
             driver::{
                 Driver,
@@ -26,7 +27,7 @@ use crate::{
             },
             event::Event,
         },
-        wire::sampling::{Command, Proposal, Request, Response},
+        wire::sampling::{Proposal, Request, Response},
     },
     time::Time,
 };
@@ -48,7 +49,8 @@ fn dials_that_this_node_denies_empty_neither_view_nor_budget() {
     assert_eq!(driver.sampler.view().len(), 10);
 }
 
-/// A node whose connections are all used up: each round makes its exchange with somebody who is connected.
+/// A node whose connections are all used up: each round makes its exchange with somebody who is
+/// connected.
 #[test]
 fn denied_dial_falls_back_to_connected_peer() {
     let limits = Limits {
@@ -169,7 +171,7 @@ fn blocked_peer_leaves_the_view_and_gossip_does_not_bring_it_back() {
         peer_id,
     };
     driver.on_listen_failure(came_by(None), Time::new(SECOND));
-    assert_eq!(driver.sampler.view().len(), 2, "nobody knows who that was");
+    assert_eq!(driver.sampler.view().len(), 2, "no peer is named");
     driver.on_listen_failure(came_by(Some(peer)), Time::new(SECOND));
     assert!(!driver.sampler.view().contains(&peer));
     // A sibling's dial says so, too.
@@ -194,7 +196,7 @@ fn blocked_peer_leaves_the_view_and_gossip_does_not_bring_it_back() {
     assert!(!tell(&mut driver, Time::new(61 * SECOND)));
     assert!(
         tell(&mut driver, Time::new(62 * SECOND)),
-        "who knows: it has its chance"
+        "it has another chance"
     );
     dial_failed(
         &mut driver,
@@ -214,7 +216,7 @@ fn blocked_peer_leaves_the_view_and_gossip_does_not_bring_it_back() {
     assert!(tell(&mut driver, Time::new(64 * SECOND)));
 }
 
-/// A guard of this swarm denies each dial, and somebody is connected who would do for ever.
+/// A guard of this swarm denies each dial, and a connected peer is asked instead.
 #[test]
 fn denied_peer_has_another_chance_although_others_are_connected() {
     let mut driver = driver(Config::local().with_neighbours(0));
@@ -263,7 +265,7 @@ fn denied_peer_has_another_chance_although_others_are_connected() {
     assert!(dials > 3, "{dials} dials");
 }
 
-/// Who was asked for an exchange has closed the connection, and may not be dialled again.
+/// The partner has closed the connection, and a guard denies the next dial.
 #[test]
 fn peer_that_was_denied_and_replaced_is_not_waited_for() {
     let mut driver = driver(Config::local().with_neighbours(0));

@@ -10,6 +10,7 @@ use crate::{
         handler::InboundId,
         record::Record,
         sampling::{
+            command::Command,
             config::Config,
             driver::{
                 Driver,
@@ -20,7 +21,7 @@ use crate::{
             },
             event::Event,
         },
-        wire::sampling::{Command, Proposal, Request},
+        wire::sampling::{Proposal, Request},
     },
     time::Time,
 };
@@ -75,7 +76,7 @@ fn after_leaving_answers_come_too_late() {
     ));
 }
 
-/// Nobody who has said goodbye, or whom the application does not want, is handed out.
+/// A peer that has said goodbye, or that the application has removed, is not handed out.
 #[test]
 fn peer_that_is_gone_is_no_sample() {
     let config = Config::open_internet();

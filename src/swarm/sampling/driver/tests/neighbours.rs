@@ -8,6 +8,7 @@ use crate::{
     swarm::{
         handler::{InboundId, OutboundError},
         sampling::{
+            command::Command,
             config::Config,
             driver::testing::{
                 SECOND, accepted, begin_round, behind, came, closed, dialled, drain, driver,
@@ -15,7 +16,7 @@ use crate::{
             },
             event::{Event, NeighbourDownReason},
         },
-        wire::sampling::{Command, Proposal, Request, Response},
+        wire::sampling::{Proposal, Request, Response},
     },
     time::Time,
 };
@@ -61,7 +62,7 @@ fn peer_whose_answer_was_lost_is_told_that_it_is_no_neighbour() {
     assert!(told, "it keeps a place for a neighbour that is none");
 }
 
-/// Neighbours are peers with whom there was an exchange, not whoever asks to be one.
+/// Only a peer that there was an exchange with becomes a neighbour, however often it asks.
 #[test]
 fn stranger_that_only_proposes_is_no_neighbour() {
     let mut driver = driver(Config::local());

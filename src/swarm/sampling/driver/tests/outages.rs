@@ -107,7 +107,7 @@ fn node_without_a_network_keeps_its_view() {
             Time::new(300 * SECOND)
         ) > 0
     );
-    assert!(driver.sampler.view().len() < 10, "those who are dead leave");
+    assert!(driver.sampler.view().len() < 10, "dead peers leave");
 }
 
 /// A machine without IPv6 hears of peers that have no other address.
@@ -188,7 +188,7 @@ fn node_that_has_lost_everybody_goes_back_to_what_it_was_given() {
         dialled = dials(&mut driver, Time::new(second * SECOND));
     }
     assert!(given.iter().any(|given| given.peer_id() == dialled[0].1));
-    // Nobody who said goodbye, or is not wanted, is tried again.
+    // A peer that said goodbye, or was removed, is not tried again.
     for given in &given {
         driver.remove(&given.peer_id());
     }

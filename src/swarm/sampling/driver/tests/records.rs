@@ -12,6 +12,7 @@ use crate::{
         handler::InboundId,
         record::Record,
         sampling::{
+            command::Command,
             config::Config,
             driver::{
                 Driver,
@@ -19,7 +20,7 @@ use crate::{
             },
             event::Event,
         },
-        wire::sampling::{Command, Proposal, Request},
+        wire::sampling::{Proposal, Request},
     },
     time::Time,
 };

@@ -52,7 +52,7 @@ fn no_circuit(driver: &mut Driver<Random>, dial: ConnectionId, peer: PeerId, at:
     );
 }
 
-/// libp2p's relay client gives up when somebody else is just dialling the relay.
+/// libp2p's relay client gives up when another behaviour is just dialling the relay.
 #[test]
 fn exchange_waits_for_another_behaviours_dial_of_the_relay() {
     let mut driver = driver(Config::local().with_relayed(true).with_neighbours(0));

@@ -4,15 +4,13 @@ use libp2p_identity::PeerId;
 use libp2p_swarm::{ConnectionId, ToSwarm};
 
 use crate::{
-    swarm::{
-        sampling::{
-            config::Config,
-            discovery::MOST_BESIDE,
-            driver::testing::{
-                SECOND, add_seed, address, come_by, dial_of, dial_seed, drain, driver, established,
-            },
+    swarm::sampling::{
+        command::Command,
+        config::Config,
+        discovery::MOST_BESIDE,
+        driver::testing::{
+            SECOND, add_seed, address, come_by, dial_of, dial_seed, drain, driver, established,
         },
-        wire::sampling::Command,
     },
     time::Time,
 };
@@ -24,7 +22,7 @@ fn late_connection_to_a_seed_is_released() {
     let mut driver = driver(Config::local().with_neighbours(0));
     let dial = dial_seed(&mut driver, address());
     driver.advance(Time::new(25 * SECOND)); // Its time, 20 s, is over.
-    // Somebody else connects the peer, and an exchange is under way there.
+    // Another behaviour connects the peer, and an exchange is under way there.
     let (peer, other) = (PeerId::random(), ConnectionId::new_unchecked(1 << 40));
     established(&mut driver, peer, other, Time::new(25 * SECOND));
     driver.advance(Time::new(25 * SECOND));
