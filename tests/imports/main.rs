@@ -56,6 +56,7 @@ const LAYERS: &[Layer] = &[
     Layer::new("behaviour of gossip", &["swarm/gossip"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("behaviour of sampling", &["swarm/sampling"])
         .reaching(Reach::AllBut(&["simulator"])),
+    Layer::new("world", &["swarm/world"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("fuzzing", &["fuzzing"]).reaching(Reach::AllBut(&["simulator"])),
 ];
 
@@ -117,21 +118,8 @@ const WIDE: &[&str] = &[
     "simulator/rounds/worker",
     "simulator/samples",
     "simulator/traffic",
-    "swarm/exchanger/actions",
-    "swarm/exchanger/connections",
-    "swarm/exchanger/exchanges",
-    "swarm/exchanger/relays",
     "swarm/handler",
-    "swarm/node/budget",
-    "swarm/node/leases",
     "swarm/sampling/behaviour",
-    "swarm/sampling/driver",
-    "swarm/sampling/driver/dialling",
-    "swarm/sampling/driver/finding",
-    "swarm/sampling/driver/outcomes",
-    "swarm/sampling/links",
-    "swarm/sampling/pruning",
-    "swarm/sampling/world",
     "swarm/wire",
 ];
 
