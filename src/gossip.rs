@@ -5,11 +5,12 @@
 //! period chooses a partner and sends it something, and a passive one, which answers. [`Protocol`]
 //! is both, as a state machine: the time is an argument, partners come from [`Peers`], messages go
 //! in and out of its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so
-//! is each of the [`protocols`](crate::protocols) that ride on it.
+//! is each protocol that rides on it.
 //!
 //! For another one there are three components here, each a value that the protocol owns:
-//! [`Rounds`](rounds::Rounds), the clock of the active thread; [`InFlight`](in_flight::InFlight), the
-//! exchanges that wait for an answer; and [`Partners`](partners::Partners), where partners come from.
+//! [`Rounds`](rounds::Rounds), the clock of the active thread; [`InFlight`](in_flight::InFlight),
+//! the exchanges that wait for an answer; and [`Partners`](partners::Partners), where partners come
+//! from.
 
 pub mod in_flight;
 pub mod partners;

@@ -88,7 +88,17 @@
 pub mod fuzzing;
 pub mod gossip;
 pub mod peer;
+#[cfg(feature = "swarm")]
+mod riders {
+    pub(crate) mod extrema;
+    pub(crate) mod round_trip;
+}
 mod sampling;
+#[doc = include_str!("protocols.md")]
+pub mod protocols {
+    pub(crate) mod extrema;
+    pub(crate) mod round_trip;
+}
 #[cfg(feature = "simulator")]
 pub mod simulator;
 #[cfg(feature = "swarm")]
@@ -100,11 +110,11 @@ pub use sampling::{PeerSampling, Selection};
 /// Overlays: which peers stay in a view.
 pub mod overlay {
     pub use crate::sampling::overlay::{
-        Choice, Merge, Outcome, Overlay, OverlayError, Side,
+        Choice, Outcome, Overlay, OverlayError,
         any::{AnyOverlay, OverlayKind},
         basalt::{Basalt, Ranking},
         cyclon::Cyclon,
-        outgoing::Outgoing,
+        exchange::{Merge, Outgoing, Side},
         random::Random,
     };
 }
@@ -122,6 +132,40 @@ pub mod sampler {
 /// The partial view, and what an overlay does with it.
 pub mod view {
     pub use crate::sampling::view::{Descriptor, View};
+}
+
+/// The network behaviour of any gossip protocol that rides on the sampler: see
+/// [`protocols`](crate::protocols).
+#[cfg(feature = "swarm")]
+pub mod rider {
+    pub use crate::swarm::rider::{Behaviour, config::Config};
+}
+
+/// Extremes: the smallest and the largest value in the network, as every node knows them.
+///
+/// [`Extrema`](extrema::Extrema) is the protocol, without I/O, and `extrema::Behaviour` the same in a
+/// swarm. What a liar can do to it, and what becomes of values that are gone, stands there.
+pub mod extrema {
+    pub use crate::protocols::extrema::{
+        Event, Extrema, Extremes, MAX_JUMP, Message,
+        config::{Config, ConfigError, NotANumber},
+    };
+    #[cfg(feature = "swarm")]
+    pub use crate::riders::extrema::{Behaviour, ExtremaWire};
+}
+
+/// Round-trip times: how far away other peers are, as every node measures it for itself.
+///
+/// [`RoundTrip`](round_trip::RoundTrip) is the protocol, without I/O, and `round_trip::Behaviour` the
+/// same in a swarm. What a measurement means, and what a liar can do to it, stands there.
+pub mod round_trip {
+    pub use crate::protocols::round_trip::{
+        Event, Measured, Ping, Pong, RoundTrip,
+        config::{Config, ConfigError},
+        histogram::Histogram,
+    };
+    #[cfg(feature = "swarm")]
+    pub use crate::riders::round_trip::{Behaviour, RoundTripWire};
 }
 
 /// The messages, as prost sees them.

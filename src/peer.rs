@@ -25,8 +25,9 @@ pub trait Peer: Clone {
         let _ = other;
     }
 
-    /// The networks that the peer's address lies in, as far as it says: what caps and overlays against
-    /// attackers count. The default knows none, and such peers are told apart by their identity alone.
+    /// The networks that the peer's address lies in, as far as it says: what caps and overlays
+    /// against attackers count. The default knows none, and such peers are told apart by their
+    /// identity alone.
     fn prefixes(&self) -> Option<Prefixes> {
         None
     }
@@ -39,7 +40,7 @@ pub trait Peer: Clone {
         false
     }
 
-    /// How many bytes the peer takes in a message, for whoever counts them. The default is 0.
+    /// How many bytes the peer takes in a message, where bytes are counted. The default is 0.
     fn size(&self) -> usize {
         0
     }
@@ -61,9 +62,10 @@ plain_peer!(u32, u64, usize, String);
 
 /// The two networks that a peer's address lies in, one within the other.
 ///
-/// Identities cost nothing and addresses cost little, but addresses in many networks cost an attacker
-/// much: so what is to resist attackers counts networks. For IPv4 they are the /16 and the /24, for
-/// IPv6 the /32, which is what a provider is given, and the /48, which is what its customer is given.
+/// Identities cost nothing and addresses cost little, but addresses in many networks cost an
+/// attacker much: so what is to resist attackers counts networks. For IPv4 they are the /16 and the
+/// /24, for IPv6 the /32, which is what a provider is given, and the /48, which is what its
+/// customer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prefixes {
     wide: u64,
@@ -71,8 +73,8 @@ pub struct Prefixes {
 }
 
 impl Prefixes {
-    /// Prefixes that some other rule has found: equal numbers are equal networks. Numbers from 2^56 on
-    /// are those of IP addresses.
+    /// Prefixes that some other rule has found: equal numbers are equal networks. Numbers from 2^56
+    /// on are those of IP addresses.
     pub const fn new(wide: u64, narrow: u64) -> Self {
         Self { wide, narrow }
     }
@@ -86,9 +88,9 @@ impl Prefixes {
         }
     }
 
-    /// For a host of which only a name is known: one network per name, by a hash of it. Whoever can
-    /// choose names freely has as many networks as they like, so `name` should be the part that costs
-    /// something.
+    /// For a host of which only a name is known: one network per name, by a hash of it. An owner
+    /// that can choose names freely has as many networks as they like, so `name` should be the part
+    /// that costs something.
     pub fn named(name: &[u8]) -> Self {
         let mut hasher = FxHasher::default();
         hasher.write(name);

@@ -24,8 +24,8 @@ pub enum Selection {
     Uniform,
 }
 
-/// The sampling service, over any overlay: by a [`Sampler`](crate::sampling::sampler::Sampler), and in the
-/// libp2p part by the behaviour and by its handles.
+/// The sampling service, over any overlay: by a [`Sampler`](crate::sampling::sampler::Sampler), and
+/// in the libp2p part by the behaviour and by its handles.
 pub trait PeerSampling {
     /// What is handed out.
     type Peer;

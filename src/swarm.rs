@@ -16,6 +16,7 @@ pub(crate) mod metered;
 pub(crate) mod node;
 pub(crate) mod rate;
 pub(crate) mod record;
+pub(crate) mod rider;
 pub(crate) mod sampling;
 pub(crate) mod shared;
 pub(crate) mod wire;

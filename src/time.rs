@@ -1,11 +1,13 @@
-//! A moment, and when a part of a node wants to be woken: the parts of this crate that do no I/O
-//! read no clock, and are told what time it is.
+//! A moment, when a part of a node wants to be woken, and pauses that grow: the parts of this crate
+//! that do no I/O read no clock, and are told what time it is.
 
 use std::{
     fmt,
     ops::{Add, AddAssign, Sub},
     time::Duration,
 };
+
+use thiserror::Error;
 
 /// A moment: how long after an instant that the caller has chosen once, before anything else.
 ///
@@ -78,7 +80,7 @@ impl fmt::Display for Time {
 pub struct Wake {
     /// When. May be in the past.
     pub at: Time,
-    /// What is due then, for whoever looks into why a node does not rest.
+    /// What is due then, to find out why a node does not rest.
     pub why: &'static str,
 }
 
@@ -92,6 +94,51 @@ impl Wake {
     pub fn first(wakes: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
         let wakes = wakes.into_iter().flatten();
         wakes.min_by_key(|wake| wake.at)
+    }
+}
+
+/// Pauses that double with each failure, up to the longest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Backoff {
+    /// The first pause; 1 ms to 24 h.
+    pub first: Duration,
+    /// The longest pause; `first` to 24 h.
+    pub longest: Duration,
+}
+
+/// Pauses that fall, or are outside their bounds. Caused by the caller; nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("is {:?} to {:?}, must be 1ms to 24h and not fall", .0.first, .0.longest)]
+pub struct BackoffError(pub Backoff);
+
+impl Backoff {
+    /// The shortest pause that can be set.
+    pub const SHORTEST: Duration = Duration::from_millis(1);
+    /// The longest pause that can be set.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+    /// From the first pause to the longest.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The first pause, doubled so many times, but not beyond the longest.
+    pub fn pause(self, doublings: u32) -> Duration {
+        let pause = self.first.saturating_mul(1 << doublings.min(30));
+        pause.min(self.longest)
+    }
+
+    /// Whether the pauses are within their bounds.
+    ///
+    /// # Errors
+    ///
+    /// A [`BackoffError`] when they are not.
+    pub fn check(self) -> Result<(), BackoffError> {
+        let rises = Self::SHORTEST <= self.first && self.first <= self.longest;
+        match rises && self.longest <= Self::LONGEST {
+            true => Ok(()),
+            false => Err(BackoffError(self)),
+        }
     }
 }
 
@@ -113,5 +160,39 @@ mod tests {
         let wakes = [Some(wake(3, "c")), None, Some(wake(1, "a"))];
         assert_eq!(Wake::first(wakes), Some(wake(1, "a")));
         assert_eq!(Wake::first([None, None]), None);
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let second = Duration::from_secs(1);
+        let backoff = Backoff::new(second, 5 * second);
+        let pauses = [0, 1, 2, 3, 40].map(|doublings| backoff.pause(doublings).as_secs());
+        assert_eq!(pauses, [1, 2, 4, 5, 5]);
+        assert_eq!(
+            Backoff::new(second, Duration::MAX).pause(31),
+            second * (1 << 30)
+        );
+    }
+
+    #[test]
+    fn pauses_that_fall_or_are_too_long_are_refused() {
+        let (second, day) = (Duration::from_secs(1), Backoff::LONGEST);
+        for (first, longest, good) in [
+            (second, second, true),
+            (Backoff::SHORTEST, day, true),
+            (Duration::ZERO, second, false),
+            (2 * second, second, false),
+            (second, day + second, false),
+        ] {
+            let backoff = Backoff::new(first, longest);
+            assert_eq!(backoff.check().is_ok(), good, "{backoff:?}");
+        }
+        assert_eq!(
+            Backoff::new(2 * second, second)
+                .check()
+                .unwrap_err()
+                .to_string(),
+            "is 2s to 1s, must be 1ms to 24h and not fall"
+        );
     }
 }

@@ -15,7 +15,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, behaviour::toggle::Toggle},
 };
 use libp2p_peer_sampling::{
-    Behaviour, Config, Direction, Event, ExchangeError, Handle, NeighbourDownReason,
+    Behaviour, Config, Direction, Event, ExchangeError, Handle, NeighbourDownReason, time::Backoff,
 };
 
 /// Peer sampling behind all guards there are. They come first, as libp2p recommends.
@@ -190,7 +190,10 @@ async fn under_tight_limits_views_fill_and_stay_mixed_and_nobody_is_blamed() {
             .with_neighbours(3)
             // Or exchanges are over before they get into each other's way.
             .with_period(Duration::from_millis(50))
-            .with_seed_backoff(Duration::from_millis(50), Duration::from_millis(500))
+            .with_seed_backoff(Backoff::new(
+                Duration::from_millis(50),
+                Duration::from_millis(500),
+            ))
     };
     let mut nodes = star(N, &limits, config);
     eventually("every view is full", || {

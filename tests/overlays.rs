@@ -50,17 +50,23 @@ impl Twofold {
         // An hour: what is to be closed is closed on purpose.
         let idle = Duration::from_secs(60 * 60);
         let (swarm, address) = swarm(keypair, idle, |keypair| {
-            let sampling = |config: Option<Config>| {
+            let sampling = |config: Option<Config>, first: Option<&Handle>| {
                 let config = config.map(|config| config.with_neighbours(NEIGHBOURS));
-                Toggle::from(config.map(|c| Behaviour::new(keypair, c).expect("valid settings")))
+                let made = config.map(|config| match first {
+                    Some(first) => Behaviour::beside(first, keypair, config),
+                    None => Behaviour::new(keypair, config),
+                });
+                Toggle::from(made.map(|made| made.expect("valid settings")))
             };
+            let a = sampling(a, None);
+            let first = a.as_ref().map(Behaviour::handle);
             let gossipsub = gossipsub::Behaviour::new(
                 gossipsub::MessageAuthenticity::Signed(keypair.clone()),
                 gossipsub::Config::default(),
             );
             Two {
-                a: sampling(a),
-                b: sampling(b),
+                b: sampling(b, first.as_ref()),
+                a,
                 gossipsub: gossipsub.expect("valid settings"),
             }
         });

@@ -22,6 +22,7 @@ use libp2p::{
 use libp2p_peer_sampling::{
     Behaviour, Config, Direction, Event,
     overlay::{OverlayKind, Ranking},
+    time::Backoff,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
@@ -105,7 +106,7 @@ impl Settings {
             .with_fanout(self.fanout)
             .with_period(self.period)
             .with_eager_delay(self.period / 10)
-            .with_quarantine(Some(self.quarantine))
+            .with_quarantine(Some(Backoff::new(self.quarantine.0, self.quarantine.1)))
             .with_seeds(self.seeds.iter().cloned());
         match self.exchange_timeout {
             Some(timeout) => config.with_exchange_timeout(timeout),

@@ -5,6 +5,7 @@ use libp2p_peer_sampling::{
     overlay::OverlayError,
     sampler as gossip,
     simulator::{config::ConfigError, latency::Latency},
+    time::Backoff,
 };
 
 use crate::simulate::{
@@ -57,13 +58,10 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
                 false => format!("--jitter {sigma}: must be 0 to 5"),
             }
         }
-        ConfigError::Sampler(Gossip::TimeOutOfBounds {
-            setting: "quarantine" | "first quarantine",
-            ..
-        }) => {
+        ConfigError::Sampler(Gossip::Quarantine(_)) => {
             let Between(rounds) = arguments.quarantine.clone().unwrap_or(Between(1..1));
             let most = arguments.config().gossip().period();
-            let most = gossip::Config::PERIOD.1.as_secs() / most.as_secs().max(1);
+            let most = Backoff::LONGEST.as_secs() / most.as_secs().max(1);
             format!(
                 "--quarantine {}..{}: must not go down, nor beyond {most}",
                 rounds.start, rounds.end

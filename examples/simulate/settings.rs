@@ -16,6 +16,7 @@ use libp2p_peer_sampling::{
         latency::Latency,
         report::Paths,
     },
+    time::Backoff,
 };
 
 use crate::simulate::{
@@ -317,7 +318,7 @@ impl Arguments {
         // Longer than it takes for the caller to be told that it is too long.
         let rounds = |rounds: u64| gossip.period() * u32::try_from(rounds).unwrap_or(u32::MAX);
         let quarantine = self.quarantine.as_ref();
-        let quarantine = quarantine.map(|Between(r)| (rounds(r.start), rounds(r.end)));
+        let quarantine = quarantine.map(|Between(r)| Backoff::new(rounds(r.start), rounds(r.end)));
         let gossip = gossip
             .with_quarantine(quarantine)
             .with_diversity(self.diversity.map(|Caps(diversity)| diversity));

@@ -118,7 +118,7 @@ impl<O: Overlay<Host>> Life<O> {
                 byte if byte % 4 == 0 => {
                     let now = self.now;
                     self.both(|node| node.hasten(now));
-                    self.model.hastened(now);
+                    self.model.clock.hastened(now);
                 }
                 byte if byte % 4 == 1 => {
                     self.both(|node| node.set_local(None));
@@ -158,13 +158,13 @@ impl<O: Overlay<Host>> Life<O> {
     fn time_out(&mut self) {
         let now = self.now;
         while let Some(failed) = self.both(|node| node.poll_expired(now)) {
-            let started = self.model.timed_out(failed.id, now);
+            let started = self.model.in_flight.timed_out(failed.id, now);
             self.model
                 .failed(started, Failure::Broken, now, failed.removed);
             assert_eq!(failed.partner, started.partner);
             self.check();
         }
-        self.model.none_timed_out(now);
+        self.model.in_flight.none_timed_out(now);
     }
 
     /// Returns whether an exchange was started.
@@ -177,7 +177,7 @@ impl<O: Overlay<Host>> Life<O> {
         let before = self.model.round(partner, (&before, &view), now);
         match exchange {
             Some(exchange) => {
-                let round = self.model.rounds;
+                let round = self.model.clock.rounds;
                 self.started(&exchange, Some(round), (&before, &view));
                 self.check();
                 true
@@ -215,7 +215,10 @@ impl<O: Overlay<Host>> Life<O> {
         let exchange = self.both(|node| node.exchange_instead(id, partner, now));
         let view = self.view();
         assert_eq!(exchange.is_some(), may);
-        match (exchange, may.then(|| self.model.finish(id)).flatten()) {
+        match (
+            exchange,
+            may.then(|| self.model.in_flight.finish(id)).flatten(),
+        ) {
             (Some(exchange), Some(refused)) => {
                 assert_eq!(exchange.partner, partner);
                 let round = self.model.replaced(&refused, partner);
@@ -279,7 +282,7 @@ impl<O: Overlay<Host>> Life<O> {
         let before = self.view();
         let done = self.both(|node| node.handle_response(id, response.clone(), now));
         let view = self.view();
-        match (self.model.finish(id), done) {
+        match (self.model.in_flight.finish(id), done) {
             (Some(started), Ok(partner)) => {
                 assert_eq!(partner, started.partner);
                 self.model
@@ -302,7 +305,7 @@ impl<O: Overlay<Host>> Life<O> {
         let now = self.now;
         let before = self.view();
         let failed = self.both(|node| node.handle_failure(id, failure, now));
-        match (self.model.finish(id), failed) {
+        match (self.model.in_flight.finish(id), failed) {
             (Some(started), Ok(failed)) => {
                 assert_eq!((failed.id, failed.partner), (id, started.partner));
                 self.model.failed(started, failure, now, failed.removed);
@@ -318,7 +321,9 @@ impl<O: Overlay<Host>> Life<O> {
         let byte = input.arbitrary::<u8>()?;
         let at = usize::from(byte & 0x3f);
         Ok(match byte >> 6 {
-            0..3 if self.model.in_flight() > 0 => self.model.nth(at % self.model.in_flight()),
+            0..3 if self.model.in_flight.len() > 0 => {
+                self.model.in_flight.nth(at % self.model.in_flight.len())
+            }
             3 if !self.started.is_empty() => self.started[at % self.started.len()],
             _ => ExchangeId::new(u64::MAX - u64::from(byte)),
         })
@@ -391,8 +396,10 @@ impl<O: Overlay<Host>> Life<O> {
         self.model.check(node.view().as_slice());
         let wake = node.next_wake().map(|wake| wake.at);
         assert_eq!(wake, self.model.next_wake());
-        assert_eq!(node.in_flight(), self.model.in_flight());
-        self.model.check_overdue(node.overdue(self.now), self.now);
+        assert_eq!(node.in_flight(), self.model.in_flight.len());
+        self.model
+            .in_flight
+            .check_overdue(node.overdue(self.now), self.now);
         assert_eq!(node.is_saturated(), node.in_flight() == 64);
         assert_eq!(node.local(), self.model.local.as_ref());
         assert_eq!(node.view_len(), node.view().len());

@@ -1,6 +1,6 @@
 //! The exchanges that a protocol has started and not finished: [`InFlight`].
 
-use std::{hint::black_box, slice};
+use std::slice;
 
 use smallvec::SmallVec;
 
@@ -17,8 +17,8 @@ pub const MAX_IN_FLIGHT: usize = 64;
 /// [`ExchangeId`], and holds at most [`MAX_IN_FLIGHT`] of them. There may be several with the same
 /// partner; a protocol that wants one at a time asks [`is_with`](Self::is_with) first.
 ///
-/// One exchange is the rule, and stands in the node itself, without an allocation: a simulator reads
-/// it from memory for every exchange.
+/// One exchange is the rule, and stands in the node itself, without an allocation: a simulator
+/// reads it from memory for every exchange.
 #[derive(Debug, Clone)]
 pub struct InFlight<I, T> {
     exchanges: SmallVec<[Pending<I, T>; 1]>,
@@ -134,8 +134,9 @@ impl<I, T> InFlight<I, T> {
     }
 
     /// Reads how many there are and the next id, and changes nothing.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
-        black_box((self.exchanges.len(), self.next_id));
+        std::hint::black_box((self.exchanges.len(), self.next_id));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The clock of the active thread: [`Rounds`], at a [`Pace`].
 
-use std::{hint::black_box, num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
 
 use rand::{Rng, RngExt};
 use smallvec::SmallVec;
@@ -88,8 +88,8 @@ impl<I> Rounds<I> {
         Self::starting_at(Time::ZERO)
     }
 
-    /// The first round is due at this moment: with a random one, nodes that were started together do
-    /// not all begin together.
+    /// The first round is due at this moment: with a random one, nodes that were started together
+    /// do not all begin together.
     pub fn starting_at(first: Time) -> Self {
         Self {
             next_round: first,
@@ -195,8 +195,9 @@ impl<I> Rounds<I> {
     }
 
     /// Reads everything, and changes nothing.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
-        black_box((
+        std::hint::black_box((
             (self.next_round, self.round, self.round_started),
             (self.turns, self.retries, self.tried.len()),
             (self.fruitless, self.hastes),

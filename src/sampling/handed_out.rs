@@ -1,18 +1,15 @@
 //! Who was handed out: the memory of a sampling service.
 
-use rand::{Rng, RngExt, seq::SliceRandom};
+use rand::{Rng, RngExt};
 
 use crate::{
     peer::Peer,
-    sampling::{
-        Selection,
-        view::{Descriptor, View},
-    },
+    sampling::{Selection, view::View},
 };
 
 /// The memory of a sampling service: who was handed out already.
 ///
-/// Bounded by the view: whoever leaves the view is forgotten at the next [`retain`](Self::retain).
+/// Bounded by the view: a peer that leaves it is forgotten at the next [`retain`](Self::retain).
 #[derive(Debug, Clone)]
 pub(crate) struct HandedOut<I> {
     handed_out: Vec<I>,
@@ -68,14 +65,15 @@ impl<I: Clone + Eq> HandedOut<I> {
 
     /// Hands out `count` different peers of `view`, or all of them when there are fewer: those not
     /// handed out before first, in random order, then others, in random order.
+    #[cfg(feature = "swarm")]
     pub(crate) fn select_many<P: Peer<Id = I>, R: Rng + ?Sized>(
         &mut self,
         view: &View<P>,
         count: usize,
         rng: &mut R,
     ) -> Vec<P> {
-        let mut entries: Vec<&Descriptor<P>> = view.iter().collect();
-        entries.shuffle(rng);
+        let mut entries: Vec<_> = view.iter().collect();
+        rand::seq::SliceRandom::shuffle(entries.as_mut_slice(), rng);
         entries.sort_by_key(|d| self.was_handed_out(d.peer.id()));
         entries.truncate(count);
         let peers: Vec<P> = entries.into_iter().map(|d| d.peer.clone()).collect();
@@ -121,6 +119,7 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
+    use crate::sampling::view::Descriptor;
 
     fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
         peers

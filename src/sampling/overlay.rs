@@ -3,14 +3,14 @@
 //! The mechanism ([`Sampler`](crate::sampling::sampler::Sampler)) sends and receives messages and
 //! knows nothing of topology. The overlay decides what goes into a message, which peers stay in the
 //! view after one was merged, and, if it wants to, with which peer the next exchange is made.
-//! [`Random`](crate::Random) is the overlay of the peer sampling paper; ranked (T-Man) and
+//! [`Random`](random::Random) is the overlay of the peer sampling paper; ranked (T-Man) and
 //! attack-resistant (Basalt) overlays implement the same trait.
 
 pub(crate) mod any;
 pub(crate) mod basalt;
 pub(crate) mod cyclon;
+pub(crate) mod exchange;
 mod healing;
-pub(crate) mod outgoing;
 pub(crate) mod random;
 
 use std::borrow::Cow;
@@ -21,8 +21,8 @@ use thiserror::Error;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::outgoing::Outgoing,
-        view::{Descriptor, View},
+        overlay::exchange::{Merge, Outgoing},
+        view::View,
     },
 };
 
@@ -36,8 +36,8 @@ use crate::{
 /// end [merges](Self::merge) what it has received.
 ///
 /// The view size bounds what an overlay may keep in the view. It may count fewer of them, the first
-/// few in its own order, as the links that it is there for: T-Man keeps several times as many as its
-/// target degree.
+/// few in its own order, as the links that it is there for: T-Man keeps several times as many as
+/// its target degree.
 pub trait Overlay<P: Peer> {
     /// Whether these settings can work with views of `view_size` peers. Called once, before
     /// anything else.
@@ -47,8 +47,8 @@ pub trait Overlay<P: Peer> {
     /// An [`OverlayError`] that names the bound that is broken.
     fn check(&self, view_size: usize) -> Result<(), OverlayError>;
 
-    /// Composes what is sent in one exchange: which descriptors go, and whether this node's own goes
-    /// with them. The view may be permuted for it.
+    /// Composes what is sent in one exchange: which descriptors go, and whether this node's own
+    /// goes with them. The view may be permuted for it.
     fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -73,9 +73,9 @@ pub trait Overlay<P: Peer> {
         let _ = (partner, outcome);
     }
 
-    /// Told that a round begins. For overlays in which something happens with time: descriptors whose
-    /// life is over may leave the view. What they put into `samples` is handed out by the sampling
-    /// service before anything else is.
+    /// Told that a round begins. For overlays in which something happens with time: descriptors
+    /// whose life is over may leave the view. What they put into `samples` is handed out by the
+    /// sampling service before anything else is.
     fn begin_round<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -103,8 +103,8 @@ pub trait Overlay<P: Peer> {
     /// With which peer the next exchange is made. The default leaves it to
     /// [`PartnerSelection`](crate::sampling::sampler::config::PartnerSelection).
     ///
-    /// `eligible`: not this round's partner already, not in an exchange now, not refused by this node.
-    /// Whether it is in the view is not asked.
+    /// `eligible`: not this round's partner already, not in an exchange now, not refused by this
+    /// node. Whether it is in the view is not asked.
     fn select_partner<R: Rng + ?Sized>(
         &mut self,
         view: &View<P>,
@@ -115,20 +115,21 @@ pub trait Overlay<P: Peer> {
         Choice::ByConfiguration
     }
 
-    /// Told that the view was changed by others: known peers were put in at its end, dead ones taken
-    /// out. For overlays that keep something beside the view; they may drop peers from it.
+    /// Told that the view was changed by others: known peers were put in at its end, dead ones
+    /// taken out. For overlays that keep something beside the view; they may drop peers from it.
     fn view_changed<R: Rng + ?Sized>(&mut self, view: &mut View<P>, view_size: usize, rng: &mut R) {
         let _ = (view, view_size, rng);
     }
 
-    /// Whether the node knows so few peers that it should look for more in haste. The default: as long
-    /// as the view is not full.
+    /// Whether the node knows so few peers that it should look for more in haste. The default: as
+    /// long as the view is not full.
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         view.len() < view_size
     }
 
-    /// Whether the node knows nobody that it could start an exchange with: then it starts no rounds.
-    /// The default: when the view is empty. For overlays that choose partners outside the view.
+    /// Whether the node knows nobody that it could start an exchange with: then it starts no
+    /// rounds. The default: when the view is empty. For overlays that choose partners outside the
+    /// view.
     fn knows_nobody(&self, view: &View<P>) -> bool {
         view.is_empty()
     }
@@ -180,35 +181,6 @@ impl Outcome {
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Broken | Self::Dead)
     }
-}
-
-/// Which end of an exchange a node is: the paper's two threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// The node that started the exchange.
-    Active,
-    /// The node that was asked.
-    Passive,
-}
-
-/// What an exchange brings to [`Overlay::merge`].
-#[derive(Debug)]
-pub struct Merge<'a, P: Peer> {
-    /// The view size c: how many descriptors may stay.
-    pub view_size: usize,
-    /// Who is at the other end.
-    pub partner: &'a P::Id,
-    /// Which end of the exchange this node is.
-    pub side: Side,
-    /// The peers that were sent to the other side in this exchange, in the order in which they
-    /// were sent, without the sender itself.
-    pub sent: &'a [P::Id],
-    /// What was received, without descriptors of this node itself. To be emptied; its storage is
-    /// used again.
-    pub received: &'a mut Vec<Descriptor<P>>,
-    /// Peers known from elsewhere: see
-    /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
-    pub candidates: &'a [P],
 }
 
 /// Settings of an overlay that cannot work. Caused by the caller; nothing was changed.

@@ -13,6 +13,7 @@ mod marks;
 mod membership;
 pub(crate) mod message;
 mod partners;
+mod protocol;
 #[cfg(test)]
 mod tests;
 
@@ -22,16 +23,15 @@ use rand::Rng;
 
 use crate::{
     gossip::{
-        Exchange, ExchangeId, Failure, Peers, Protocol,
+        Exchange, ExchangeId, Failure,
         in_flight::{InFlight, Pending},
         rounds::Rounds,
     },
     peer::Peer,
     sampling::{
         PeerSampling, Selection,
-        overlay::{Overlay, Side},
+        overlay::{Overlay, exchange::Side},
         sampler::{
-            buffers::Buffers,
             config::{Config, ConfigError},
             exchange::{Failed, Started, UnknownExchange},
             membership::Membership,
@@ -48,8 +48,9 @@ use crate::{
 ///
 /// # Contract
 ///
-/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local), [`overlay`](Self::overlay),
-/// [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They change nothing.
+/// *Getters*: [`view`](Self::view), [`config`](Self::config), [`local`](Self::local),
+/// [`overlay`](Self::overlay), [`in_flight`](Self::in_flight), [`next_wake`](Self::next_wake). They
+/// change nothing.
 ///
 /// *Inputs*. Time must not go backwards, and nothing happens by itself when it advances:
 ///
@@ -62,7 +63,7 @@ use crate::{
 /// 3. A request from another node goes to [`handle_request`](Self::handle_request), whose result
 ///    is to be sent back. Any number may come while own exchanges are in flight.
 /// 4. An empty view starts nothing. [`init`](Self::init) fills it with known peers, or
-///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of whom only the
+///    [`exchange_with`](Self::exchange_with) starts an exchange with a peer of which only the
 ///    identity is known: a seed.
 ///
 /// No method blocks, panics on any input from the network, or allocates more than the input and
@@ -152,11 +153,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
-    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use stay
-    /// in the cache.
+    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
+    /// stay in the cache.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn with_buffers<T>(
         &mut self,
-        buffers: &mut Buffers<P>,
+        buffers: &mut buffers::Buffers<P>,
         work: impl FnOnce(&mut Self) -> T,
     ) -> T {
         self.members.swap_buffers(buffers);
@@ -165,9 +167,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         done
     }
 
-    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many nodes
-    /// that no cache holds them: when several are touched before their turns, the misses are waited
-    /// for together.
+    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
+    /// nodes that no cache holds them: when several are touched before their turns, the misses are
+    /// waited for together.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn touch(&self) {
         self.in_flight.touch();
         self.rounds.touch();
@@ -180,8 +183,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.remove(id)
     }
 
-    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's output
-    /// stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's
+    /// output stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
     pub fn next_sample(&mut self) -> Option<P> {
         self.members.next_sample()
     }
@@ -197,7 +200,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.hopes_for()
     }
 
-    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside it.
+    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside
+    /// it.
     pub fn peer(&self, id: &P::Id) -> Option<&P> {
         self.members.peer(id)
     }
@@ -263,9 +267,9 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, None, now)
     }
 
-    /// Lets the next round start after the eager delay, as if the view had room. For whoever needs
-    /// partners sooner than the period brings them. The delay doubles each time, until a whole
-    /// period has passed without haste.
+    /// Lets the next round start after the eager delay, as if the view had room. For a caller that
+    /// needs partners sooner than the period brings them. The delay doubles each time, until a
+    /// whole period has passed without haste.
     pub fn hasten(&mut self, now: Time) {
         self.rounds.hasten(now, &self.members.config.pace());
     }
@@ -363,10 +367,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         })
     }
 
-    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does, and starts
-    /// one with `partner`, in the view or not, in its place: the round tries nobody else for it. `None`, and
-    /// nothing has changed, when an exchange with `partner` is in flight, when it is this node itself, or
-    /// when exchange `id` is not in flight or no round has started it.
+    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does,
+    /// and starts one with `partner`, in the view or not, in its place: the round tries nobody else
+    /// for it. `None`, and nothing has changed, when an exchange with `partner` is in flight, when
+    /// it is this node itself, or when exchange `id` is not in flight or no round has started it.
     pub fn exchange_instead(
         &mut self,
         id: ExchangeId,
@@ -387,8 +391,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, round, now)
     }
 
-    /// Gives the peer another chance that this node has refused for longest: it is not passed over any
-    /// more. For whoever knows that what has refused it may have room again.
+    /// Gives the peer another chance that this node has refused for longest: it is not passed over
+    /// any more. For a caller that knows that what has refused it may have room again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }
@@ -489,53 +493,5 @@ impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Sampler<P, O, R> {
             send(descriptor.peer.clone());
         }
         self.members.view.len()
-    }
-}
-
-/// The sampler as any gossip protocol. What it tells the application are its samples: those that
-/// the overlay itself gives out, if it does.
-impl<P: Peer, O: Overlay<P>, R: Rng> Protocol for Sampler<P, O, R> {
-    type Id = P::Id;
-    type Request = Request<P>;
-    type Response = Response<P>;
-    type Event = P;
-
-    /// The partners come from the view: `peers` is not asked.
-    fn poll_exchange(
-        &mut self,
-        _peers: &mut impl Peers<P::Id>,
-        now: Time,
-    ) -> Option<Exchange<P::Id, Request<P>>> {
-        self.poll_round(now)
-    }
-
-    /// Answers every request.
-    fn handle_request(
-        &mut self,
-        from: &P::Id,
-        request: Request<P>,
-        now: Time,
-    ) -> Option<Response<P>> {
-        Some(Self::handle_request(self, from, request, now))
-    }
-
-    fn handle_outcome(&mut self, id: ExchangeId, outcome: Result<Response<P>, Failure>, now: Time) {
-        // An exchange that is not in flight is over: there is nothing left to do for it.
-        let _ = match outcome {
-            Ok(response) => self.handle_response(id, response, now).is_ok(),
-            Err(failure) => self.handle_failure(id, failure, now).is_ok(),
-        };
-    }
-
-    fn poll_expired(&mut self, now: Time) -> Option<ExchangeId> {
-        Self::poll_expired(self, now).map(|failed| failed.id)
-    }
-
-    fn poll_event(&mut self) -> Option<P> {
-        self.next_sample()
-    }
-
-    fn next_wake(&self) -> Option<Wake> {
-        Self::next_wake(self)
     }
 }

@@ -1,12 +1,12 @@
-//! Who knows whom at the start.
+//! Which nodes know each other at the start.
 
 use rand::{Rng, seq::index};
 
 /// The graph that the overlay starts from: the papers' initial topologies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bootstrap {
-    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest node:
-    /// of those that are still there.
+    /// Nodes join in equal groups, one group per round, and each newcomer knows only the oldest
+    /// node: of those that are still there.
     ///
     /// TOCS 2007: "500 nodes per round until round 20", that is `rounds: 20` of 10^4 nodes.
     Growing {
@@ -41,8 +41,8 @@ impl Bootstrap {
         }
     }
 
-    /// Whom node `id` of `nodes` knows when it joins, at most `view_size` peers; `oldest` is there
-    /// already.
+    /// The peers that node `id` of `nodes` knows when it joins, at most `view_size` peers; `oldest`
+    /// is there already.
     pub(crate) fn peers<R: Rng + ?Sized>(
         self,
         id: u32,

@@ -54,9 +54,10 @@ impl Clustering {
 /// The expected coefficient of the uniform random graph of `nodes` nodes whose views hold
 /// `view_size` others: nearly 2c/(N − 1).
 ///
-/// A little less, since of two nodes that are adjacent to a third, each has used some of its c links
-/// for that one: 1/(2 − p) on average, where p = c/(N − 1). It has a link to a given one of the
-/// other N − 2 with probability q = (c − 1/(2 − p))/(N − 2), and two are joined with 1 − (1 − q)².
+/// A little less, since of two nodes that are adjacent to a third, each has used some of its c
+/// links for that one: 1/(2 − p) on average, where p = c/(N − 1). It has a link to a given one of
+/// the other N − 2 with probability q = (c − 1/(2 − p))/(N − 2), and two are joined with 1 − (1 −
+/// q)².
 pub fn random_coefficient(nodes: usize, view_size: f64) -> f64 {
     if nodes < 3 {
         return 0.0;

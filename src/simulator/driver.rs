@@ -20,7 +20,8 @@ pub trait Driver {
     /// The nodes, as they are at the end of the last round.
     fn network(&self) -> &Network<Self::Overlay>;
 
-    /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
+    /// A sample from the sampling service of one node; `None` when it is not there, or knows
+    /// nobody.
     fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32>;
 
     /// What they have sent since the start.

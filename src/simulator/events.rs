@@ -39,8 +39,8 @@ use crate::{
 /// Every node has its own clock: its rounds begin at a random moment of the first period, and it
 /// hurries while its view has room, as nodes do in a swarm. A message arrives after a
 /// [latency](Config::with_latency), so exchanges overlap. That nobody is there is known after one
-/// round trip, as when a host refuses the connection; that a message was lost only from the time-out
-/// of the exchange. Runs on one thread.
+/// round trip, as when a host refuses the connection; that a message was lost only from the
+/// time-out of the exchange. Runs on one thread.
 ///
 /// A round is a period of virtual time here. Newcomers of a round join at its beginning, and start
 /// at a random moment of it.
@@ -53,11 +53,10 @@ use crate::{
 /// - [`select_peer`](crate::gossip::Peers::select_peer): its sampling service;
 /// - [`next_exchanged`](crate::gossip::Peers::next_exchanged): the partners of the sampler's latest
 ///   exchanges that have succeeded, the latest first, at most four;
-/// - [`neighbours`](crate::gossip::Peers::neighbours): at most
-///   [`NEIGHBOURS`](riders::NEIGHBOURS) nodes. Two nodes become neighbours when an exchange of their
-///   samplers succeeds and both have room, and stay it until one of them vanishes, of which the other
-///   learns at the beginning of the next round. So they are a random graph, the same in both
-///   directions.
+/// - [`neighbours`](crate::gossip::Peers::neighbours): at most [`NEIGHBOURS`](riders::NEIGHBOURS)
+///   nodes. Two nodes become neighbours when an exchange of their samplers succeeds and both have
+///   room, and stay it until one of them vanishes, of which the other learns at the beginning of
+///   the next round. So they are a random graph, the same in both directions.
 ///
 /// The messages of riders have the latencies and losses of all messages.
 pub struct Events<O, P: Protocol<Id = u32> = NoRider> {
@@ -95,7 +94,7 @@ impl<O: Overlay<Host> + Clone> Seats<Node<O>> for Samplers<'_, O> {
         self.network.node(to).is_some() && !self.network.parts(from, to, self.round)
     }
 
-    /// Its samples stay with it, for whoever asks the sampling service.
+    /// Its samples stay with it, for those who ask the sampling service.
     fn rests(&mut self, _id: u32) {}
 
     fn in_request(&self, request: &Request<Host>) -> usize {
@@ -187,8 +186,8 @@ impl<O: Overlay<Host> + Clone, P: Protocol<Id = u32>> Events<O, P> {
         Some(done)
     }
 
-    /// What the riders have told their applications since the last call, each with the number of its
-    /// node, in the order in which it was told. Kept until it is taken.
+    /// What the riders have told their applications since the last call, each with the number of
+    /// its node, in the order in which it was told. Kept until it is taken.
     pub fn take_events(&mut self) -> Vec<(u32, P::Event)> {
         self.riders.take_events()
     }

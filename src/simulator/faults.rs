@@ -58,11 +58,11 @@ impl Faults {
         self
     }
 
-    /// Whether a peer that cannot be reached stays in the view of the node that has tried it, and is
-    /// only passed over from then on; otherwise it leaves the view, as in the swarm.
+    /// Whether a peer that cannot be reached stays in the view of the node that has tried it, and
+    /// is only passed over from then on; otherwise it leaves the view, as in the swarm.
     ///
-    /// In TOCS 2007 `selectPeer` returns a live entry, and the dead go only when the view is cut back:
-    /// its figures on churn come out with this and [`retries`] as many as the view size.
+    /// In TOCS 2007 `selectPeer` returns a live entry, and the dead go only when the view is cut
+    /// back: its figures on churn come out with this and [`retries`] as many as the view size.
     ///
     /// [`retries`]: crate::sampling::sampler::config::Config::with_retries
     pub fn with_unreachable_staying(mut self, stay: bool) -> Self {

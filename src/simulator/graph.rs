@@ -1,4 +1,4 @@
-//! A snapshot of the network: who has whom in its view.
+//! A snapshot of the network: which nodes are in the view of which.
 //!
 //! The measures of it, those of the peer sampling paper (TOCS 2007), stand in the files beside this
 //! one.

@@ -4,13 +4,14 @@ use crate::peer::{Peer, Prefixes};
 
 /// A peer of the simulator: the number of a node, or of an attacker.
 ///
-/// Numbers below 2^31 are honest nodes, in the order in which they join. Above come attackers: those
-/// with addresses like everybody else's, those that share one /16, and identities behind which there
-/// is nobody, all at one address.
+/// Numbers below 2^31 are honest nodes, in the order in which they join. Above come attackers:
+/// those with addresses like everybody else's, those that share one /16, and identities behind
+/// which there is nobody, all at one address.
 ///
-/// How hosts crowd in networks is a guess: of 4,096 wide prefixes (as of a /16) the one of rank k has
-/// about 1/k of the hosts of the first. So the first twelfth of the hosts are in one, the next in two,
-/// then in four, and so on; the last in 2,048. Each has 256 narrow ones (as of a /24), all as likely.
+/// How hosts crowd in networks is a guess: of 4,096 wide prefixes (as of a /16) the one of rank k
+/// has about 1/k of the hosts of the first. So the first twelfth of the hosts are in one, the next
+/// in two, then in four, and so on; the last in 2,048. Each has 256 narrow ones (as of a /24), all
+/// as likely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host(pub u32);
 

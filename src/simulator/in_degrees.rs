@@ -2,8 +2,8 @@
 
 use crate::simulator::graph::Graph;
 
-/// The in-degrees of the live nodes, and how they are distributed (TOCS 2007). A node's in-degree is
-/// the number of *live* nodes that have it in their views.
+/// The in-degrees of the live nodes, and how they are distributed (TOCS 2007). A node's in-degree
+/// is the number of *live* nodes that have it in their views.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InDegrees {
     /// The mean: links between live nodes per live node. 0 without nodes.

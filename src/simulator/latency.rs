@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, LogNormal};
 
-/// The time from sending a message to its arrival, drawn anew for each message, so messages overtake
-/// each other.
+/// The time from sending a message to its arrival, drawn anew for each message, so messages
+/// overtake each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Latency {
     /// Always the same.

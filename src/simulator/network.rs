@@ -65,7 +65,7 @@ pub struct Sampled {
     pub hostile: u64,
 }
 
-/// Those with whom a node's own exchanges have succeeded last, as many as fit in a view.
+/// The peers with which a node's own exchanges have succeeded last, as many as fit in a view.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Contacts(Vec<u32>);
 
@@ -162,7 +162,8 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         Graph::new(self.ids(), views)
     }
 
-    /// A sample from the sampling service of one node; `None` when it is not there, or knows nobody.
+    /// A sample from the sampling service of one node; `None` when it is not there, or knows
+    /// nobody.
     pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
         let node = self.nodes.get_mut(id as usize)?.as_mut()?;
         node.select_peer(selection).map(|Host(number)| number)
@@ -178,7 +179,7 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         self.nodes.get_mut(id as usize)?.as_mut()
     }
 
-    /// The nodes, and whom each has contacted, if that is noted.
+    /// The nodes, and the peers that each has contacted, if that is noted.
     pub(crate) fn nodes_mut(&mut self) -> (&mut [Option<Node<O>>], &mut [Contacts]) {
         (&mut self.nodes, &mut self.contacts)
     }
@@ -225,7 +226,7 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         }
     }
 
-    /// Lets those join whom the bootstrap brings until `round`.
+    /// Lets those join that the bootstrap brings until `round`.
     fn found(&mut self, round: u64) {
         let honest = self.config.honest();
         let bootstrap = self.config.bootstrap();
@@ -256,7 +257,7 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         (self.oldest < self.nodes.len()).then_some(self.oldest as u32)
     }
 
-    /// Churn: some vanish, and as many join, each of whom knows one live node.
+    /// Churn: some vanish, and as many join, each of which knows one live node.
     fn replace(&mut self) {
         self.churn += self.config.faults().churn() * self.live.len() as f64;
         let count = self.churn as usize;
@@ -272,7 +273,8 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         }
     }
 
-    /// Lets those restart whose turn it is: each knows whom it has kept, and one node at random.
+    /// Lets those restart whose turn it is: each knows the peers that it has kept, and one node at
+    /// random.
     fn restart(&mut self, round: u64) {
         let Some(attackers) = self.attackers else {
             return;
@@ -360,7 +362,7 @@ mod tests {
 
     /// Or nobody who joins after the very first node has gone would ever know anybody.
     #[test]
-    fn who_joins_a_growing_network_knows_the_oldest_of_those_that_are_left() {
+    fn a_newcomer_to_a_growing_network_knows_the_oldest_node_that_is_left() {
         let config = Config::new(400)
             .with_bootstrap(Bootstrap::GROWING)
             .with_faults(Faults::none().with_churn(0.2));

@@ -51,8 +51,8 @@ pub struct Report {
     pub bytes_per_node: f64,
     /// How many exchanges have succeeded since the report before, in the whole network.
     pub exchanges: u64,
-    /// How far attackers have got; `None` where there are none. All other measures are of honest nodes
-    /// alone, without their links to attackers.
+    /// How far attackers have got; `None` where there are none. All other measures are of honest
+    /// nodes alone, without their links to attackers.
     pub exposure: Option<Exposure>,
 }
 
@@ -60,8 +60,8 @@ impl Report {
     /// Measures the network as it is now. What was sent since `since` is counted.
     ///
     /// Where a measure needs a sample, chance comes from the seed and the round alone: the same run
-    /// gives the same report, whether and when there were others. Takes up to some 12 bytes per link
-    /// and 50 per node while it works.
+    /// gives the same report, whether and when there were others. Takes up to some 12 bytes per
+    /// link and 50 per node while it works.
     pub fn of<D: Driver>(driver: &D, since: &Since, paths: Paths) -> Self {
         let network = driver.network();
         let mut chance = Xoshiro256PlusPlus::seed_from_u64(network.config().seed());

@@ -2,16 +2,16 @@
 
 use std::ops::{AddAssign, Sub};
 
-/// What has happened between the nodes of a network, summed over all of them. What attackers send is
-/// not among it; what honest nodes send to them is.
+/// What has happened between the nodes of a network, summed over all of them. What attackers send
+/// is not among it; what honest nodes send to them is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Exchanges that succeeded at the node that started them.
     pub exchanges: u64,
     /// Exchanges that failed: nobody there, or a message lost.
     pub failures: u64,
-    /// Requests that met a node with an exchange of its own under way. In the papers' model there are
-    /// none.
+    /// Requests that met a node with an exchange of its own under way. In the papers' model there
+    /// are none.
     pub overlapped: u64,
     /// Requests sent, those that were lost included.
     pub requests: u64,
@@ -19,8 +19,8 @@ pub struct Traffic {
     pub responses: u64,
     /// Descriptors in these messages.
     pub descriptors: u64,
-    /// Exchanges started with identities that an attacker has made up, so that their common address was
-    /// dialled.
+    /// Exchanges started with identities that an attacker has made up, so that their common address
+    /// was dialled.
     pub victim_dials: u64,
 }
 
@@ -34,8 +34,8 @@ impl Traffic {
     /// A request beside its descriptors, in bytes: the length before it, the wish to pull, and one
     /// to be neighbours. Two bytes each, and less where one of them is nothing to speak of.
     pub const REQUEST_BYTES: u64 = 6;
-    /// A response beside its descriptors, in bytes: the length before it, and a yes to the wish to be
-    /// neighbours.
+    /// A response beside its descriptors, in bytes: the length before it, and a yes to the wish to
+    /// be neighbours.
     pub const RESPONSE_BYTES: u64 = 4;
 
     /// How many bytes these messages would have on the wire, without what the transport adds.

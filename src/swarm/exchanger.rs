@@ -38,7 +38,7 @@ use crate::{
             under_way::{RequestPurpose, UnderWay},
         },
         handler::{Command, OutboundError, OutboundId},
-        node::{Holder, budget::Choice, dials::DialPurpose},
+        node::{budget::Choice, dials::DialPurpose, holder::Holder},
         wire::Wire,
     },
     time::{Time, Wake},
@@ -250,7 +250,12 @@ impl<W: Wire, E> Exchanger<W, E> {
         });
     }
 
+    /// There is no connection: unless somebody dials the partner already, which is waited for, it has
+    /// to be dialled.
     fn unconnected(&mut self, id: ExchangeId, partner: PeerId, before: Option<ExchangeError>) {
+        if self.keeper.holder.is_dialling(&partner) {
+            return;
+        }
         self.outcomes.push_back(Outcome::Unconnected {
             id,
             partner,

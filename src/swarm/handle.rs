@@ -8,13 +8,15 @@ use std::{
 };
 
 use libp2p_identity::PeerId;
-use rand::rngs::StdRng;
+use libp2p_swarm::StreamProtocol;
+use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
     sampling::{PeerSampling, Selection, handed_out::HandedOut, view::View},
     swarm::{
         counters::Counters,
         handle::{
+            peers::HandlePeers,
             state::{State, StreamState, push},
             streams::{FreshSamples, Joined, Samples, Waiting},
         },
@@ -23,12 +25,9 @@ use crate::{
     },
 };
 
+pub(crate) mod peers;
 mod state;
 pub(crate) mod streams;
-
-/// How many of the latest partners are remembered, for protocols that ride along. A guess: they are
-/// asked for at every poll.
-const PARTNERS: usize = 16;
 
 /// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or
 /// thread.
@@ -185,6 +184,35 @@ impl Handle {
         FreshSamples(waiting)
     }
 
+    // ---- For protocols that ride on the sampler ----
+
+    /// The partners for one more protocol.
+    pub(crate) fn peers(&self) -> HandlePeers {
+        let rng = StdRng::from_rng(&mut self.lock().rng);
+        HandlePeers::new(self.0.clone(), rng)
+    }
+
+    /// The node that the sampler belongs to.
+    pub(crate) fn node(&self) -> Arc<Node> {
+        self.lock().node.clone()
+    }
+
+    /// The name of a protocol in the sampler's network.
+    pub(crate) fn protocol_of(&self, name: &str) -> StreamProtocol {
+        let name = match &self.lock().network {
+            Some(network) => format!("/{network}/{name}"),
+            None => format!("/{name}"),
+        };
+        // It begins with a slash.
+        StreamProtocol::try_from_owned(name).unwrap_or(StreamProtocol::new("/"))
+    }
+
+    /// Whether the sampler has left, or is gone.
+    pub(crate) fn has_left(&self) -> bool {
+        let state = self.lock();
+        state.left || state.closed
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         State::lock(&self.0)
     }
@@ -235,7 +263,7 @@ pub(crate) struct Publisher(Handle);
 
 impl Publisher {
     /// `given`: whether the overlay gives out samples itself.
-    pub(crate) fn new(node: Arc<Node>, rng: StdRng, given: bool) -> Self {
+    pub(crate) fn new(node: Arc<Node>, network: Option<String>, rng: StdRng, given: bool) -> Self {
         Self(Handle(Arc::new(Mutex::new(State {
             view: View::default(),
             contacts: Contacts::default(),
@@ -245,8 +273,10 @@ impl Publisher {
             neighbours: Vec::new(),
             exchanged: false,
             node,
+            network,
             exchanges: 0,
-            partners: VecDeque::new(),
+            partner: None,
+            left: false,
             streams: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_id: 0,
@@ -277,10 +307,12 @@ impl Publisher {
     pub(crate) fn note_partner(&self, peer: PeerId) {
         let state = &mut *self.0.lock();
         state.exchanges += 1;
-        state.partners.push_back(peer);
-        if state.partners.len() > PARTNERS {
-            state.partners.pop_front();
-        }
+        state.partner = Some(peer);
+    }
+
+    /// The sampler takes leave, and protocols that ride on it take no part any more.
+    pub(crate) fn leave(&self) {
+        self.change(|state| state.left = true);
     }
 
     /// Changes what handles see, and wakes all streams and futures that wait for that. Not under

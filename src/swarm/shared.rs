@@ -5,7 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::swarm::{clock::Clock, counters::Tally, limits::Limits, node::gate::Gate, wire::Wire};
+use crate::swarm::{
+    clock::Clock,
+    counters::Tally,
+    limits::Limits,
+    node::{gate::Gate, leases::HolderId},
+    wire::Wire,
+};
 
 /// The wire, the limits, what keeps to them, and the counters. Behaviours of one node may have the
 /// gate and the counters in common.
@@ -14,6 +20,8 @@ pub(crate) struct Shared<W> {
     pub(crate) wire: W,
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
+    /// Which behaviour of its node this is.
+    pub(crate) holder: HolderId,
     pub(crate) tally: Arc<Tally>,
     pub(crate) clock: Clock,
     has_left: AtomicBool,
@@ -24,7 +32,7 @@ impl<W: Wire> Shared<W> {
     pub(crate) fn new(
         wire: W,
         limits: Limits,
-        gate: Arc<Gate>,
+        (gate, holder): (Arc<Gate>, HolderId),
         tally: Arc<Tally>,
         clock: Clock,
     ) -> Self {
@@ -32,6 +40,7 @@ impl<W: Wire> Shared<W> {
             wire,
             limits,
             gate,
+            holder,
             tally,
             clock,
             has_left: AtomicBool::new(false),

@@ -53,9 +53,16 @@ const LAYERS: &[Layer] = &[
     Layer::new("wire", &["swarm/wire", "swarm/shared"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("handler", &["swarm/handler"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("exchanger", &["swarm/exchanger"]).reaching(Reach::AllBut(&["simulator"])),
-    Layer::new("behaviour of gossip", &["swarm/gossip"]).reaching(Reach::AllBut(&["simulator"])),
+    Layer::new("behaviour of gossip", &["swarm/rider"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("behaviour of sampling", &["swarm/sampling"])
         .reaching(Reach::AllBut(&["simulator"])),
+    Layer::new("riders", &["riders"])
+        .reaching(Reach::AllBut(&[
+            "simulator",
+            "sampling",
+            "behaviour of sampling",
+        ]))
+        .of_islands(),
     Layer::new("world", &["swarm/world"]).reaching(Reach::AllBut(&["simulator"])),
     Layer::new("fuzzing", &["fuzzing"]).reaching(Reach::AllBut(&["simulator"])),
 ];

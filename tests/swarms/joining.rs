@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{Multiaddr, identity::Keypair, multiaddr::Protocol, swarm::dial_opts::DialOpts};
-use libp2p_peer_sampling::{Behaviour, Config, Event, RecordError, SeedError};
+use libp2p_peer_sampling::{Behaviour, Config, Event, RecordError, SeedError, time::Backoff};
 use tokio::time::Instant;
 
 use crate::{
@@ -49,7 +49,7 @@ async fn a_seed_that_comes_up_late_is_found() {
     let mut early = Sampling::start(
         config()
             .with_seeds([address])
-            .with_seed_backoff(backoff.0, backoff.1),
+            .with_seed_backoff(Backoff::new(backoff.0, backoff.1)),
     );
     for _ in 0..3 {
         let reason = early

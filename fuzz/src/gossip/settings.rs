@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use libp2p_peer_sampling::sampler::{Config, Diversity, PartnerSelection, Propagation};
+use libp2p_peer_sampling::{
+    sampler::{Config, Diversity, PartnerSelection, Propagation},
+    time::Backoff,
+};
 
 /// Settings, some of which cannot work.
 #[derive(Debug, Clone, Copy)]
@@ -117,7 +120,10 @@ impl Settings {
             .with_retries(self.retries)
             .with_propagation(self.propagation)
             .with_selection(self.selection)
-            .with_quarantine(self.quarantine)
+            .with_quarantine(
+                self.quarantine
+                    .map(|(first, longest)| Backoff::new(first, longest)),
+            )
             .with_diversity(self.diversity)
     }
 

@@ -6,10 +6,10 @@ use crate::{
     peer::Peer,
     sampling::{
         overlay::{
-            Choice, Merge, Outcome, Overlay, OverlayError,
+            Choice, Outcome, Overlay, OverlayError,
             basalt::{Basalt, Ranking},
             cyclon::Cyclon,
-            outgoing::Outgoing,
+            exchange::{Merge, Outgoing},
             random::Random,
         },
         view::View,

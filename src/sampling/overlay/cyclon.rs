@@ -5,7 +5,10 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
-        overlay::{Merge, Overlay, OverlayError, Side, outgoing::Outgoing},
+        overlay::{
+            Overlay, OverlayError,
+            exchange::{Merge, Outgoing, Side},
+        },
         view::View,
     },
 };
@@ -24,12 +27,12 @@ use crate::{
 ///
 /// The paper's protocol is this overlay with
 /// [`PartnerSelection::Tail`](crate::sampling::sampler::config::PartnerSelection::Tail),
-/// [`Propagation::PushPull`](crate::sampling::sampler::config::Propagation::PushPull), fanout 1 and no
-/// retries; a partner that cannot be reached leaves the view in any case. With push or pull alone
-/// nothing is swapped, and the overlay is none to rely on: the partner's link goes without turning
-/// round, and with pull nobody gives out a link to itself. Measured, N=2000, c=20, from random views:
-/// after 60 rounds of push clustering is 2.6 times that of a random graph, after 60 of pull the
-/// in-degree SD twice its.
+/// [`Propagation::PushPull`](crate::sampling::sampler::config::Propagation::PushPull), fanout 1 and
+/// no retries; a partner that cannot be reached leaves the view in any case. With push or pull
+/// alone nothing is swapped, and the overlay is none to rely on: the partner's link goes without
+/// turning round, and with pull nobody gives out a link to itself. Measured, N=2000, c=20, from
+/// random views: after 60 rounds of push clustering is 2.6 times that of a random graph, after 60
+/// of pull the in-degree SD twice its.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cyclon {
     shuffle_length: usize,
@@ -113,7 +116,8 @@ impl<P: Peer> Overlay<P> for Cyclon {
             }
             view.remove(id);
         }
-        // More came than left, since other exchanges came in between: the last to come find no room.
+        // More came than left, since other exchanges came in between: the last to come find no
+        // room.
         while view.len() > merge.view_size {
             match view.as_slice().last().map(|d| d.peer.id().clone()) {
                 Some(last) => view.remove(&last),

@@ -4,8 +4,9 @@ use crate::{peer::Peer, sampling::view::Descriptor};
 
 /// Storage that messages leave behind, for the next ones: so exchanges need not allocate.
 ///
-/// Each node keeps what its last message left behind. Whoever drives many nodes would rather keep
-/// some for all of them: see [`Sampler::with_buffers`](crate::sampling::sampler::Sampler::with_buffers).
+/// Each node keeps what its last message left behind. A simulator, which has many nodes, would
+/// rather keep some for all of them: see
+/// [`Sampler::with_buffers`](crate::sampling::sampler::Sampler::with_buffers).
 #[derive(Debug)]
 pub(crate) struct Buffers<P: Peer>(Option<Box<Kept<P>>>);
 
@@ -27,6 +28,7 @@ impl<P: Peer> Default for Buffers<P> {
 impl<P: Peer> Buffers<P> {
     /// Room for `limit` buffers, and none in it. One node needs one; a caller that has many
     /// exchanges under way at once needs two for each.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn new(limit: usize) -> Self {
         Self(Some(Box::new(Kept::new(limit))))
     }
@@ -42,6 +44,7 @@ impl<P: Peer> Buffers<P> {
     }
 
     /// Whether nothing was ever kept here.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }

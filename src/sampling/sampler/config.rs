@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::{gossip::rounds::Pace, sampling::overlay::OverlayError};
+use crate::{
+    gossip::rounds::Pace,
+    sampling::overlay::OverlayError,
+    time::{Backoff, BackoffError},
+};
 
 /// In which direction descriptors travel in an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +32,7 @@ impl Propagation {
     }
 }
 
-/// With whom a node starts its exchanges: the paper's `selectPeer`.
+/// With which peer a node starts its exchanges: the paper's `selectPeer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PartnerSelection {
     /// The youngest entry of the view. Clusters heavily (TOCS 2007 leaves it out for that): keep it
@@ -52,7 +56,7 @@ pub struct Config {
     eager_delay: Duration,
     propagation: Propagation,
     selection: PartnerSelection,
-    quarantine: Option<(Duration, Duration)>,
+    quarantine: Option<Backoff>,
     diversity: Option<Diversity>,
 }
 
@@ -60,11 +64,12 @@ pub struct Config {
 /// peers that nobody could choose freely are counted: who tells, where they are, how fast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Diversity {
-    /// How many peers of the view may have been learnt from one and the same partner, that one itself
-    /// left out; 1 or more, from c on without effect.
+    /// How many peers of the view may have been learnt from one and the same partner, that one
+    /// itself left out; 1 or more, from c on without effect.
     pub per_source: usize,
     /// How many peers of the view may lie in one narrow network: a /24 or a /48, see
-    /// [`Prefixes`](crate::peer::Prefixes); 1 or more, from c on without effect. Peers without known networks are not counted.
+    /// [`Prefixes`](crate::peer::Prefixes); 1 or more, from c on without effect. Peers without
+    /// known networks are not counted.
     pub per_prefix: usize,
     /// How many peers may enter the view in one round by way of others' requests, however many
     /// requests there are; 1 or more. What this node has asked for itself is not counted.
@@ -157,12 +162,11 @@ impl Config {
         self
     }
 
-    /// For how long a peer that failed is not taken in again, whoever tells of it: `first`, doubled for
-    /// each further failure up to `longest`, and after six failures for good. 1 ms to 24 h, `first` not
-    /// longer than `longest`; `None` takes it in again at once. A node that is left with nobody
-    /// forgives all: it may have been its own connection that failed. Some 16 failed peers are remembered
-    /// for each place in the view.
-    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+    /// For how long a peer that failed is not taken in again, no matter who tells of it; the pause
+    /// doubles with each further failure. `None` takes it in again at once. A node that is left
+    /// with nobody forgives all: it may have been its own connection that failed. Some 16 failed
+    /// peers are remembered for each place in the view.
+    pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.quarantine = quarantine;
         self
     }
@@ -214,7 +218,7 @@ impl Config {
     }
 
     /// For how long a peer that failed is not taken in again, at first and at most.
-    pub fn quarantine(&self) -> Option<(Duration, Duration)> {
+    pub fn quarantine(&self) -> Option<Backoff> {
         self.quarantine
     }
 
@@ -251,9 +255,8 @@ impl Config {
             Self::EXCHANGE_TIMEOUT,
         )?;
         in_time_bounds("eager delay", self.eager_delay, Self::PERIOD)?;
-        if let Some((first, longest)) = self.quarantine {
-            in_time_bounds("quarantine", longest, Self::PERIOD)?;
-            in_time_bounds("first quarantine", first, (Self::PERIOD.0, longest))?;
+        if let Some(quarantine) = self.quarantine {
+            quarantine.check()?;
         }
         if let Some(diversity) = self.diversity {
             in_bounds("peers per source", diversity.per_source, (1, usize::MAX))?;
@@ -324,6 +327,9 @@ pub enum ConfigError {
         /// The longest duration that would do.
         max: Duration,
     },
+    /// The pauses of the quarantine are outside their bounds.
+    #[error("quarantine {0}")]
+    Quarantine(#[from] BackoffError),
     /// The overlay cannot work with this view size.
     #[error(transparent)]
     Overlay(#[from] OverlayError),

@@ -1,6 +1,7 @@
-//! The peers that a node knows: its view, what the overlay makes of it, and what is kept about each.
+//! The peers that a node knows: its view, what the overlay makes of it, and what is kept about
+//! each.
 
-use std::{hint::black_box, mem, sync::Arc};
+use std::sync::Arc;
 
 use rand::Rng;
 
@@ -10,8 +11,8 @@ use crate::{
     sampling::{
         Selection,
         overlay::{
-            Choice, Merge, Outcome, Overlay, Side,
-            outgoing::{Buffer, Outgoing},
+            Choice, Outcome, Overlay,
+            exchange::{Buffer, Merge, Outgoing, Side},
         },
         sampler::{
             admission::Admission,
@@ -59,11 +60,12 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
     }
 
     /// Reads what an exchange is going to need, and changes nothing.
+    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(super) fn touch(&self) {
         let others = (self.marks.is_empty(), self.buffers.is_empty());
         // One of eight small descriptors lies on each cache line.
         let ages = self.view.iter().step_by(8).map(|d| d.age);
-        black_box((others, ages.fold(0, u32::wrapping_add)));
+        std::hint::black_box((others, ages.fold(0, u32::wrapping_add)));
     }
 
     /// Puts known peers into the view, as far as there is room; returns how many came in.
@@ -248,7 +250,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         self.marks.handed_out().mark_all(&self.view);
     }
 
-    /// Returns the buffer to send, which takes at most `room` bytes, and the peers of the view in it.
+    /// Returns the buffer to send, which takes at most `room` bytes, and the peers of the view in
+    /// it.
     pub(super) fn buffer(
         &mut self,
         (partner, side): (&P::Id, Side),
@@ -331,9 +334,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
     }
 }
 
+#[cfg(any(feature = "simulator", feature = "fuzzing"))]
 impl<P: Peer, O, R> Membership<P, O, R> {
     /// Exchanges the storage of messages for another.
     pub(super) fn swap_buffers(&mut self, buffers: &mut Buffers<P>) {
-        mem::swap(&mut self.buffers, buffers);
+        std::mem::swap(&mut self.buffers, buffers);
     }
 }

@@ -11,8 +11,8 @@ pub struct Request<P> {
     /// Whether the sender wants a buffer back.
     pub pull: bool,
     /// How many bytes that buffer may take, as [`Peer::size`](crate::peer::Peer::size) counts them.
-    /// Never travels: the receiver sets it, by what it has received, and whoever carries the request
-    /// there may set it to ask for as much. `usize::MAX` where nobody counts.
+    /// Never travels: the receiver sets it, by what it has received, and the caller that carries
+    /// the request there may set it to ask for as much. `usize::MAX` where nobody counts.
     pub room: usize,
 }
 

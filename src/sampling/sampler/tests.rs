@@ -24,7 +24,7 @@ use crate::{
         },
         view::Descriptor,
     },
-    time::Time,
+    time::{Backoff, Time},
 };
 
 type Node = Sampler<u32, Random, StdRng>;

@@ -7,23 +7,24 @@
 /// honest node is ever in what they say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attack {
-    /// Each attacker sends random identities of all attackers to honest nodes at random: the model of
-    /// Basalt (Auvolat et al. 2021).
+    /// Each attacker sends random identities of all attackers to honest nodes at random: the model
+    /// of Basalt (Auvolat et al. 2021).
     Flood,
-    /// As [`Flood`](Self::Flood), but they all name the same few, as many as fit in a view, who become
-    /// hubs: the attack of Jesi, Montresor and van Steen (*Secure peer sampling*, 2010).
+    /// As [`Flood`](Self::Flood), but they all name the same few, as many as fit in a view, who
+    /// become hubs: the attack of Jesi, Montresor and van Steen (*Secure peer sampling*, 2010).
     Hub,
     /// As [`Flood`](Self::Flood), but all send to one honest node, the victim: the one of the
     /// bootstrap that joins last. When it vanishes, nobody is attacked any more.
     Eclipse,
     /// As [`Flood`](Self::Flood), but honest nodes restart in turn, each once in
-    /// [`RESTARTS`](Adversaries::RESTARTS) rounds, and half of what attackers send goes to those that have
-    /// just done so. Who restarts forgets its view, and rejoins through one node, chosen at random
-    /// among all, attackers included. It has no seeds to go back to, as nodes in a swarm have.
+    /// [`RESTARTS`](Adversaries::RESTARTS) rounds, and half of what attackers send goes to those
+    /// that have just done so. Who restarts forgets its view, and rejoins through one node, chosen
+    /// at random among all, attackers included. It has no seeds to go back to, as nodes in a swarm
+    /// have.
     Restart,
     /// Each message names its sender and, for the rest, identities that nobody has ever heard of:
-    /// there is no end of them, they all have the address of one victim, and no exchange with any of
-    /// them succeeds. What it is for is the dials made at the victim.
+    /// there is no end of them, they all have the address of one victim, and no exchange with any
+    /// of them succeeds. What it is for is the dials made at the victim.
     Spray,
     /// As [`Flood`](Self::Flood), with all attackers, and all their identities, in one /16.
     Prefix,
@@ -35,17 +36,17 @@ pub enum Kept {
     /// Nothing.
     #[default]
     Nothing,
-    /// As many peers as fit in a view: those with whom an exchange that the node itself had started
-    /// has succeeded last.
+    /// As many peers as fit in a view: those with which an exchange that the node itself had
+    /// started has succeeded last.
     Contacted,
 }
 
 /// The attackers of a simulation.
 ///
-/// They are never away: they do not crash and are not replaced, are on both sides of a partition, and
-/// none of the exchanges that they start gets lost. Of the bootstraps, only
-/// [`Random`](crate::simulator::bootstrap::Bootstrap::Random) has them in the views at the start, with the
-/// share that they have of all nodes.
+/// They are never away: they do not crash and are not replaced, are on both sides of a partition,
+/// and none of the exchanges that they start gets lost. Of the bootstraps, only
+/// [`Random`](crate::simulator::bootstrap::Bootstrap::Random) has them in the views at the start,
+/// with the share that they have of all nodes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Adversaries {
     attack: Attack,
@@ -67,9 +68,9 @@ impl Adversaries {
     /// eight minutes with the default period, far more often than any real one).
     pub const RESTARTS: u64 = 50;
 
-    /// So that of all nodes this share are attackers, with a force of 10, one identity each, and full
-    /// views in their messages: as in Basalt's experiments. The nearest whole number of nodes; at
-    /// least one, and at least two are left honest.
+    /// So that of all nodes this share are attackers, with a force of 10, one identity each, and
+    /// full views in their messages: as in Basalt's experiments. The nearest whole number of nodes;
+    /// at least one, and at least two are left honest.
     pub fn new(attack: Attack, fraction: f64) -> Self {
         Self {
             attack,

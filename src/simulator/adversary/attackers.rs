@@ -1,4 +1,4 @@
-//! The attackers at work: what each sends, to whom, and when.
+//! The attackers at work: what each sends, to which node, and when.
 
 use std::ops::Range;
 
@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// All attackers of a simulation. They have no state: what they do in a round follows from the seed.
+/// All attackers of a simulation. They have no state: what they do in a round follows from the
+/// seed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attackers {
     adversaries: Adversaries,
@@ -72,7 +73,7 @@ impl Attackers {
         self.count
     }
 
-    /// Whom the attack is aimed at, if at a node.
+    /// The node that the attack is aimed at, if it is at one.
     pub(crate) fn victim(&self) -> Option<u32> {
         (self.adversaries.attack() == Attack::Eclipse).then_some(self.victim)
     }

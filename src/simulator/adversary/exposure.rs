@@ -15,28 +15,28 @@ use crate::{
 /// Identities that they have made up count as attackers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exposure {
-    /// The share of attackers in the view of an honest node, 0 to 1: the mean over all views that hold
-    /// anybody.
+    /// The share of attackers in the view of an honest node, 0 to 1: the mean over all views that
+    /// hold anybody.
     pub attacker_share: f64,
-    /// The share of attackers in what the sampling service has handed out since the report before, 0
-    /// to 1, where each honest node asks it for one peer at the end of each round. 0 if no round has
-    /// passed since.
+    /// The share of attackers in what the sampling service has handed out since the report before,
+    /// 0 to 1, where each honest node asks it for one peer at the end of each round. 0 if no round
+    /// has passed since.
     pub attacker_samples: f64,
-    /// How many honest nodes are cut off from the others: those whose view holds no honest peer that
-    /// is there, and those that are not in the largest piece of the graph of honest nodes.
+    /// How many honest nodes are cut off from the others: those whose view holds no honest peer
+    /// that is there, and those that are not in the largest piece of the graph of honest nodes.
     pub isolated: usize,
     /// How many dials honest nodes have made since the report before at the victim of
     /// [`Attack::Spray`](crate::simulator::adversary::attack::Attack::Spray), all of them together.
     pub victim_dials: u64,
     /// The share of attackers in the view of the victim of
-    /// [`Attack::Eclipse`](crate::simulator::adversary::attack::Attack::Eclipse), 0 to 1; 0 while its view
-    /// is empty. `None` when there is no such victim.
+    /// [`Attack::Eclipse`](crate::simulator::adversary::attack::Attack::Eclipse), 0 to 1; 0 while
+    /// its view is empty. `None` when there is no such victim.
     pub victim_share: Option<f64>,
 }
 
 impl Exposure {
-    /// Of the network as it is now; `None` where there are no attackers. `sampled` and `victim_dials`
-    /// are counted since the report before.
+    /// Of the network as it is now; `None` where there are no attackers. `sampled` and
+    /// `victim_dials` are counted since the report before.
     pub(crate) fn of<O: Overlay<Host> + Clone>(
         network: &Network<O>,
         graph: &Graph,
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_knows_nobody_or_is_apart_is_isolated() {
+    fn a_node_that_knows_nobody_or_is_apart_is_isolated() {
         let of = |views: Vec<(u32, Vec<u32>)>| isolated(&Graph::new(9, views));
         assert_eq!(of(vec![]), 0);
         assert_eq!(of(vec![(0, vec![]), (1, vec![])]), 2);

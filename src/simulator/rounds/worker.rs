@@ -19,8 +19,8 @@ use crate::{
     time::Time,
 };
 
-/// The most turns of a batch (measured: with fewer, misses are waited for one by one; with more, what
-/// was touched has left the fastest caches when its turn comes).
+/// The most turns of a batch (measured: with fewer, misses are waited for one by one; with more,
+/// what was touched has left the fastest caches when its turn comes).
 pub(super) const MAX_BATCH: usize = 256;
 
 /// What all workers know of a round.

@@ -16,7 +16,7 @@ use crate::{
             under_way::UnderWay,
         },
         handler::Command,
-        node::{Holder, leases::LeasePurpose},
+        node::{holder::Holder, leases::LeasePurpose},
         wire::Wire,
     },
     time::{Time, Wake},

@@ -15,8 +15,8 @@ use crate::swarm::{
         trouble::Trouble,
     },
     node::{
-        Holder,
         budget::{DialOutcome, NotDialled},
+        holder::Holder,
     },
 };
 

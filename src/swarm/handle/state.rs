@@ -22,7 +22,7 @@ use crate::{
 pub(super) const WAITING: usize = 128;
 
 /// What all handles of a behaviour see, and what their readers were handed.
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) view: View<Record>,
     pub(super) contacts: Contacts,
     pub(super) sampler: HandedOut<PeerId>,
@@ -33,9 +33,13 @@ pub(super) struct State {
     /// Whether an exchange has succeeded since the view was last empty.
     pub(super) exchanged: bool,
     pub(super) node: Arc<Node>,
-    /// How many exchanges of the sampler's own have succeeded, and with which peers of late.
+    /// The sampler's network, if it has a name.
+    pub(super) network: Option<String>,
+    /// How many exchanges of the sampler's own have succeeded, and the partner of the last.
     pub(super) exchanges: u64,
-    pub(super) partners: VecDeque<PeerId>,
+    pub(super) partner: Option<PeerId>,
+    /// Whether the sampler has left.
+    pub(super) left: bool,
     /// The streams of fresh samples, by their ids.
     pub(super) streams: BTreeMap<u64, StreamState>,
     /// The streams and futures that wait for a change, by their ids.

@@ -41,7 +41,7 @@ fn node() -> Arc<Node> {
 }
 
 fn publisher() -> Publisher {
-    Publisher::new(node(), StdRng::seed_from_u64(1), false)
+    Publisher::new(node(), None, StdRng::seed_from_u64(1), false)
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn fresh_samples_are_each_peer_once_and_newcomers_until_the_end() {
 #[test]
 fn samples_go_on_at_the_readers_pace_fresh_ones_first() {
     for given in [false, true] {
-        let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), given);
+        let publisher = Publisher::new(node(), None, StdRng::seed_from_u64(1), given);
         let records = records(3);
         let mut samples = publisher.handle().samples();
         let mut next = || samples.next().now_or_never().flatten();
@@ -206,7 +206,7 @@ fn a_dropped_stream_leaves_nothing_behind() {
 /// With an overlay that gives out samples itself.
 #[test]
 fn samples_of_the_overlay_come_first_and_are_the_only_fresh_ones() {
-    let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), true);
+    let publisher = Publisher::new(node(), None, StdRng::seed_from_u64(1), true);
     let handle = publisher.handle().clone();
     let peers = records(5);
     publisher.publish(&view(&peers[..3]));
@@ -229,7 +229,7 @@ fn samples_of_the_overlay_come_first_and_are_the_only_fresh_ones() {
 
 #[test]
 fn dead_peers_are_not_handed_out_and_waiting_samples_are_bounded() {
-    let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), true);
+    let publisher = Publisher::new(node(), None, StdRng::seed_from_u64(1), true);
     let handle = publisher.handle().clone();
     let mut stream = handle.fresh_samples();
     let peers = records(2);
@@ -249,7 +249,7 @@ fn dead_peers_are_not_handed_out_and_waiting_samples_are_bounded() {
 
 #[test]
 fn a_stream_is_woken_by_what_is_given_out() {
-    let publisher = Publisher::new(node(), StdRng::seed_from_u64(1), true);
+    let publisher = Publisher::new(node(), None, StdRng::seed_from_u64(1), true);
     let samples = publisher.handle().fresh_samples();
     let waiting = std::thread::spawn(move || {
         futures::executor::block_on(samples.take(2).collect::<Vec<_>>())

@@ -132,10 +132,11 @@ impl<W: Wire> Handler<W> {
     /// was told not long ago.
     fn refused(&self, refusal: Refusal) -> Option<ToBehaviour<W>> {
         let event = self.inbound_failed(refusal.into());
-        let news = self
-            .shared
-            .gate
-            .is_news(self.peer, refusal, self.shared.clock.now());
+        let news = self.shared.gate.is_news(
+            (self.shared.holder, self.peer),
+            refusal,
+            self.shared.clock.now(),
+        );
         if !news {
             tracing::debug!(peer = %self.peer, ?refusal, "Inbound stream refused again");
         }
@@ -166,7 +167,10 @@ impl<W: Wire> Handler<W> {
             return Err(Refusal::TooManyStreams);
         }
         let now = self.shared.clock.now();
-        let pass = self.shared.gate.admit(self.peer, self.keep_alive, now)?;
+        let pass = self
+            .shared
+            .gate
+            .admit((self.shared.holder, self.peer), self.keep_alive, now)?;
         let (peer, shared) = (self.peer, self.shared.clone());
         let receive = async move {
             let receive = receive_request(stream, peer, &shared);

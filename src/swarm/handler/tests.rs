@@ -92,7 +92,7 @@ fn shared<W: Wire>(wire: W) -> Arc<Shared<W>> {
     Arc::new(Shared::new(
         wire,
         limits,
-        gate,
+        (gate, 1),
         Arc::new(Tally::default()),
         clock,
     ))

@@ -23,7 +23,7 @@ use crate::swarm::{
     limits::Limits,
     rate::{Bucket, Rate},
 };
-use crate::time::Time;
+use crate::time::{Backoff, Time};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -101,7 +101,7 @@ impl Handed {
 
 impl Budget {
     /// `backoff`: how long a target is left alone after a dial in vain, at first and at most.
-    pub(crate) fn new(limits: &Limits, backoff: Option<(Duration, Duration)>) -> Self {
+    pub(crate) fn new(limits: &Limits, backoff: Option<Backoff>) -> Self {
         Self {
             per_minute: Rate::per(limits.dials_per_minute, MINUTE),
             minute: Bucket::default(),
@@ -197,7 +197,7 @@ impl Budget {
     fn choose_within<R: Rng + ?Sized>(
         &mut self,
         addresses: Addresses<'_>,
-        (now, backoff): (Time, Option<(Duration, Duration)>),
+        (now, backoff): (Time, Option<Backoff>),
         rng: &mut R,
     ) -> Result<Choice, NotDialled> {
         self.in_vain.expire(now);
@@ -283,7 +283,7 @@ impl Budget {
         let first = self
             .in_vain
             .backoff
-            .map_or(Duration::ZERO, |(first, _)| first);
+            .map_or(Duration::ZERO, |backoff| backoff.first);
         let last = self.in_vain.targets.get(&target).map(|(_, last)| *last);
         if last.is_some_and(|last| last.saturating_add(first) <= now) {
             self.in_vain.forgive(target);
@@ -342,7 +342,7 @@ impl Choice {
 struct InVain {
     per_address: u32,
     per_prefix: u32,
-    backoff: Option<(Duration, Duration)>,
+    backoff: Option<Backoff>,
     /// The oldest first.
     log: VecDeque<(Time, Target)>,
     /// How many of the log, and when the last was made.
@@ -367,7 +367,7 @@ impl InVain {
         &self,
         target: &Target,
         chosen: &[Target],
-        (now, backoff): (Time, Option<(Duration, Duration)>),
+        (now, backoff): (Time, Option<Backoff>),
     ) -> bool {
         let of = |target| self.targets.get(target).copied().unwrap_or_default();
         // A relay must answer, and may then be asked for more than one peer in vain.
@@ -375,9 +375,9 @@ impl InVain {
         let asked_enough =
             behind.is_some_and(|asked| asked >= self.per_address.saturating_mul(BEHIND_A_RELAY));
         let (dials, last) = of(&target.relay().unwrap_or(*target));
-        let too_early = backoff.is_some_and(|(first, longest)| {
-            let pause = first.saturating_mul(1 << dials.saturating_sub(1).min(30));
-            dials > 0 && now < last.saturating_add(pause.min(longest))
+        let too_early = backoff.is_some_and(|backoff| {
+            let pause = backoff.pause(dials.saturating_sub(1));
+            dials > 0 && now < last + pause
         });
         let crowded = target.prefixes().is_some_and(|prefixes| {
             let narrow = prefixes.narrow();

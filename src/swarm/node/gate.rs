@@ -1,7 +1,7 @@
 //! Which requests are read: the bounds that all connections share.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,6 +13,7 @@ use libp2p_identity::PeerId;
 
 use crate::swarm::{
     limits::Limits,
+    node::leases::HolderId,
     rate::{Bucket, Rate},
 };
 use crate::time::Time;
@@ -37,7 +38,11 @@ pub(crate) enum Refusal {
     Overloaded,
 }
 
-/// Admits the streams that peers open. Shared by all connections.
+/// A peer, and the behaviour that it calls: each protocol has its own rate of requests of a peer, or
+/// one would use up another's.
+pub(crate) type Caller = (HolderId, PeerId);
+
+/// Admits the streams that peers open. Shared by all connections, and all behaviours of a node.
 pub(crate) struct Gate {
     per_peer: Rate,
     overall: Rate,
@@ -49,7 +54,9 @@ pub(crate) struct Gate {
 
 struct State {
     overall: Bucket,
-    peers: LruCache<PeerId, Lately>,
+    peers: LruCache<Caller, Lately>,
+    /// Peers that this node wants, whichever of its behaviours they call.
+    wanted: BTreeSet<PeerId>,
     /// By age.
     streams: BTreeMap<u64, AbortHandle>,
     next: u64,
@@ -80,24 +87,35 @@ impl Gate {
             state: Mutex::new(State {
                 overall: Bucket::default(),
                 peers: LruCache::new(limits.peers_remembered),
+                wanted: BTreeSet::new(),
                 streams: BTreeMap::new(),
                 next: 0,
             }),
         }
     }
 
-    /// A pass for one more stream of `peer`, before anything of it is read. `wanted`: this node
+    /// The peer is wanted from now on, or no longer: it is a neighbour.
+    pub(crate) fn set_wanted(&self, peer: PeerId, wanted: bool) {
+        let mut state = self.state();
+        match wanted {
+            true => state.wanted.insert(peer),
+            false => state.wanted.remove(&peer),
+        };
+    }
+
+    /// A pass for one more stream of `caller`, before anything of it is read. `wanted`: this node
     /// keeps the connection for its own purposes.
     pub(crate) fn admit(
         self: &Arc<Self>,
-        peer: PeerId,
+        caller: Caller,
         wanted: bool,
         now: Time,
     ) -> Result<Pass, Refusal> {
         let mut state = self.state();
-        if !state.lately(peer).requests.take(self.per_peer, now) {
+        if !state.lately(caller).requests.take(self.per_peer, now) {
             return Err(Refusal::TooManyRequests);
         }
+        let wanted = wanted || state.wanted.contains(&caller.1);
         let reserve = if wanted { 0 } else { self.reserve };
         if !state.overall.take_above(reserve, self.overall, now) {
             return Err(Refusal::Overloaded);
@@ -116,10 +134,10 @@ impl Gate {
         Ok(Pass { gate, id })
     }
 
-    /// Whether to tell the application that a stream of `peer` was dropped.
-    pub(crate) fn is_news(&self, peer: PeerId, refusal: Refusal, now: Time) -> bool {
+    /// Whether to tell the application that a stream of `caller` was dropped.
+    pub(crate) fn is_news(&self, caller: Caller, refusal: Refusal, now: Time) -> bool {
         let mut state = self.state();
-        let quiet_until = &mut state.lately(peer).quiet_until[refusal as usize];
+        let quiet_until = &mut state.lately(caller).quiet_until[refusal as usize];
         let news = *quiet_until <= now;
         if news {
             *quiet_until = now.saturating_add(QUIET);
@@ -134,8 +152,8 @@ impl Gate {
 }
 
 impl State {
-    fn lately(&mut self, peer: PeerId) -> &mut Lately {
-        self.peers.entry(peer).or_insert_with(Lately::default)
+    fn lately(&mut self, caller: Caller) -> &mut Lately {
+        self.peers.entry(caller).or_insert_with(Lately::default)
     }
 }
 
@@ -191,7 +209,7 @@ mod tests {
 
     /// How many requests of `peer` in a row are read, of a hundred thousand.
     fn admitted(gate: &Arc<Gate>, peer: PeerId, now: Time) -> usize {
-        let admit = |_: &usize| gate.admit(peer, false, now).is_ok();
+        let admit = |_: &usize| gate.admit((1, peer), false, now).is_ok();
         (0..100_000).filter(admit).count()
     }
 
@@ -201,7 +219,7 @@ mod tests {
         let peer = PeerId::random();
         assert_eq!(admitted(&gate, peer, Time::new(SECOND)), 30);
         assert_eq!(
-            gate.admit(peer, true, Time::new(SECOND)).unwrap_err(),
+            gate.admit((1, peer), true, Time::new(SECOND)).unwrap_err(),
             Refusal::TooManyRequests
         );
         assert_eq!(admitted(&gate, peer, Time::new(4 * SECOND)), 3);
@@ -250,15 +268,15 @@ mod tests {
         };
         assert_eq!(strangers(Time::new(SECOND)), 50);
         assert_eq!(
-            gate.admit(PeerId::random(), false, Time::new(SECOND))
+            gate.admit((1, PeerId::random()), false, Time::new(SECOND))
                 .unwrap_err(),
             Refusal::Overloaded
         );
         for _ in 0..50 {
-            let wanted = gate.admit(PeerId::random(), true, Time::new(SECOND));
+            let wanted = gate.admit((1, PeerId::random()), true, Time::new(SECOND));
             assert!(wanted.is_ok());
         }
-        let wanted = gate.admit(PeerId::random(), true, Time::new(SECOND));
+        let wanted = gate.admit((1, PeerId::random()), true, Time::new(SECOND));
         assert_eq!(wanted.unwrap_err(), Refusal::Overloaded);
         assert_eq!(strangers(Time::new(2 * SECOND)), 50);
     }
@@ -267,7 +285,7 @@ mod tests {
     fn the_oldest_stream_gives_way() {
         let gate = gate(|limits| limits.inbound_streams_overall = 3, PERIOD);
         let open = || {
-            gate.admit(PeerId::random(), false, Time::new(SECOND))
+            gate.admit((1, PeerId::random()), false, Time::new(SECOND))
                 .expect("room")
         };
         let is_over = |pass: &Pass| {
@@ -302,7 +320,7 @@ mod tests {
         assert_eq!(admitted(&gate, peer, Time::new(SECOND)), 0);
         // Memory is bounded, so with enough others it is forgotten.
         for _ in 0..1_000 {
-            let _ = gate.admit(PeerId::random(), false, Time::new(SECOND));
+            let _ = gate.admit((1, PeerId::random()), false, Time::new(SECOND));
         }
         // The cache makes room for a newcomer only when the next one comes.
         assert_eq!(gate.state().peers.len(), 11);
@@ -313,13 +331,17 @@ mod tests {
         let gate = gate(|_| {}, PERIOD);
         let peer = PeerId::random();
         let told = |refusal, now| {
-            let news = |_: &usize| gate.is_news(peer, refusal, now);
+            let news = |_: &usize| gate.is_news((1, peer), refusal, now);
             (0..100_000).filter(news).count()
         };
         assert_eq!(told(Refusal::TooManyRequests, Time::ZERO), 1);
         assert_eq!(told(Refusal::TooManyStreams, Time::ZERO), 1);
         assert_eq!(told(Refusal::TooManyRequests, Time::new(QUIET - SECOND)), 0);
         assert_eq!(told(Refusal::TooManyRequests, Time::new(QUIET)), 1);
-        assert!(gate.is_news(PeerId::random(), Refusal::TooManyRequests, Time::new(QUIET)));
+        assert!(gate.is_news(
+            (1, PeerId::random()),
+            Refusal::TooManyRequests,
+            Time::new(QUIET)
+        ));
     }
 }

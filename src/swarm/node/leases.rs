@@ -94,11 +94,16 @@ impl Leases {
         self.last
     }
 
-    /// A behaviour is gone, and its votes do not count.
-    pub(crate) fn leave(&mut self, holder: HolderId) {
+    /// A behaviour is gone, and its votes do not count. Returns the peers that are no neighbours any
+    /// more.
+    pub(crate) fn leave(&mut self, holder: HolderId) -> Vec<PeerId> {
         self.names.remove(&holder);
         self.asked.retain(|(who, ..)| *who != holder);
-        self.neighbours.retain(|(_, whose)| *whose != holder);
+        let mine = self
+            .neighbours
+            .extract_if(.., |(_, whose)| *whose == holder);
+        let mut gone: Vec<_> = mine.map(|(peer, _)| peer).collect();
+        gone.retain(|peer| !self.is_neighbour(peer));
         self.purposes.retain(|(_, whose), _| *whose != holder);
         let Self { owned, asked, .. } = self;
         owned.retain(|connection, owned| {
@@ -113,6 +118,7 @@ impl Leases {
             }
             !owned.votes.is_empty()
         });
+        gone
     }
 
     /// A connection that one of them has dialled is established, and `holder` is told so.

@@ -2,7 +2,10 @@
 
 use web_time::Instant;
 
+use libp2p_swarm::{ConnectionId, StreamProtocol};
+
 use super::*;
+use crate::swarm::node::{budget::DialOutcome, dials::DialPurpose, holder::Holder};
 
 /// The only behaviour of its node.
 fn alone() -> Holder {
@@ -10,12 +13,12 @@ fn alone() -> Holder {
     let clock = Clock::new(Instant::now());
     let pace = (Duration::from_secs(1), None);
     let node = Node::new(PeerId::random(), Limits::default(), pace, clock);
-    node.join(StreamProtocol::new("/test/1"))
+    Holder::join(&node, StreamProtocol::new("/test/1"))
 }
 
 /// Another behaviour of the same node.
 fn another(holder: &Holder) -> Holder {
-    holder.node().join(StreamProtocol::new("/test/2"))
+    Holder::join(holder.node(), StreamProtocol::new("/test/2"))
 }
 
 fn dials(holder: &Holder, connection: ConnectionId) {

@@ -31,7 +31,7 @@ use crate::{
         counters::Counters,
         handle::Handle,
         handler::connection::Handler,
-        node::Node,
+        node::{Node, holder::Holder},
         record::{
             Record,
             error::RecordError,
@@ -84,9 +84,10 @@ const LATE: Duration = Duration::from_secs(1);
 /// itself dials the peer, as usual, by its `PeerId`: it is told that the peer is connected already,
 /// and the connection stays. One that uses it in silence may lose it.
 ///
-/// Several instances may share a swarm, each with a network's name of its own
-/// ([`Config::with_network`]): they share connections too, and who needs one last closes it. They know each
-/// other by the node's `PeerId`.
+/// Several samplers may share a swarm, each with a network's name of its own
+/// ([`Config::with_network`]): see [`beside`](Self::beside). They share connections too, and the one
+/// that needs a connection last closes it. Two that know nothing of each other are to each other as any
+/// other behaviour.
 ///
 /// Behaviours that deny connections are respected. What connection-limits or memory-connection-limits deny
 /// blames nobody, and the round makes its exchange with a connected peer instead; leave room for a few
@@ -127,9 +128,51 @@ impl Behaviour {
         let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
         Self::with_overlay(keypair, config, overlay)
     }
+
+    /// A second sampler of the same node, with the overlay that `config` names: see
+    /// [`beside_with_overlay`](Self::beside_with_overlay).
+    ///
+    /// # Errors
+    ///
+    /// As [`beside_with_overlay`](Self::beside_with_overlay).
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no random numbers.
+    pub fn beside(first: &Handle, keypair: &Keypair, config: Config) -> Result<Self, ConfigError> {
+        let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
+        Self::beside_with_overlay(first, keypair, config, overlay)
+    }
 }
 
 impl<O: Overlay<Record>> Behaviour<O> {
+    /// A second sampler of the same node, for another network, or with another overlay: a behaviour to
+    /// compose into the same swarm. The two share connections, the one dial budget, and the counters;
+    /// [`Limits`](crate::Limits) on dials, and on the requests of all peers together, are those of the
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] when a setting, of the overlay or another, is outside its bounds, the key is
+    /// RSA, or it is not the key of the first.
+    ///
+    /// # Panics
+    ///
+    /// When the operating system has no random numbers.
+    pub fn beside_with_overlay(
+        first: &Handle,
+        keypair: &Keypair,
+        config: Config,
+        overlay: O,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        let node = first.node();
+        match node.local == keypair.public().to_peer_id() {
+            true => Self::at_node(node, keypair, config, overlay),
+            false => Err(ConfigError::OtherKeypair),
+        }
+    }
+
     /// A behaviour with an overlay of one's own choice, whatever `config` says.
     ///
     /// # Errors
@@ -181,13 +224,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
             config.advertises_listen_addresses(),
         );
         let protocol = config.protocol()?;
-        let holder = node.join(protocol.clone());
+        let holder = Holder::join(&node, protocol.clone());
+        let caller = holder.id();
         let driver = Driver::new(holder, &config, overlay, rng)?;
         let (limits, clock) = (*config.limits(), node.clock());
         let (gate, tally) = (node.gate.clone(), node.tally.clone());
         let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
         let wire = Sampling::new(verifier, limits, tally.clone(), clock);
-        let shared = Shared::new(wire, limits, gate, tally, clock);
+        let shared = Shared::new(wire, limits, (gate, caller), tally, clock);
         let mut behaviour = Self {
             protocol,
             shared: Arc::new(shared),

@@ -8,7 +8,7 @@ use libp2p_identity::PeerId;
 use rand::{Rng, seq::IteratorRandom};
 
 use crate::swarm::limits::MAX_ADDRESSES;
-use crate::time::Time;
+use crate::time::{Backoff, Time};
 
 /// How many candidates a node keeps. A guess: enough to find a way in among many that are stale,
 /// and with their addresses some 50 kB.
@@ -17,7 +17,7 @@ const MAX_CANDIDATES: usize = 64;
 const AT_ONCE: usize = 4;
 /// How long one that failed is left alone, at first and at most, where there is no quarantine. A
 /// guess, as long as on the open internet.
-const REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(60 * 60));
+const REST: Backoff = Backoff::new(Duration::from_secs(60), Duration::from_secs(60 * 60));
 
 /// What mDNS, rendezvous, identify and others say of where peers are. Nobody has signed it, so it
 /// never enters the view: it is where to look for somebody to make an exchange with, while the view
@@ -26,7 +26,7 @@ const REST: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs
 pub(crate) struct Candidates {
     peers: BTreeMap<PeerId, Candidate>,
     /// How long one that failed is left alone, at first and at most.
-    rest: (Duration, Duration),
+    rest: Backoff,
     /// Counts what was told.
     told: u64,
 }
@@ -65,7 +65,7 @@ pub(crate) enum Outcome {
 
 impl Candidates {
     /// `rest`: how long one that failed is left alone, at first and at most.
-    pub(crate) fn new(rest: Option<(Duration, Duration)>) -> Self {
+    pub(crate) fn new(rest: Option<Backoff>) -> Self {
         Self {
             peers: BTreeMap::new(),
             rest: rest.unwrap_or(REST),
@@ -178,7 +178,6 @@ impl Candidates {
             return;
         };
         let was_tried = std::mem::take(&mut candidate.trying);
-        let (first, longest) = self.rest;
         match outcome {
             Outcome::Met => {
                 candidate.close();
@@ -189,12 +188,12 @@ impl Candidates {
             Outcome::Mute => {
                 candidate.close();
                 candidate.mute = true;
-                candidate.rests_until = now.saturating_add(longest);
+                candidate.rests_until = now + self.rest.longest;
             }
             Outcome::Failed if was_tried && !candidate.has_untried() => {
-                let rest = first.saturating_mul(1 << candidate.failures.min(30));
+                let rest = self.rest.pause(candidate.failures);
                 candidate.failures = candidate.failures.saturating_add(1);
-                candidate.rests_until = now.saturating_add(rest.min(longest));
+                candidate.rests_until = now + rest;
             }
             Outcome::Failed => {}
         }
@@ -243,7 +242,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn candidates() -> Candidates {
-        Candidates::new(Some((10 * SECOND, 40 * SECOND)))
+        Candidates::new(Some(Backoff::new(10 * SECOND, 40 * SECOND)))
     }
 
     fn address(port: u64) -> Multiaddr {

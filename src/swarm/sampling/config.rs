@@ -19,6 +19,7 @@ use crate::{
         exchanger::pruning::Pruning,
         limits::{Limits, LimitsError, MAX_DESCRIPTORS},
     },
+    time::{Backoff, BackoffError},
 };
 
 mod presets;
@@ -34,7 +35,7 @@ pub struct Config {
     addresses: AddressPolicy,
     listen_addresses: Option<bool>,
     seeds: Vec<Multiaddr>,
-    seed_backoff: (Duration, Duration),
+    seed_backoff: Backoff,
     probe_interval: Option<u32>,
     neighbours: usize,
     neighbour_rotation: Option<u32>,
@@ -149,8 +150,8 @@ impl Config {
     /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
     /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
     /// 5 min (guesses).
-    pub fn with_seed_backoff(mut self, first: Duration, longest: Duration) -> Self {
-        self.seed_backoff = (first, longest);
+    pub fn with_seed_backoff(mut self, backoff: Backoff) -> Self {
+        self.seed_backoff = backoff;
         self
     }
 
@@ -209,7 +210,8 @@ impl Config {
         self
     }
 
-    /// How many peers of the view may come from one hand; `None` for no such bounds. Default: on
+    /// How many peers of the view may come from one hand: see
+    /// [`sampler::Config::with_diversity`](crate::sampler::Config::with_diversity). Default: on
     /// the open internet 25 from one partner, 12 in one /24 or /48, 100 in one round; elsewhere
     /// none.
     pub fn with_diversity(mut self, diversity: Option<Diversity>) -> Self {
@@ -217,20 +219,26 @@ impl Config {
         self
     }
 
-    /// The view size c, in peers; 2 to 128. Default: 100 on the open internet (Basalt, 2021, where
-    /// 30 are too few), elsewhere 30 (TOCS 2007).
+    /// The view size c, in peers: see
+    /// [`sampler::Config::with_view_size`](crate::sampler::Config::with_view_size), and no more
+    /// than [`MAX_VIEW_SIZE`](Self::MAX_VIEW_SIZE), so that half a view fits into a message.
+    /// Default: 100 on the open internet (Basalt, 2021, where 30 are too few), elsewhere 30 (TOCS
+    /// 2007).
     pub fn with_view_size(mut self, view_size: usize) -> Self {
         self.gossip = self.gossip.with_view_size(view_size);
         self
     }
 
-    /// The period T of the rounds; 1 ms to 24 h. Default: 10 s (a guess).
+    /// The period T of the rounds: see
+    /// [`sampler::Config::with_period`](crate::sampler::Config::with_period). Default: 10 s (a
+    /// guess).
     pub fn with_period(mut self, period: Duration) -> Self {
         self.gossip = self.gossip.with_period(period);
         self
     }
 
-    /// After how long an exchange without an answer has failed, dialling included; 1 ms to 1 h.
+    /// After how long an exchange without an answer has failed, dialling included: see
+    /// [`sampler::Config::with_exchange_timeout`](crate::sampler::Config::with_exchange_timeout).
     /// Substreams that a peer opens are held to the same time, and never to less than 10 s, from
     /// the protocol. Default: 10 s (a guess).
     pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
@@ -238,42 +246,48 @@ impl Config {
         self
     }
 
-    /// How many exchanges a node starts in each round; 1 to c. Default: 1.
+    /// How many exchanges a node starts in each round: see
+    /// [`sampler::Config::with_fanout`](crate::sampler::Config::with_fanout). Default: 1.
     pub fn with_fanout(mut self, fanout: usize) -> Self {
         self.gossip = self.gossip.with_fanout(fanout);
         self
     }
 
-    /// How many further partners are tried in a round when exchanges fail; 0 to c. Default: 3.
+    /// How many further partners are tried in a round when exchanges fail: see
+    /// [`sampler::Config::with_retries`](crate::sampler::Config::with_retries). Default: 3.
     pub fn with_retries(mut self, retries: usize) -> Self {
         self.gossip = self.gossip.with_retries(retries);
         self
     }
 
-    /// The pause between rounds while the view is not full; see
-    /// [`sampler::config::Config::with_eager_delay`]. Default: 100 ms.
+    /// The pause between rounds while the view is not full: see
+    /// [`sampler::Config::with_eager_delay`](crate::sampler::Config::with_eager_delay). Default:
+    /// 100 ms.
     pub fn with_eager_delay(mut self, delay: Duration) -> Self {
         self.gossip = self.gossip.with_eager_delay(delay);
         self
     }
 
-    /// For how long a peer that failed is not taken into the view again, whoever tells of it, and
-    /// an address that was dialled in vain not dialled again, whoever is said to be there: at first
-    /// and at most, 1 ms to 24 h, see [`sampler::config::Config::with_quarantine`]. `None`: at
+    /// For how long a peer that failed is not taken into the view again, and an address that was
+    /// dialled in vain not dialled again, no matter who tells of it: see
+    /// [`sampler::Config::with_quarantine`](crate::sampler::Config::with_quarantine). `None`: at
     /// once. Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
-    pub fn with_quarantine(mut self, quarantine: Option<(Duration, Duration)>) -> Self {
+    pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.gossip = self.gossip.with_quarantine(quarantine);
         self
     }
 
-    /// Push, pull or push-pull. Default: push-pull.
+    /// Push, pull or push-pull: see
+    /// [`sampler::Config::with_propagation`](crate::sampler::Config::with_propagation). Default:
+    /// push-pull.
     pub fn with_propagation(mut self, propagation: Propagation) -> Self {
         self.gossip = self.gossip.with_propagation(propagation);
         self
     }
 
-    /// With whom exchanges are started: head, tail or rand; Basalt chooses by itself. Default:
-    /// tail.
+    /// How partners are chosen: see
+    /// [`sampler::Config::with_selection`](crate::sampler::Config::with_selection); Basalt chooses
+    /// by itself. Default: tail.
     pub fn with_selection(mut self, selection: PartnerSelection) -> Self {
         self.gossip = self.gossip.with_selection(selection);
         self
@@ -335,7 +349,7 @@ impl Config {
     }
 
     /// The first and the longest pause between two attempts at the seeds.
-    pub fn seed_backoff(&self) -> (Duration, Duration) {
+    pub fn seed_backoff(&self) -> Backoff {
         self.seed_backoff
     }
 
@@ -398,7 +412,7 @@ impl Config {
         if !(1..=Self::MAX_PROBE_INTERVAL).contains(&probes) {
             return Err(ConfigError::ProbeInterval(probes));
         }
-        let (shortest, limit) = sampler::config::Config::PERIOD;
+        let (_, limit) = sampler::config::Config::PERIOD;
         if let Some(pruning) = self.pruning
             && (pruning.max_connections < self.neighbours.max(1) || pruning.grace > limit)
         {
@@ -407,10 +421,7 @@ impl Config {
                 neighbours: self.neighbours,
             });
         }
-        let (first, longest) = self.seed_backoff;
-        if first < shortest || first > longest || longest > limit {
-            return Err(ConfigError::SeedBackoff { first, longest });
-        }
+        self.seed_backoff.check()?;
         Ok(())
     }
 }
@@ -460,17 +471,15 @@ pub enum ConfigError {
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,
+    /// The second behaviour of a node was given another key than the first.
+    #[error("the key is not that of the first behaviour of this node")]
+    OtherKeypair,
     /// A key whose records this node's own limits do not allow.
     #[error("the limits allow no records signed by a key of this node's type")]
     KeyType,
     /// The pauses between attempts at the seeds will not do.
-    #[error("seed backoff is {first:?} to {longest:?}, must be 1ms to 24h and not fall")]
-    SeedBackoff {
-        /// The first pause.
-        first: Duration,
-        /// The longest pause.
-        longest: Duration,
-    },
+    #[error("seed backoff {0}")]
+    SeedBackoff(#[from] BackoffError),
 }
 
 #[cfg(test)]

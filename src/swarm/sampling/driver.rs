@@ -27,7 +27,7 @@ use crate::{
         },
         handle::Publisher,
         handler::{OutboundError, OutboundId},
-        node::Holder,
+        node::holder::Holder,
         record::Record,
         sampling::{
             blocked::Blocked,
@@ -91,6 +91,7 @@ impl<O: Overlay<Record>> Driver<O> {
         let sampler_rng = StdRng::from_rng(&mut rng);
         let gives_samples = overlay.gives_samples();
         let (local, node) = (holder.node().local, holder.node().clone());
+        let network = config.network().map(str::to_owned);
         let gossip = config.gossip();
         let timeout = gossip.exchange_timeout();
         let neighbours = Neighbours::new(config.neighbours(), config.neighbour_rotation());
@@ -101,11 +102,11 @@ impl<O: Overlay<Record>> Driver<O> {
         neighbourhood.tell_keeper(&mut exchanger);
         Ok(Self {
             sampler,
-            publisher: Publisher::new(node, publisher_rng, gives_samples),
+            publisher: Publisher::new(node, network, publisher_rng, gives_samples),
             exchanger,
             neighbourhood,
             discovery: Discovery::new(config, config.limits(), &mut rng),
-            blocked: Blocked::new(gossip.quarantine().map(|(first, _)| first)),
+            blocked: Blocked::new(gossip.quarantine().map(|backoff| backoff.first)),
             requests: Requests::default(),
             local,
             policy: config.addresses().clone(),
@@ -156,6 +157,7 @@ impl<O: Overlay<Record>> Driver<O> {
             self.end(id);
         }
         self.neighbourhood.say_goodbye(&mut self.exchanger);
+        self.publisher.leave();
         self.leaving = Some(Leaving::Until(now + LEAVE_TIMEOUT));
     }
 

@@ -11,7 +11,7 @@ use crate::swarm::{
     address::{is_relayed, split_peer},
     sampling::event::SeedError,
 };
-use crate::time::Time;
+use crate::time::{Backoff, Time};
 
 /// How many seeds a node keeps. A guess; mDNS on a large LAN may find as many.
 const MAX_SEEDS: usize = 256;
@@ -24,8 +24,7 @@ const AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Seeds {
     seeds: Vec<Seed>,
-    first_pause: Duration,
-    longest_pause: Duration,
+    backoff: Backoff,
     /// The pause after the next time that all seeds are due.
     pause: Duration,
     /// When all seeds are due again, if the view is empty then.
@@ -55,12 +54,11 @@ enum State {
 }
 
 impl Seeds {
-    pub(crate) fn new((first_pause, longest_pause): (Duration, Duration)) -> Self {
+    pub(crate) fn new(backoff: Backoff) -> Self {
         Self {
             seeds: Vec::new(),
-            first_pause,
-            longest_pause,
-            pause: first_pause,
+            backoff,
+            pause: backoff.first,
             retry_at: None,
             lonely: Err(Time::ZERO),
         }
@@ -135,7 +133,7 @@ impl Seeds {
         };
         if let Err(since) = self.lonely {
             if since.saturating_add(self.pause) <= now {
-                self.pause = self.first_pause;
+                self.pause = self.backoff.first;
                 self.retry_at = None;
             }
             return false;
@@ -144,7 +142,7 @@ impl Seeds {
             return false;
         }
         let stretched = self.pause.mul_f64(rng.random_range(0.5..1.5));
-        self.pause = self.pause.saturating_mul(2).min(self.longest_pause);
+        self.pause = self.pause.saturating_mul(2).min(self.backoff.longest);
         let was_set = self
             .retry_at
             .replace(now.saturating_add(stretched))

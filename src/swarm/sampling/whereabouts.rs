@@ -12,8 +12,8 @@ use crate::{
         exchanger::actions::Way,
         handle::Publisher,
         node::{
-            Holder,
             budget::{Addresses, Choice, NotDialled},
+            holder::Holder,
         },
         record::Record,
         sampling::discovery::Discovery,

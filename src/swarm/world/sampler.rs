@@ -18,7 +18,7 @@ use crate::{
     swarm::{
         exchanger::Exchanger,
         handler::{InboundId, OutboundError, OutboundId},
-        node::{Holder, Node},
+        node::{Node, holder::Holder},
         record::Record,
         sampling::{
             config::Config,
@@ -337,5 +337,5 @@ fn new_driver(
 
 /// One more behaviour of a node.
 fn join(node: &Arc<Node>, config: &Config) -> Holder {
-    node.join(config.protocol().expect("a name"))
+    Holder::join(node, config.protocol().expect("a name"))
 }

@@ -143,7 +143,7 @@ fn an_inbound_exchange_clears_a_suspect() {
 /// Nobody is left: it may be this node that was cut off, so all may come back.
 #[test]
 fn a_node_left_with_nobody_forgives_all() {
-    let quarantine = Some((ROUND, 10 * ROUND));
+    let quarantine = Some(Backoff::new(ROUND, 10 * ROUND));
     let mut a = node(0, config().with_quarantine(quarantine).with_retries(5));
     a.init([1, 2]);
     let tell = |a: &mut Node, peers: &[u32]| {
@@ -169,8 +169,8 @@ fn a_node_left_with_nobody_forgives_all() {
     assert!(a.view().contains(&first), "forgiven");
 }
 
-/// Whoever comes and says goodbye again and again uses up what may enter in a round; but without anybody
-/// there would be no next round.
+/// A peer that comes and says goodbye again and again uses up what may enter in a round; but
+/// without anybody there would be no next round.
 #[test]
 fn a_node_left_with_nobody_lets_the_next_in_at_once() {
     let diversity = Diversity {
@@ -178,7 +178,7 @@ fn a_node_left_with_nobody_lets_the_next_in_at_once() {
         per_prefix: 10,
         per_round: 2,
     };
-    let quarantine = Some((ROUND, ROUND));
+    let quarantine = Some(Backoff::new(ROUND, ROUND));
     let config = config().with_diversity(Some(diversity));
     let mut a = node(0, config.with_quarantine(quarantine));
     a.init([8]);

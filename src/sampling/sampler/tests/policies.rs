@@ -5,7 +5,10 @@ use rand::Rng;
 
 use super::*;
 use crate::sampling::{
-    overlay::{Choice, Merge, Outcome, Overlay, OverlayError, outgoing::Outgoing},
+    overlay::{
+        Choice, Outcome, Overlay, OverlayError,
+        exchange::{Merge, Outgoing},
+    },
     view::View,
 };
 

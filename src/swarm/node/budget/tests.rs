@@ -31,7 +31,7 @@ impl DerefMut for Dials {
 }
 
 impl Dials {
-    fn new(limits: &Limits, backoff: Option<(Duration, Duration)>) -> Self {
+    fn new(limits: &Limits, backoff: Option<Backoff>) -> Self {
         Self {
             budget: Budget::new(limits, backoff),
             under_way: BTreeMap::new(),
@@ -88,7 +88,7 @@ fn a_peer_that_calls_is_dialled_again_where_it_was_dialled_in_vain() {
         dials_per_minute: 1_000_000,
         ..Limits::default()
     };
-    let mut dials = Dials::new(&limits, Some((60 * SECOND, 3_600 * SECOND)));
+    let mut dials = Dials::new(&limits, Some(Backoff::new(60 * SECOND, 3_600 * SECOND)));
     let home = [address("/ip4/1.2.3.4/tcp/1")];
     exhaust(&mut dials, &home, Time::new(SECOND));
     dials.called(&home[0], Time::new(30 * SECOND));
@@ -330,7 +330,7 @@ fn success_through_a_relay_clears_the_relay() {
 #[test]
 fn a_relay_that_is_not_there_is_in_backoff_for_all_behind_it() {
     let mut dials = dials(|_| ());
-    dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
+    dials.in_vain.backoff = Some(Backoff::new(10 * SECOND, 40 * SECOND));
     assert_eq!(asked(&mut dials, 5, DialOutcome::RelayAnswered), 5);
     assert_eq!(asked(&mut dials, 5, DialOutcome::InVain), 1);
     let door = [address("/ip4/1.2.3.4/tcp/80")];
@@ -386,7 +386,7 @@ fn peer_is_dialled_where_it_was_found_despite_hearsay() {
 #[test]
 fn a_target_in_backoff_is_left_alone() {
     let mut dials = dials(|limits| limits.dials_per_address = 100);
-    dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
+    dials.in_vain.backoff = Some(Backoff::new(10 * SECOND, 40 * SECOND));
     let victim = || std::iter::once(address("/ip4/1.2.3.4/tcp/80"));
     let mut dialled = Vec::new();
     for second in 0..160 {
@@ -407,7 +407,7 @@ fn a_target_in_backoff_is_left_alone() {
 #[test]
 fn a_success_takes_back_its_own_dial_and_no_other() {
     let mut dials = dials(|_| ());
-    dials.in_vain.backoff = Some((10 * SECOND, 40 * SECOND));
+    dials.in_vain.backoff = Some(Backoff::new(10 * SECOND, 40 * SECOND));
     let known = [address("/ip4/1.2.3.4/tcp/80")];
     let failed = dial(&mut dials, &known, Time::ZERO).expect("free");
     dials.failed(failed, |_| DialOutcome::InVain);

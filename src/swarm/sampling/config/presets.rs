@@ -12,6 +12,7 @@ use crate::{
         limits::{Limits, MAX_ADDRESSES},
         sampling::config::Config,
     },
+    time::Backoff,
 };
 
 impl Default for Config {
@@ -37,7 +38,7 @@ impl Config {
         Self {
             gossip: sampler::config::Config::default()
                 .with_view_size(100)
-                .with_quarantine(Some((
+                .with_quarantine(Some(Backoff::new(
                     Duration::from_secs(60),
                     Duration::from_secs(60 * 60),
                 )))
@@ -51,7 +52,7 @@ impl Config {
             addresses: AddressPolicy::new(Scope::Global),
             listen_addresses: None,
             seeds: Vec::new(),
-            seed_backoff: (Duration::from_secs(1), Duration::from_secs(5 * 60)),
+            seed_backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(5 * 60)),
             probe_interval: Some(30),
             neighbours: 8,
             neighbour_rotation: Some(30),
@@ -97,7 +98,10 @@ impl Config {
             ..config.limits
         };
         config
-            .with_quarantine(Some((Duration::from_secs(1), Duration::from_secs(60))))
+            .with_quarantine(Some(Backoff::new(
+                Duration::from_secs(1),
+                Duration::from_secs(60),
+            )))
             .with_limits(limits)
     }
 }

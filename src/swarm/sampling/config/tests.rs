@@ -58,19 +58,17 @@ fn each_bound_is_named() {
             "network name \"\" must have 1 to 64 bytes and no white space or control characters",
         ),
         (
-            Config::local().with_seed_backoff(Duration::from_secs(2), Duration::from_secs(1)),
+            Config::local()
+                .with_seed_backoff(Backoff::new(Duration::from_secs(2), Duration::from_secs(1))),
             "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
         ),
     ];
     for (config, message) in cases {
         assert_eq!(config.check().unwrap_err().to_string(), message);
     }
-    let eternity = (Duration::MAX, Duration::MAX);
-    let config = Config::local().with_seed_backoff(eternity.0, eternity.1);
-    assert!(matches!(
-        config.check(),
-        Err(ConfigError::SeedBackoff { .. })
-    ));
+    let eternity = Backoff::new(Duration::MAX, Duration::MAX);
+    let config = Config::local().with_seed_backoff(eternity);
+    assert!(matches!(config.check(), Err(ConfigError::SeedBackoff(_))));
     for name in ["a b", "a\n", &"x".repeat(65)] {
         assert!(matches!(
             Config::local().with_network(name).check(),

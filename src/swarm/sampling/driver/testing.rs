@@ -18,7 +18,7 @@ use crate::{
     swarm::{
         clock::Clock,
         handler::OutboundId,
-        node::{Holder, Node},
+        node::{Node, holder::Holder},
         record::Record,
         sampling::{config::Config, driver::Driver, event::Event},
         wire::sampling::{Command, Proposal, Request, Response},
@@ -44,7 +44,7 @@ pub(crate) fn holder(local: PeerId, config: &Config) -> Holder {
     )]
     let clock = Clock::new(Instant::now());
     let node = Node::new(local, *config.limits(), pace, clock);
-    node.join(config.protocol().expect("a name"))
+    Holder::join(&node, config.protocol().expect("a name"))
 }
 
 /// Lets the neighbourhood begin a round.

@@ -7,7 +7,7 @@ use super::*;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn seeds(count: u64) -> Seeds {
-    let mut seeds = Seeds::new((SECOND, 60 * SECOND));
+    let mut seeds = Seeds::new(Backoff::new(SECOND, 60 * SECOND));
     for port in 1..=count {
         seeds
             .add(address(port), PeerId::random())
@@ -114,7 +114,7 @@ fn a_probe_makes_one_seed_due_though_the_view_is_not_empty() {
     assert!(poll(&mut seeds, Time::new(1_000 * SECOND), false).is_empty());
     assert!(seeds.probe(&mut rng));
     assert_eq!(poll(&mut seeds, Time::new(1_000 * SECOND), false).len(), 1);
-    assert!(!super::Seeds::new((SECOND, SECOND)).probe(&mut rng));
+    assert!(!super::Seeds::new(Backoff::new(SECOND, SECOND)).probe(&mut rng));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_seed_that_was_this_node_is_tried_again_and_said_to_be_once() {
 #[test]
 fn addresses_that_are_no_seeds_are_refused_by_name() {
     let local = PeerId::random();
-    let mut seeds = Seeds::new((SECOND, SECOND));
+    let mut seeds = Seeds::new(Backoff::new(SECOND, SECOND));
     let p2p = Protocol::P2p(PeerId::random());
     let ours = Multiaddr::empty()
         .with(Protocol::Memory(1))
@@ -159,7 +159,7 @@ fn a_seed_in_two_spellings_is_one() {
     let [peer, other] = [(); 2].map(|()| Protocol::P2p(PeerId::random()));
     let (bare, full) = (address(1), address(1).with(peer.clone()));
     for (first, second) in [(&bare, &full), (&full, &bare)] {
-        let mut seeds = Seeds::new((SECOND, SECOND));
+        let mut seeds = Seeds::new(Backoff::new(SECOND, SECOND));
         for seed in [first, second] {
             assert!(seeds.add(seed.clone(), local).is_ok());
         }
@@ -169,7 +169,7 @@ fn a_seed_in_two_spellings_is_one() {
     // Two peers at one address are two, and so are two behind one relay.
     let circuit = full.clone().with(Protocol::P2pCircuit);
     let behind = |peer| circuit.clone().with(peer);
-    let mut seeds = Seeds::new((SECOND, SECOND));
+    let mut seeds = Seeds::new(Backoff::new(SECOND, SECOND));
     let all = [
         full.clone(),
         bare.with(other.clone()),

@@ -39,7 +39,7 @@ fn shared_within(limits: Limits) -> Arc<Shared<Sampling>> {
     let policy = AddressPolicy::new(Scope::Loopback);
     let verifier = Verifier::new(policy, limits, tally.clone());
     let wire = Sampling::new(verifier, limits, tally.clone(), clock);
-    Arc::new(Shared::new(wire, limits, gate, tally, clock))
+    Arc::new(Shared::new(wire, limits, (gate, 1), tally, clock))
 }
 
 fn shared() -> Arc<Shared<Sampling>> {

@@ -21,7 +21,7 @@ use crate::{
         },
         wire::sampling::Response,
     },
-    time::Time,
+    time::{Backoff, Time},
 };
 
 fn tell(driver: &mut Driver<Random>, peer: PeerId, port: u64, now: Time) -> Multiaddr {
@@ -75,7 +75,7 @@ fn candidate_is_dialled_where_the_policy_admits_while_the_view_has_room() {
 /// Otherwise an attacker that makes up addresses for honest peers would have them shut out.
 #[test]
 fn candidate_that_is_not_there_is_not_blamed() {
-    let quarantine = Some((60 * SECOND, 3_600 * SECOND));
+    let quarantine = Some(Backoff::new(60 * SECOND, 3_600 * SECOND));
     let config = Config::local().with_quarantine(quarantine);
     let mut driver = driver(config.with_neighbours(0));
     // A node that knows no other peer forgives all.

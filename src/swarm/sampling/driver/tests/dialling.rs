@@ -21,7 +21,7 @@ use crate::{
             },
         },
     },
-    time::Time,
+    time::{Backoff, Time},
 };
 
 /// The exchange waits for the dial of a seed at a stale address; when that fails, the peer's
@@ -68,7 +68,8 @@ fn failed_dial_of_a_seed_does_not_make_its_peer_unreachable() {
 /// ever longer, up to the longest pause.
 #[test]
 fn dead_peer_is_not_redialled_before_its_backoff_ends() {
-    let config = Config::open_internet().with_quarantine(Some((20 * SECOND, 80 * SECOND)));
+    let config =
+        Config::open_internet().with_quarantine(Some(Backoff::new(20 * SECOND, 80 * SECOND)));
     let mut driver = driver(config.with_neighbours(0).with_period(SECOND));
     // A node that knows no other peer forgives all.
     fakes(&mut driver, 1, &address());

@@ -1,12 +1,18 @@
-//! A message of the sampler in the making.
+//! What an overlay is given of an exchange: the message to be sent, and what was received.
 
-use crate::{
-    peer::Peer,
-    sampling::{overlay::Side, view::Descriptor},
-};
+use crate::{peer::Peer, sampling::view::Descriptor};
 
-/// What is sent in one exchange, for [`Overlay::compose`] to fill: for which peer it is, and what is
-/// in it so far. What does not fit is left out.
+/// Which end of an exchange a node is: the paper's two threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The node that started the exchange.
+    Active,
+    /// The node that was asked.
+    Passive,
+}
+
+/// What is sent in one exchange, for [`Overlay::compose`] to fill: for which peer it is, and what
+/// is in it so far. What does not fit is left out.
 ///
 /// Its storage is used again and again, so that an exchange allocates nothing.
 ///
@@ -19,13 +25,33 @@ pub struct Outgoing<'a, P: Peer> {
     pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
-    /// What the partner has just sent, and need not be told: at the passive end. Empty at the active
-    /// one.
+    /// What the partner has just sent, and need not be told: at the passive end. Empty at the
+    /// active one.
     pub known: &'a [Descriptor<P>],
     /// Peers known from elsewhere: see
     /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
     pub candidates: &'a [P],
     pub(crate) buffer: Buffer<'a, P>,
+}
+
+/// What an exchange brings to [`Overlay::merge`](crate::sampling::overlay::Overlay::merge).
+#[derive(Debug)]
+pub struct Merge<'a, P: Peer> {
+    /// The view size c: how many descriptors may stay.
+    pub view_size: usize,
+    /// Who is at the other end.
+    pub partner: &'a P::Id,
+    /// Which end of the exchange this node is.
+    pub side: Side,
+    /// The peers that were sent to the other side in this exchange, in the order in which they
+    /// were sent, without the sender itself.
+    pub sent: &'a [P::Id],
+    /// What was received, without descriptors of this node itself. To be emptied; its storage is
+    /// used again.
+    pub received: &'a mut Vec<Descriptor<P>>,
+    /// Peers known from elsewhere: see
+    /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
+    pub candidates: &'a [P],
 }
 
 /// What is in a message, and how much more fits.
@@ -53,7 +79,8 @@ impl<P: Peer> Outgoing<'_, P> {
         }
     }
 
-    /// Adds a descriptor, of the view or not. Returns false, and leaves it out, when it does not fit.
+    /// Adds a descriptor, of the view or not. Returns false, and leaves it out, when it does not
+    /// fit.
     pub fn push(&mut self, descriptor: &Descriptor<P>) -> bool {
         let takes = self.buffer.takes(&descriptor.peer);
         if takes {
