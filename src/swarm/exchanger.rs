@@ -1,4 +1,4 @@
-//! Brings requests to their partners: connects, sends, tries again, closes.
+//! The exchanges of one behaviour: it connects, sends, retries, closes.
 //!
 //! It knows connections and nothing of what is exchanged. What comes of each step is not called
 //! back but returned, by [`Exchanger::poll_outcome`]: a connection is there, or is needed; an
@@ -73,7 +73,7 @@ impl<W: Wire, E> Exchanger<W, E> {
         }
     }
 
-    /// What has come of something. To be called until `None` after every other input.
+    /// The next outcome. To be called until `None` after every other input.
     pub(crate) fn poll_outcome(&mut self) -> Option<Outcome<W::Response>> {
         self.outcomes.pop_front()
     }
@@ -193,7 +193,8 @@ impl<W: Wire, E> Exchanger<W, E> {
         self.keeper.prune(&self.under_way, now);
     }
 
-    /// Tells the other behaviours of this node what is used here. To be called at every poll.
+    /// Answers the other behaviours of this node that ask which connections are in use here. To be
+    /// called at every poll.
     pub(crate) fn answer_others(&mut self) {
         self.keeper.answer_others(&self.under_way);
     }
@@ -216,7 +217,7 @@ impl<W: Wire, E> Exchanger<W, E> {
         let held_up = !is_dialling || is_connected;
         let failure = match self.under_way.is_waiting(id) {
             true if held_up || self.trouble.is_in(now) => Failure::Refused,
-            // Nobody has opened the door in all that time: that is no exchange that broke.
+            // The dial has not ended in all that time: no exchange has begun that could break.
             true => Failure::Unreachable,
             false => Failure::Broken,
         };

@@ -213,8 +213,8 @@ impl<W: Wire, E> Keeper<W, E> {
         }
     }
 
-    /// Tells the other behaviours of this node which of the connections that they let go of are
-    /// used here, and the node what is kept for what.
+    /// Answers the other behaviours of this node, which let go of connections: the ones in use here
+    /// stay open. Then tells the node what this behaviour keeps each connection for.
     pub(crate) fn answer_others(&mut self, under_way: &UnderWay) {
         for (peer, connection) in self.holder.asked() {
             let busy = under_way.is_busy(connection);

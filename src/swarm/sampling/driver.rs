@@ -118,7 +118,8 @@ impl<O: Overlay<Record>> Driver<O> {
         })
     }
 
-    /// Puts peers into the view, and returns how many came in. All of them are where to go back to.
+    /// Puts peers into the view, and returns how many came in. All of them are remembered: a node
+    /// that knows no other peer goes back to them.
     pub(crate) fn init(&mut self, records: impl IntoIterator<Item = Record>) -> usize {
         let records: Vec<Record> = records.into_iter().collect();
         self.discovery.give(&records);
@@ -319,7 +320,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.carry_on(now);
     }
 
-    /// Does what comes of exchanges. To be called after every input of the exchanger.
+    /// Handles what comes of exchanges. To be called after every input of the exchanger.
     fn carry_on(&mut self, now: Time) {
         while let Some(outcome) = self.exchanger.poll_outcome() {
             match outcome {

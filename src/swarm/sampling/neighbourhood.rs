@@ -223,7 +223,7 @@ impl Neighbourhood {
         let answer = answer.map(|yes| yes && direct);
         let network = |peer: &PeerId| exchanger.keeper.connections.network(peer);
         match self.neighbours.end_proposal(peer, answer, network, rng) {
-            // It has no place: a node that is short looks on.
+            // It has no place: a node that has too few neighbours goes on looking.
             ProposalOutcome::Unchanged => self.changed |= answer == Some(false),
             ProposalOutcome::Up(displaced) => self.up((peer, displaced), exchanger, now),
             // It said no, and may have proposed it itself since: then it has our yes.
