@@ -197,7 +197,7 @@ pub use swarm::{
     record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},
-        config::{Config, ConfigError, PROTOCOL_NAME},
+        config::{Config, ConfigError, IntoOverlay, PROTOCOL_NAME},
         event::{Direction, Event, Isolated, NeighbourDownReason, NotAdvertising, SeedError},
     },
     wire::MessageError,

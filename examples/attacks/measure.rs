@@ -73,7 +73,7 @@ impl Candidate {
 
     fn overlay(self, view_size: usize) -> AnyOverlay {
         match self {
-            Self::Shipped => AnyOverlay::new(SwarmConfig::open_internet().overlay(), view_size),
+            Self::Shipped => AnyOverlay::new(*SwarmConfig::open_internet().overlay(), view_size),
             Self::Shuffling(length) => Basalt::new(length).into(),
             Self::Paper => Basalt::new(view_size)
                 .with_ranking(Ranking::Identity)

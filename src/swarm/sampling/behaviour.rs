@@ -27,7 +27,7 @@ use crate::{
             verifier::{Effort, Verifier},
         },
         sampling::{
-            config::{Config, ConfigError},
+            config::{Config, ConfigError, IntoOverlay},
             driver::Driver,
             event::{Event, SeedError},
             identity::Identity,
@@ -79,7 +79,7 @@ use crate::{
 ///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = AnyOverlay> {
-    config: Config,
+    config: Config<()>,
     protocol: StreamProtocol,
     shared: Arc<Shared<Sampling>>,
     local: LocalRecord,
@@ -94,41 +94,37 @@ pub struct Behaviour<O = AnyOverlay> {
     timer_at: Option<Time>,
 }
 
-impl Behaviour {
-    /// A behaviour with the overlay that `config` names, see [`Config::with_overlay`].
+impl<O: Overlay<Record>> Behaviour<O> {
+    /// A behaviour with the overlay that `config` has, see [`Config::with_overlay`].
     ///
     /// `keypair` is the swarm's own: it signs this node's record. With another nobody can dial this
     /// node; see [`local_peer_id`](Self::local_peer_id).
     ///
     /// # Errors
     ///
-    /// A [`ConfigError`] when a setting is outside its bounds, or the key is RSA.
+    /// A [`ConfigError`] when a setting, of the overlay or another, is outside its bounds, or the
+    /// key is RSA.
     ///
     /// # Panics
     ///
     /// When the operating system has no random numbers.
-    pub fn new(keypair: &Keypair, config: Config) -> Result<Self, ConfigError> {
-        let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
-        Self::with_overlay(keypair, config, overlay)
+    pub fn new<K>(keypair: &Keypair, config: Config<K>) -> Result<Self, ConfigError>
+    where
+        K: IntoOverlay<Overlay = O> + Clone,
+    {
+        config.check()?;
+        let gossip = config.gossip();
+        let pace = (gossip.period(), gossip.quarantine());
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the behaviour is where the clock is"
+        )]
+        let clock = Clock::new(Instant::now());
+        let local = keypair.public().to_peer_id();
+        let node = Node::new(local, *config.limits(), pace, clock);
+        Self::at_node(node, keypair, config.split())
     }
 
-    /// A second sampler of the same node, with the overlay that `config` names: see
-    /// [`beside_with_overlay`](Self::beside_with_overlay).
-    ///
-    /// # Errors
-    ///
-    /// As [`beside_with_overlay`](Self::beside_with_overlay).
-    ///
-    /// # Panics
-    ///
-    /// When the operating system has no random numbers.
-    pub fn beside(first: &Handle, keypair: &Keypair, config: Config) -> Result<Self, ConfigError> {
-        let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
-        Self::beside_with_overlay(first, keypair, config, overlay)
-    }
-}
-
-impl<O: Overlay<Record>> Behaviour<O> {
     /// A second sampler of the same node, for another network, or with another overlay: a behaviour
     /// to compose into the same swarm. The two share connections, the one dial budget, and the
     /// counters; [`Limits`](crate::Limits) on dials, and on the requests of all peers together, are
@@ -142,53 +138,26 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// # Panics
     ///
     /// When the operating system has no random numbers.
-    pub fn beside_with_overlay(
+    pub fn beside<K>(
         first: &Handle,
         keypair: &Keypair,
-        config: Config,
-        overlay: O,
-    ) -> Result<Self, ConfigError> {
+        config: Config<K>,
+    ) -> Result<Self, ConfigError>
+    where
+        K: IntoOverlay<Overlay = O> + Clone,
+    {
         config.check()?;
         let node = first.node();
         match node.local == keypair.public().to_peer_id() {
-            true => Self::at_node(node, keypair, config, overlay),
+            true => Self::at_node(node, keypair, config.split()),
             false => Err(ConfigError::OtherKeypair),
         }
-    }
-
-    /// A behaviour with an overlay of one's own choice, whatever `config` says.
-    ///
-    /// # Errors
-    ///
-    /// A [`ConfigError`] when a setting, of the overlay or another, is outside its bounds, or the
-    /// key is RSA.
-    ///
-    /// # Panics
-    ///
-    /// When the operating system has no random numbers.
-    pub fn with_overlay(
-        keypair: &Keypair,
-        config: Config,
-        overlay: O,
-    ) -> Result<Self, ConfigError> {
-        config.check()?;
-        let gossip = config.gossip();
-        let pace = (gossip.period(), gossip.quarantine());
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the behaviour is where the clock is"
-        )]
-        let clock = Clock::new(Instant::now());
-        let local = keypair.public().to_peer_id();
-        let node = Node::new(local, *config.limits(), pace, clock);
-        Self::at_node(node, keypair, config, overlay)
     }
 
     fn at_node(
         node: Arc<Node>,
         keypair: &Keypair,
-        config: Config,
-        overlay: O,
+        (overlay, config): (O, Config<()>),
     ) -> Result<Self, ConfigError> {
         let key_type = keypair.key_type();
         if key_type == KeyType::RSA {
@@ -242,8 +211,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.publisher.handle().clone()
     }
 
-    /// The settings.
-    pub fn config(&self) -> &Config {
+    /// The settings, without the overlay.
+    pub fn config(&self) -> &Config<()> {
         &self.config
     }
 

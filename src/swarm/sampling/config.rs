@@ -8,7 +8,10 @@ use thiserror::Error;
 
 use crate::{
     sampling::{
-        overlay::any::OverlayKind,
+        overlay::{
+            Overlay,
+            any::{AnyOverlay, OverlayKind},
+        },
         sampler::{
             self,
             config::{Diversity, PartnerSelection, Propagation},
@@ -18,6 +21,7 @@ use crate::{
         address::{Scope, policy::AddressPolicy},
         exchanger::pruning::Pruning,
         limits::{Limits, LimitsError, MAX_DESCRIPTORS},
+        record::Record,
     },
     time::{Backoff, BackoffError},
 };
@@ -27,9 +31,36 @@ mod presets;
 /// The protocol's name, for networks without a name of their own.
 pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.0.0");
 
+/// What [`Config::with_overlay`] takes: an overlay, or the kind of one.
+pub trait IntoOverlay {
+    /// The overlay.
+    type Overlay: Overlay<Record>;
+
+    /// The overlay for views of so many peers.
+    fn into_overlay(self, view_size: usize) -> Self::Overlay;
+}
+
+impl<O: Overlay<Record>> IntoOverlay for O {
+    type Overlay = O;
+
+    fn into_overlay(self, _: usize) -> O {
+        self
+    }
+}
+
+impl IntoOverlay for OverlayKind {
+    type Overlay = AnyOverlay;
+
+    fn into_overlay(self, view_size: usize) -> AnyOverlay {
+        AnyOverlay::new(self, view_size)
+    }
+}
+
 /// Settings of the [`Behaviour`](crate::Behaviour). Checked as a whole when it is made.
+///
+/// `K` is the overlay, or names one of this crate: see [`with_overlay`](Config::with_overlay).
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct Config<K = OverlayKind> {
     gossip: sampler::config::Config,
     network: Option<String>,
     addresses: AddressPolicy,
@@ -41,7 +72,7 @@ pub struct Config {
     neighbour_rotation: Option<u32>,
     pruning: Option<Pruning>,
     limits: Limits,
-    overlay: OverlayKind,
+    overlay: K,
     rng_seed: Option<u64>,
 }
 
@@ -56,7 +87,9 @@ impl Config {
     pub const MAX_PROBE_INTERVAL: u32 = 1_000_000;
     /// The longest name of a network, in bytes.
     pub const MAX_NETWORK_NAME: usize = 64;
+}
 
+impl<K> Config<K> {
     /// The name of the network: 1 to 64 bytes without white space or control characters. It
     /// becomes part of the protocol's name (`/<network>/peer-sampling/1.0.0`), so that networks
     /// with different names never exchange peers. Default: none.
@@ -202,12 +235,44 @@ impl Config {
         self
     }
 
-    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes, with settings for the view
-    /// size: which peers stay in the view. Default: Basalt on the open internet, and elsewhere the
-    /// random one.
-    pub fn with_overlay(mut self, overlay: OverlayKind) -> Self {
-        self.overlay = overlay;
-        self
+    /// The overlay: which peers stay in the view. An [`Overlay`](crate::overlay::Overlay), or an
+    /// [`OverlayKind`], which has the settings that fit the view size. Default: Basalt on the open
+    /// internet, and elsewhere the random one.
+    pub fn with_overlay<L: IntoOverlay>(self, overlay: L) -> Config<L> {
+        self.with_kind(overlay)
+    }
+
+    fn with_kind<L>(self, overlay: L) -> Config<L> {
+        let Self {
+            gossip,
+            network,
+            addresses,
+            listen_addresses,
+            seeds,
+            seed_backoff,
+            probe_interval,
+            neighbours,
+            neighbour_rotation,
+            pruning,
+            limits,
+            overlay: _,
+            rng_seed,
+        } = self;
+        Config {
+            gossip,
+            network,
+            addresses,
+            listen_addresses,
+            seeds,
+            seed_backoff,
+            probe_interval,
+            neighbours,
+            neighbour_rotation,
+            pruning,
+            limits,
+            overlay,
+            rng_seed,
+        }
     }
 
     /// How many peers of the view may come from one hand: see
@@ -221,7 +286,7 @@ impl Config {
 
     /// The view size c, in peers: see
     /// [`sampler::Config::with_view_size`](crate::sampler::Config::with_view_size), and no more
-    /// than [`MAX_VIEW_SIZE`](Self::MAX_VIEW_SIZE), so that half a view fits into a message.
+    /// than [`MAX_VIEW_SIZE`](Config::MAX_VIEW_SIZE), so that half a view fits into a message.
     /// Default: 100 on the open internet (Basalt, 2021, where 30 are too few), elsewhere 30 (TOCS
     /// 2007).
     pub fn with_view_size(mut self, view_size: usize) -> Self {
@@ -306,9 +371,18 @@ impl Config {
         self
     }
 
-    /// Which overlay [`Behaviour::new`](crate::Behaviour::new) makes.
-    pub fn overlay(&self) -> OverlayKind {
-        self.overlay
+    /// The overlay, for views of this size, and the other settings.
+    pub(crate) fn split(self) -> (K::Overlay, Config<()>)
+    where
+        K: IntoOverlay + Clone,
+    {
+        let overlay = self.overlay.clone().into_overlay(self.gossip.view_size());
+        (overlay, self.with_kind(()))
+    }
+
+    /// The overlay, or which one it is.
+    pub fn overlay(&self) -> &K {
+        &self.overlay
     }
 
     /// The settings of the mechanism.
@@ -382,7 +456,7 @@ impl Config {
             return Ok(PROTOCOL_NAME);
         };
         let bad = |c: char| c.is_whitespace() || c.is_control();
-        if network.is_empty() || network.len() > Self::MAX_NETWORK_NAME || network.contains(bad) {
+        if network.is_empty() || network.len() > Config::MAX_NETWORK_NAME || network.contains(bad) {
             return Err(ConfigError::Network(network.clone()));
         }
         StreamProtocol::try_from_owned(format!("/{network}{PROTOCOL_NAME}"))
@@ -397,19 +471,19 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.gossip.check()?;
         self.protocol()?;
-        if self.gossip.view_size() > Self::MAX_VIEW_SIZE {
+        if self.gossip.view_size() > Config::MAX_VIEW_SIZE {
             return Err(ConfigError::ViewSize(self.gossip.view_size()));
         }
         self.limits.check(self.gossip.view_size())?;
-        if self.neighbours > Self::MAX_NEIGHBOURS {
+        if self.neighbours > Config::MAX_NEIGHBOURS {
             return Err(ConfigError::Neighbours(self.neighbours));
         }
         let rotation = self.neighbour_rotation.unwrap_or(1);
-        if !(1..=Self::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
+        if !(1..=Config::MAX_NEIGHBOUR_ROTATION).contains(&rotation) {
             return Err(ConfigError::NeighbourRotation(rotation));
         }
         let probes = self.probe_interval.unwrap_or(1);
-        if !(1..=Self::MAX_PROBE_INTERVAL).contains(&probes) {
+        if !(1..=Config::MAX_PROBE_INTERVAL).contains(&probes) {
             return Err(ConfigError::ProbeInterval(probes));
         }
         let (_, limit) = sampler::config::Config::PERIOD;

@@ -145,7 +145,11 @@ pub(crate) struct Discovery {
 }
 
 impl Discovery {
-    pub(crate) fn new<R: Rng + ?Sized>(config: &Config, limits: &Limits, rng: &mut R) -> Self {
+    pub(crate) fn new<K, R: Rng + ?Sized>(
+        config: &Config<K>,
+        limits: &Limits,
+        rng: &mut R,
+    ) -> Self {
         let pause = config.probe_interval();
         let pause = pause.map(|rounds| config.gossip().period() * rounds);
         Self {

@@ -82,9 +82,9 @@ enum Leaving {
 }
 
 impl<O: Overlay<Record>> Driver<O> {
-    pub(crate) fn new(
+    pub(crate) fn new<K>(
         holder: Holder,
-        config: &Config,
+        config: &Config<K>,
         overlay: O,
         mut rng: StdRng,
     ) -> Result<Self, ConfigError> {

@@ -327,7 +327,7 @@ fn new_driver(
     config: &Config,
     rng: &mut StdRng,
 ) -> Sampler {
-    let overlay = AnyOverlay::new(config.overlay(), config.gossip().view_size());
+    let overlay = AnyOverlay::new(*config.overlay(), config.gossip().view_size());
     let record = Record::sign(keypair, seq, std::slice::from_ref(home)).expect("signing works");
     let driver_rng = StdRng::from_rng(rng);
     let mut driver = Driver::new(holder, config, overlay, driver_rng).expect("valid settings");

@@ -35,7 +35,7 @@ pub(crate) fn driver(config: Config) -> Driver<Random> {
 }
 
 /// The first behaviour of a new node.
-pub(crate) fn holder(local: PeerId, config: &Config) -> Holder {
+pub(crate) fn holder<K>(local: PeerId, config: &Config<K>) -> Holder {
     let gossip = config.gossip();
     let pace = (gossip.period(), gossip.quarantine());
     #[expect(
