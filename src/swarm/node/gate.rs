@@ -38,8 +38,8 @@ pub(crate) enum Refusal {
     Overloaded,
 }
 
-/// A peer, and the behaviour that it calls: each protocol has its own rate of requests of a peer, or
-/// one would use up another's.
+/// A peer, and the behaviour that it calls: each protocol has its own rate of requests of a peer,
+/// or one would use up another's.
 pub(crate) type Caller = (HolderId, PeerId);
 
 /// Admits the streams that peers open. Shared by all connections, and all behaviours of a node.

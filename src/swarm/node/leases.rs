@@ -94,8 +94,8 @@ impl Leases {
         self.last
     }
 
-    /// A behaviour is gone, and its votes do not count. Returns the peers that are no neighbours any
-    /// more.
+    /// A behaviour is gone, and its votes do not count. Returns the peers that are no neighbours
+    /// any more.
     pub(crate) fn leave(&mut self, holder: HolderId) -> Vec<PeerId> {
         self.names.remove(&holder);
         self.asked.retain(|(who, ..)| *who != holder);
