@@ -250,7 +250,7 @@ impl<W: Wire, E> Exchanger<W, E> {
         });
     }
 
-    /// There is no connection: unless somebody dials the partner already, which is waited for, it
+    /// There is no connection: unless the partner is being dialled already, which is waited for, it
     /// has to be dialled.
     fn unconnected(&mut self, id: ExchangeId, partner: PeerId, before: Option<ExchangeError>) {
         if self.keeper.holder.is_dialling(&partner) {

@@ -16,7 +16,7 @@ use crate::{
                 Driver,
                 testing::{
                     SECOND, address, denied, dial_failed, dial_of, dial_seed, dials, drain, driver,
-                    fail_dials, fakes, memory, nobody_there, pushed, somebody,
+                    fail_dials, fakes, id, memory, nobody_there, pushed, signed, somebody,
                 },
             },
         },
@@ -24,37 +24,43 @@ use crate::{
     time::{Backoff, Time},
 };
 
-/// The exchange waits for the dial of a seed at a stale address; when that fails, the peer's
-/// own addresses are never tried, and it leaves the view as unreachable.
+/// Puts a peer into the view, of which another peer tells at its true address.
+fn hear_of(driver: &mut Driver<Random>, keypair: &Keypair) -> PeerId {
+    driver.sampler.init([signed(keypair, 1, 7)]);
+    keypair.public().to_peer_id()
+}
+
+/// The exchange waits for the dial of a seed at a stale address. When that fails, the peer's own
+/// addresses are to be tried.
 #[test]
 fn failed_dial_of_a_seed_does_not_make_its_peer_unreachable() {
     let mut driver = driver(Config::local().with_neighbours(0));
     let keypair = Keypair::generate_ed25519();
-    let peer = keypair.public().to_peer_id();
-    let stale = address().with(Protocol::P2p(peer));
+    let stale = address().with(Protocol::P2p(keypair.public().to_peer_id()));
     let seed = dial_seed(&mut driver, stale);
-    // Another peer tells of it, at its true address.
-    let home = memory(7);
-    driver
-        .sampler
-        .init([Record::sign(&keypair, 1, &[home]).expect("signing works")]);
+    let peer = hear_of(&mut driver, &keypair);
+    driver.advance(Time::new(SECOND));
+    assert_eq!(driver.sampler.in_flight(), 1, "a round");
+    assert_eq!(dial_of(drain(&mut driver)), None, "it waits");
+    let nobody = nobody_there(&peer);
+    dial_failed(&mut driver, peer, seed, &nobody, Time::new(SECOND));
+    driver.advance(Time::new(2 * SECOND));
+    assert!(dial_of(drain(&mut driver)).is_some(), "never dialled");
+}
+
+/// A sibling dials the peer at a stale address, without asking where it is, and the swarm refuses
+/// to dial it twice.
+#[test]
+fn failed_dial_of_a_sibling_does_not_make_a_peer_unreachable() {
+    let mut driver = driver(Config::local().with_neighbours(0));
+    let peer = hear_of(&mut driver, &Keypair::generate_ed25519());
     driver.advance(Time::new(SECOND));
     let own = dial_of(drain(&mut driver)).expect("the round's partner is dialled");
     let condition = PeerCondition::DisconnectedAndNotDialing;
-    dial_failed(
-        &mut driver,
-        peer,
-        own,
-        &DialError::DialPeerConditionFalse(condition),
-        Time::new(SECOND),
-    );
-    dial_failed(
-        &mut driver,
-        peer,
-        seed,
-        &DialError::Transport(Vec::new()),
-        Time::new(SECOND),
-    );
+    let refused = DialError::DialPeerConditionFalse(condition);
+    dial_failed(&mut driver, peer, own, &refused, Time::new(SECOND));
+    let nobody = nobody_there(&peer);
+    dial_failed(&mut driver, peer, id(1), &nobody, Time::new(SECOND));
     driver.advance(Time::new(2 * SECOND));
     let redialled = dial_of(drain(&mut driver)).is_some();
     driver.advance(Time::new(12 * SECOND));
