@@ -18,9 +18,10 @@
 //! all joined included, is special (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007).
 //!
-//! Among strangers, where some peers lie, the overlay is [`Basalt`]: who stays in a view is decided
-//! by secret hashes, so that nobody gains by being loud. [`Config::open_internet`], the default,
-//! has it; [`Config::private_network`] and [`Config::local`] have the paper's, [`Random`].
+//! Among strangers, where some peers lie, the overlay is [`Basalt`](overlay::Basalt): secret hashes
+//! decide which peers stay in a view, so that nobody gains by being loud.
+//! [`Config::open_internet`], the default, has it; [`Config::private_network`] and
+//! [`Config::local`] have the paper's, [`Random`](overlay::Random).
 //!
 //! # In a swarm
 //!
@@ -65,10 +66,16 @@
 //!
 //! # Three things, three places
 //!
-//! - the **mechanism**, [`gossip`]: exchange and merge. Push, pull or push-pull; period; fanout.
-//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`], [`Cyclon`], [`Basalt`],
-//!   or your own.
-//! - the **sampling service**, [`sampling`]: hands peers out of whatever view an overlay keeps.
+//! - the **mechanism**, [`sampler`]: exchange and merge. Push, pull or push-pull; period; fanout.
+//! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`](overlay::Random),
+//!   [`Cyclon`](overlay::Cyclon), [`Basalt`](overlay::Basalt), or your own.
+//! - the **sampling service**, [`PeerSampling`]: hands peers out of the view that an overlay keeps.
+//!
+//! # Other gossip protocols
+//!
+//! Any gossip protocol can ride on the sampler: [`protocols`] says how to write one. In the crate
+//! are [`extrema`], the minimum and maximum of a value over the network, and [`round_trip`], how
+//! long exchanges with other peers take.
 //!
 //! # What a panic would mean
 //!
@@ -80,7 +87,7 @@
 //! - `swarm`, on by default: the libp2p part.
 //! - `secp256k1`, `ecdsa`: keys of these types, beside Ed25519's, for this node's own identity and
 //!   to verify the records of others.
-//! - `simulator`: `simulator`, the same state machines by the million in one process.
+//! - `simulator`: the same state machines by the million in one process.
 // Without the feature there is nothing to link to.
 #![cfg_attr(not(feature = "swarm"), allow(rustdoc::broken_intra_doc_links))]
 #![warn(missing_docs, unreachable_pub)]
@@ -137,7 +144,7 @@ pub mod view {
 }
 
 /// The network behaviour of any gossip protocol that rides on the sampler: see
-/// [`protocols`](crate::protocols).
+/// [`protocols`].
 #[cfg(feature = "swarm")]
 pub mod rider {
     pub use crate::swarm::rider::{Behaviour, config::Config};

@@ -41,7 +41,7 @@ use crate::{
     time::Time,
 };
 
-/// Gossip peer sampling as a [`NetworkBehaviour`].
+/// Gossip peer sampling as a [`NetworkBehaviour`](libp2p_swarm::NetworkBehaviour).
 ///
 /// # Contract
 ///
