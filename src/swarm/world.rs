@@ -215,16 +215,11 @@ impl<D: Driven> World<D> {
                     .expect("it has just said so");
                 driver.note(at, event, &mut self.notes);
             }
-            // What is closed meanwhile drops it, as the swarm does.
             ToSwarm::NotifyHandler {
                 handler: NotifyHandler::One(id),
                 event,
                 ..
-            } if self.medium.connections.is_open(id) => {
-                if self.medium.command((at, id), event) {
-                    self.tell_if_idle((at, id));
-                }
-            }
+            } => self.command((at, id), event),
             _ => {}
         }
     }
@@ -366,6 +361,14 @@ impl<D: Driven> World<D> {
     }
 
     // ---- Messages ----
+
+    /// Tells a handler what to do; nothing if its connection is closed meanwhile, as the swarm does.
+    fn command(&mut self, end: End, command: Command<D::Wire>) {
+        let is_open = self.medium.connections.is_open(end.1);
+        if is_open && self.medium.command(end, command) {
+            self.tell_if_idle(end);
+        }
+    }
 
     fn request_arrives(&mut self, from: End, id: OutboundId, request: <D::Wire as Wire>::Request) {
         if !self.medium.connections.is_open(from.1) {

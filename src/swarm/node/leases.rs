@@ -99,10 +99,12 @@ impl Leases {
     pub(crate) fn leave(&mut self, holder: HolderId) -> Vec<PeerId> {
         self.names.remove(&holder);
         self.asked.retain(|(who, ..)| *who != holder);
-        let mine = self
-            .neighbours
-            .extract_if(.., |(_, whose)| *whose == holder);
-        let mut gone: Vec<_> = mine.map(|(peer, _)| peer).collect();
+        let mut gone = Vec::new();
+        self.neighbours.retain(|(peer, whose)| {
+            let is_mine = *whose == holder;
+            gone.extend(is_mine.then_some(*peer));
+            !is_mine
+        });
         gone.retain(|peer| !self.is_neighbour(peer));
         self.purposes.retain(|(_, whose), _| *whose != holder);
         let Self { owned, asked, .. } = self;
