@@ -362,7 +362,8 @@ impl<D: Driven> World<D> {
 
     // ---- Messages ----
 
-    /// Tells a handler what to do; nothing if its connection is closed meanwhile, as the swarm does.
+    /// Tells a handler what to do; nothing if its connection is closed meanwhile, as the swarm
+    /// does.
     fn command(&mut self, end: End, command: Command<D::Wire>) {
         let is_open = self.medium.connections.is_open(end.1);
         if is_open && self.medium.command(end, command) {
