@@ -204,7 +204,7 @@ pub use swarm::{
     record::{Record, error::RecordError},
     sampling::{
         behaviour::{Behaviour, Restored},
-        config::{Config, ConfigError, IntoOverlay, PROTOCOL_NAME},
+        config::{Config, IntoOverlay, PROTOCOL_NAME, check::ConfigError},
         event::{Direction, Event, Isolated, NeighbourDownReason, NotAdvertising, SeedError},
     },
     wire::MessageError,
@@ -213,7 +213,7 @@ pub use swarm::{
 /// What a gossip protocol of one's own needs to go over a network.
 #[cfg(feature = "swarm")]
 pub mod wire {
-    pub use crate::swarm::wire::{Wire, decode, encode};
+    pub use crate::swarm::wire::{Wire, decode, encode, protobuf::Protobuf};
 }
 
 /// The README's example, compiled.

@@ -37,6 +37,22 @@ impl Partners {
             Self::Exchanged => peers.next_exchanged().or_else(|| neighbour(peers, rng)),
         }
     }
+
+    /// The next partner for a protocol that can wait, and asks again whenever it is polled: unless
+    /// `is_late`, [`Exchanged`](Self::Exchanged) waits for the sampler's next exchange, where
+    /// [`select`](Self::select) takes a neighbour at once. In a swarm that matters, as the sampler
+    /// soon closes the connection of its last exchange.
+    pub fn select_when_ready<I: Clone, R: Rng + ?Sized>(
+        self,
+        is_late: bool,
+        peers: &mut impl Peers<I>,
+        rng: &mut R,
+    ) -> Option<I> {
+        match self {
+            Self::Exchanged if !is_late => peers.next_exchanged(),
+            Self::Neighbours | Self::Samples | Self::Exchanged => self.select(peers, rng),
+        }
+    }
 }
 
 /// A random neighbour.
@@ -101,6 +117,10 @@ mod tests {
             neighbours: vec![2],
             exchanged: None,
         };
+        let wait = Partners::Exchanged.select_when_ready(false, &mut known, &mut rng);
+        assert_eq!(wait, None);
+        let late = Partners::Exchanged.select_when_ready(true, &mut known, &mut rng);
+        assert_eq!(late, Some(2));
         assert_eq!(Partners::Exchanged.select(&mut known, &mut rng), Some(2));
         known.neighbours.clear();
         for partners in [Partners::Neighbours, Partners::Samples, Partners::Exchanged] {

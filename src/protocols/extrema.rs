@@ -93,10 +93,9 @@ pub enum Event {
 ///   clamped to the range when they come in.
 /// - Let epochs end early. A node follows to a later epoch only when half of its own is over, so
 ///   epochs last half as long at worst: make them twice as long as values take to spread.
-/// - Use up the numbers, or lead away from the others by a number that is far off: numbers that
+/// - Use up the numbers, or lead away from the others by a number that is far off: no. Numbers that
 ///   differ by more than [`MAX_JUMP`] do not count. A newcomer takes the first number that it
-///   hears, whatever it is; if most answers of an epoch are far off from it, it is a newcomer
-///   again.
+///   hears; if most answers of an epoch are far off from it, it is a newcomer again.
 #[derive(Debug, Clone)]
 pub struct Extrema<I, R> {
     config: Config,
@@ -114,6 +113,8 @@ pub struct Extrema<I, R> {
     in_touch: i64,
     told: Extremes,
     rounds: Rounds<I>,
+    /// The last round has ended without an exchange.
+    is_late: bool,
     in_flight: InFlight<I, ()>,
     rng: R,
 }
@@ -142,6 +143,7 @@ impl<I, R> Extrema<I, R> {
             in_touch: 0,
             told: Extremes::of(value),
             rounds: Rounds::new(),
+            is_late: false,
             in_flight: InFlight::new(),
             rng,
         })
@@ -251,13 +253,18 @@ impl<I: Clone + Eq + Hash + fmt::Debug, R: Rng> Protocol for Extrema<I, R> {
         now: Time,
     ) -> Option<Exchange<I, Message>> {
         let pace = self.pace();
-        if self.rounds.begin_if_due(now, &pace, &mut self.rng) {
+        if now >= self.rounds.next_round() {
+            // Not taken in a whole round: the sampler has made no exchange.
+            self.is_late = self.rounds.take_turn();
+            self.rounds.begin_if_due(now, &pace, &mut self.rng);
             self.begin_round();
         }
         if self.in_flight.is_full() || !self.rounds.take_turn() {
             return None;
         }
-        let Some(partner) = self.config.partners().select(peers, &mut self.rng) else {
+        let partners = self.config.partners();
+        let partner = partners.select_when_ready(self.is_late, peers, &mut self.rng);
+        let Some(partner) = partner else {
             // There may be one later in the round.
             self.rounds.add_turns(1);
             return None;
@@ -431,7 +438,9 @@ mod tests {
         assert_eq!(node.epoch(), u64::MAX);
         ask(&mut node, lie);
         for _ in 1..EPOCH {
-            (0..9).for_each(|_| drop(hear(&mut node, lie)));
+            for _ in 0..9 {
+                hear(&mut node, lie);
+            }
             ask(&mut node, truth);
             assert_eq!(node.epoch(), u64::MAX, "too far off to count");
         }

@@ -88,6 +88,8 @@ pub struct Measured {
 pub struct RoundTrip<I, R> {
     config: Config,
     rounds: Rounds<I>,
+    /// The last round has ended without an exchange.
+    is_late: bool,
     in_flight: InFlight<I, Sent>,
     measured: BTreeMap<I, Measured>,
     histogram: Histogram,
@@ -114,6 +116,7 @@ impl<I: Clone + Ord, R> RoundTrip<I, R> {
         Ok(Self {
             config,
             rounds: Rounds::new(),
+            is_late: false,
             in_flight: InFlight::new(),
             measured: BTreeMap::new(),
             histogram: Histogram::default(),
@@ -178,11 +181,17 @@ impl<I: Clone + Ord + Hash + fmt::Debug, R: Rng> Protocol for RoundTrip<I, R> {
 
     fn poll_exchange(&mut self, peers: &mut impl Peers<I>, now: Time) -> Option<Exchange<I, Ping>> {
         let pace = self.pace();
-        self.rounds.begin_if_due(now, &pace, &mut self.rng);
+        if now >= self.rounds.next_round() {
+            // Not taken in a whole round: the sampler has made no exchange.
+            self.is_late = self.rounds.take_turn();
+            self.rounds.begin_if_due(now, &pace, &mut self.rng);
+        }
         if self.in_flight.is_full() || !self.rounds.take_turn() {
             return None;
         }
-        let Some(partner) = self.config.partners().select(peers, &mut self.rng) else {
+        let partners = self.config.partners();
+        let partner = partners.select_when_ready(self.is_late, peers, &mut self.rng);
+        let Some(partner) = partner else {
             // There may be one later in the round.
             self.rounds.add_turns(1);
             return None;

@@ -1,6 +1,7 @@
 //! The wire of a gossip protocol: how its messages become bytes and back, and within which bounds.
 
 pub(crate) mod frame;
+pub(crate) mod protobuf;
 pub(crate) mod sampling;
 
 use std::{borrow::Cow, fmt, io};

@@ -36,9 +36,9 @@ impl Config {
         self
     }
 
-    /// How many rounds an epoch has, at least 2. A value that is gone is forgotten after two
-    /// epochs. Should be more than twice the rounds that values take to spread, some `4 + ln n` in
-    /// a network of `n` nodes. Default: 40, enough for a million nodes.
+    /// How many rounds an epoch has, at least 2. A value that is gone is forgotten after two.
+    /// Should be more than twice the rounds that values take to spread, some `4 + ln n` in a
+    /// network of `n` nodes. Default: 40, enough for a million nodes.
     pub fn with_epoch(mut self, rounds: u32) -> Self {
         self.epoch = rounds;
         self

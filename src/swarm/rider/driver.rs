@@ -10,9 +10,9 @@ use libp2p_swarm::{
 };
 
 use crate::{
-    gossip::{Exchange, ExchangeId, Protocol},
+    gossip::{Exchange, ExchangeId, Peers, Protocol},
     swarm::{
-        exchanger::{Exchanger, actions::Way, outcome::Outcome},
+        exchanger::{Exchanger, actions::Way, keeper::Keeper, outcome::Outcome},
         handle::peers::HandlePeers,
         handler::{Command, InboundId, OutboundError, OutboundId},
         node::holder::Holder,
@@ -32,6 +32,27 @@ pub(crate) struct Driver<P: Protocol<Id = PeerId>, W: Wire> {
     name: StreamProtocol,
     timeout: Duration,
     has_left: bool,
+}
+
+/// The partners, of the sampler's exchanges only those that are still connected.
+struct Connected<'a, W: Wire, E> {
+    peers: &'a mut HandlePeers,
+    keeper: &'a Keeper<W, E>,
+}
+
+impl<W: Wire, E> Peers<PeerId> for Connected<'_, W, E> {
+    fn select_peer(&mut self) -> Option<PeerId> {
+        self.peers.select_peer()
+    }
+
+    fn neighbours(&self) -> &[PeerId] {
+        self.peers.neighbours()
+    }
+
+    fn next_exchanged(&mut self) -> Option<PeerId> {
+        let partner = self.peers.next_exchanged();
+        partner.filter(|peer| self.keeper.usable(peer).is_some())
+    }
 }
 
 impl<P, W> Driver<P, W>
@@ -92,10 +113,15 @@ where
 
     /// Does what the time asks for.
     pub(crate) fn advance(&mut self, now: Time) {
-        self.exchanger.answer_others();
-        if self.has_left {
-            return;
+        if !self.has_left {
+            self.run(now);
         }
+        // Last: on the connection of its exchange, which the sampler lets go of, this protocol may
+        // just have begun one of its own.
+        self.exchanger.answer_others();
+    }
+
+    fn run(&mut self, now: Time) {
         for (peer, up) in self.peers.sync() {
             self.protocol.handle_neighbour(&peer, up, now);
         }
@@ -104,7 +130,14 @@ where
         while let Some(id) = self.protocol.poll_expired(now) {
             self.end(id);
         }
-        while let Some(exchange) = self.protocol.poll_exchange(&mut self.peers, now) {
+        loop {
+            let mut peers = Connected {
+                peers: &mut self.peers,
+                keeper: &self.exchanger.keeper,
+            };
+            let Some(exchange) = self.protocol.poll_exchange(&mut peers, now) else {
+                break;
+            };
             let Exchange {
                 id,
                 partner,

@@ -27,7 +27,7 @@ use crate::{
             verifier::{Effort, Verifier},
         },
         sampling::{
-            config::{Config, ConfigError, IntoOverlay},
+            config::{Config, IntoOverlay, check::ConfigError},
             driver::Driver,
             event::{Event, SeedError},
             identity::Identity,

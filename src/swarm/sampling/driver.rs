@@ -31,7 +31,7 @@ use crate::{
         record::Record,
         sampling::{
             blocked::Blocked,
-            config::{Config, ConfigError},
+            config::{Config, check::ConfigError},
             discovery::{Beside, Discovery, Situation},
             driver::{
                 contacting::Contacting,

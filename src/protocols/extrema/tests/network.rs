@@ -62,13 +62,14 @@ fn rounds_until_known(network: &mut Network) -> u32 {
     panic!("they never come to all");
 }
 
+/// In how many rounds all know, by theory.
+///
 /// A node that does not know yet asks once per round, and is asked once per round on average. Of
 /// the first, both messages have to arrive, of the second one: with a loss of `p` per message, it
 /// learns at a rate of `r = (1-p)² + (1-p)` times the share of those that know. So that share grows
-/// logistically, from `1/n` on, and the rest shrinks to `1/n`, in `2 ln(n) / r` rounds; each
-/// message takes its latency, twice for an answer; and four rounds more for chance: `n` times
-/// `exp(-r (2 ln(n) / r + 4 - ln(n) / r))` is below one in 900 for the last one, at a loss of a
-/// tenth.
+/// logistically from `1/n` on, and the rest shrinks to `1/n`, in `2 ln(n) / r` rounds. Messages
+/// take their latency, answers twice. And four rounds more for chance: for `p` up to a fifth, that
+/// one of the nodes has not learned by then has a probability of `exp(-4r)`, below 0.4 %.
 fn bound(loss: f64) -> f64 {
     let arrives = 1.0 - loss;
     let rate = arrives * arrives + arrives;

@@ -1,6 +1,7 @@
 //! Bounds of the configuration, and the name of the protocol.
 
 use super::*;
+use crate::swarm::sampling::config::check::ConfigError;
 
 #[test]
 fn presets_are_within_their_bounds() {
