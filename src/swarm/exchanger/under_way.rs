@@ -230,3 +230,61 @@ impl UnderWay {
         id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const EXCHANGE: ExchangeId = ExchangeId::new(7);
+    const DEADLINE: Time = Time::new(Duration::from_secs(10));
+
+    #[test]
+    fn an_exchange_is_sent_once_and_its_answer_known_once() {
+        let mut under_way = UnderWay::default();
+        let peer = PeerId::random();
+        let connection = ConnectionId::new_unchecked(1);
+        under_way.start(EXCHANGE, peer, DEADLINE);
+        assert_eq!(under_way.waiting_for(peer), [EXCHANGE]);
+        let outbound = under_way.send(EXCHANGE, connection).expect("new");
+        assert!(under_way.send(EXCHANGE, connection).is_none());
+        assert!(under_way.waiting_for(peer).is_empty());
+        assert!(under_way.is_busy(connection));
+        assert_eq!(
+            under_way.answered(outbound),
+            Some(RequestPurpose::Exchange(EXCHANGE))
+        );
+        assert_eq!(under_way.answered(outbound), None);
+        assert!(!under_way.is_busy(connection));
+        assert_eq!(under_way.running_on(connection), [EXCHANGE]);
+        assert!(under_way.finish(EXCHANGE).is_some());
+        assert!(under_way.finish(EXCHANGE).is_none());
+    }
+
+    #[test]
+    fn a_finished_exchange_makes_its_answer_late() {
+        let mut under_way = UnderWay::default();
+        let connection = ConnectionId::new_unchecked(1);
+        under_way.start(EXCHANGE, PeerId::random(), DEADLINE);
+        let outbound = under_way.send(EXCHANGE, connection).expect("new");
+        let notice = under_way.send_other(connection, RequestPurpose::Notice);
+        under_way.finish(EXCHANGE);
+        assert_eq!(under_way.answered(outbound), None);
+        assert!(under_way.has_notices());
+        assert_eq!(under_way.answered(notice), Some(RequestPurpose::Notice));
+        assert!(!under_way.has_notices());
+    }
+
+    #[test]
+    fn an_exchange_is_overdue_from_its_deadline_on() {
+        let mut under_way = UnderWay::default();
+        under_way.start(EXCHANGE, PeerId::random(), DEADLINE);
+        assert_eq!(under_way.next_deadline(), Some(DEADLINE));
+        let before = DEADLINE.saturating_sub(Duration::from_nanos(1));
+        assert_eq!(under_way.overdue(before), None);
+        assert_eq!(under_way.overdue(DEADLINE), Some(EXCHANGE));
+        under_way.finish(EXCHANGE);
+        assert_eq!(under_way.overdue(DEADLINE), None);
+    }
+}

@@ -123,3 +123,60 @@ impl Dials {
         self.0.values().filter(|dial| !dial.ended)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::{
+        swarm::{
+            limits::Limits,
+            node::budget::{Addresses, Budget},
+        },
+        time::Time,
+    };
+
+    /// What the budget hands over for a dial that leads through these relays.
+    fn through(relays: &[PeerId]) -> Vec<Handed> {
+        let limits = Limits {
+            addresses_per_dial: 8,
+            ..Limits::default()
+        };
+        let mut budget = Budget::new(&limits, None);
+        let addresses: Vec<Multiaddr> = (1..)
+            .zip(relays)
+            .map(|(host, relay)| {
+                let address = format!("/ip4/1.2.3.{host}/tcp/1/p2p/{relay}/p2p-circuit");
+                address.parse().expect("a multiaddr")
+            })
+            .collect();
+        let addresses = Addresses {
+            known: &addresses,
+            verified: None,
+        };
+        let choice = budget.choose(addresses, Time::ZERO, &mut StdRng::seed_from_u64(1));
+        budget.hand_over(choice.expect("nothing against them"), Time::ZERO)
+    }
+
+    #[test]
+    fn a_relay_is_one_while_something_leads_through_it() {
+        let (one, other) = (PeerId::random(), PeerId::random());
+        let mut dials = Dials::default();
+        for (number, relays) in [vec![one], vec![one, other], Vec::new()].iter().enumerate() {
+            let dial = dials.pending(ConnectionId::new_unchecked(number), None);
+            dial.hand_over(1, through(relays), false);
+        }
+        assert!(dials.is_through(&one) && dials.is_through(&other));
+        let mut end = |number| {
+            let dial = dials.get_mut(ConnectionId::new_unchecked(number));
+            dial.expect("under way").ended = true;
+            dials.forget_ended();
+            [&one, &other].map(|relay| dials.is_through(relay))
+        };
+        assert_eq!(end(1), [true, false]);
+        assert_eq!(end(0), [false, false]);
+        assert_eq!(end(2), [false, false]);
+        assert!(dials.is_empty());
+    }
+}

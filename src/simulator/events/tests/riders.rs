@@ -210,7 +210,7 @@ fn riders_tell_their_applications_and_are_told_by_them() {
     let mut events = network(config(), Partners::Exchanged);
     rounds_until_known(&mut events);
     let told = events.take_events();
-    assert!(told.iter().any(|told| *told == (0, 299)), "{told:?}");
+    assert!(told.contains(&(0, 299)), "{told:?}");
     assert!(events.take_events().is_empty());
 
     let learnt = events.with_rider(7, |rider, _| rider.learn(1_000_000));
