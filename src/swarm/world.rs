@@ -13,6 +13,7 @@ pub(crate) mod medium;
 pub(crate) mod mishaps;
 pub(crate) mod network;
 pub(crate) mod nodes;
+pub(crate) mod rider;
 pub(crate) mod sampler;
 
 use std::{io, time::Duration};

@@ -5,6 +5,7 @@ mod invariants;
 mod losses;
 mod neighbours;
 mod outages;
+mod riders;
 mod siblings;
 
 use crate::{
