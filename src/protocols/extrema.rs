@@ -254,9 +254,10 @@ impl<I: Clone + Eq + Hash + fmt::Debug, R: Rng> Protocol for Extrema<I, R> {
     ) -> Option<Exchange<I, Message>> {
         let pace = self.pace();
         if now >= self.rounds.next_round() {
-            // Not taken in a whole round: the sampler has made no exchange.
+            // Not taken in a whole round: the sampler has made no exchange. It is made up for.
             self.is_late = self.rounds.take_turn();
             self.rounds.begin_if_due(now, &pace, &mut self.rng);
+            self.rounds.add_turns(self.is_late.into());
             self.begin_round();
         }
         if self.in_flight.is_full() || !self.rounds.take_turn() {
@@ -269,6 +270,7 @@ impl<I: Clone + Eq + Hash + fmt::Debug, R: Rng> Protocol for Extrema<I, R> {
             self.rounds.add_turns(1);
             return None;
         };
+        self.is_late = false;
         let deadline = now + self.config.period();
         let id = self.in_flight.start(partner.clone(), (), deadline)?;
         Some(Exchange {

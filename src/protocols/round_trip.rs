@@ -182,9 +182,10 @@ impl<I: Clone + Ord + Hash + fmt::Debug, R: Rng> Protocol for RoundTrip<I, R> {
     fn poll_exchange(&mut self, peers: &mut impl Peers<I>, now: Time) -> Option<Exchange<I, Ping>> {
         let pace = self.pace();
         if now >= self.rounds.next_round() {
-            // Not taken in a whole round: the sampler has made no exchange.
+            // Not taken in a whole round: the sampler has made no exchange. It is made up for.
             self.is_late = self.rounds.take_turn();
             self.rounds.begin_if_due(now, &pace, &mut self.rng);
+            self.rounds.add_turns(self.is_late.into());
         }
         if self.in_flight.is_full() || !self.rounds.take_turn() {
             return None;
@@ -197,6 +198,7 @@ impl<I: Clone + Ord + Hash + fmt::Debug, R: Rng> Protocol for RoundTrip<I, R> {
             return None;
         };
         let number = self.rng.random();
+        self.is_late = false;
         let deadline = now + self.config.period();
         let sent = Sent { number, at: now };
         let id = self.in_flight.start(partner.clone(), sent, deadline)?;
