@@ -264,7 +264,7 @@ mod tests {
         }
 
         fn next_exchanged(&mut self) -> Option<u32> {
-            None
+            Some(self.0[0])
         }
     }
 
