@@ -53,6 +53,8 @@ pub(crate) struct Told {
     pub(crate) neighbours: BTreeSet<(usize, PeerId)>,
     /// How often a neighbour gave way to a fresh one.
     pub(crate) rotations: u32,
+    /// How many peers have left the view of each driver since an exchange with them failed.
+    pub(crate) removed: BTreeMap<usize, u32>,
 }
 
 impl Driven for Sampler {
@@ -145,6 +147,9 @@ impl Driven for Sampler {
                 told.rotations += u32::from(reason == NeighbourDownReason::Rotated);
                 let was_one = told.neighbours.remove(&(at, peer));
                 assert!(was_one, "it was none before");
+            }
+            Event::ExchangeFailed { removed: true, .. } => {
+                *told.removed.entry(at).or_default() += 1;
             }
             _ => {}
         }
