@@ -195,8 +195,13 @@ fn assert_undisturbed(nodes: &[Twofold]) {
     }
 }
 
+/// A neighbour that does not answer for half a second is given up, as it should be: so these tests
+/// do not take each other's processor.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_networks_in_one_swarm_do_not_disturb_each_other() {
+    let _alone = ALONE.lock().await;
     let a = || config().with_network("a");
     let b = || config().with_network("b");
     let mut nodes = vec![Twofold::start(Some(a()), Some(b()))];
@@ -239,6 +244,7 @@ async fn two_networks_in_one_swarm_do_not_disturb_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_overlays_of_the_same_nodes_do_not_disturb_each_other() {
+    let _alone = ALONE.lock().await;
     let random = || config().with_network("random");
     let basalt = || {
         let overlay = OverlayKind::Basalt(Ranking::Identity);
