@@ -56,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         riders: false,
         neighbours: arguments.neighbours.into(),
         period: Duration::from_millis(arguments.period),
+        idle_timeout: Duration::from_secs(10),
         joining: 10,
         rounds: arguments.rounds,
     };

@@ -23,6 +23,7 @@ fn plan(transport: Transport, riders: bool) -> Plan {
         riders,
         neighbours: 2,
         period: Duration::from_millis(400),
+        idle_timeout: Duration::from_secs(10),
         joining: 8,
         rounds: 20,
     }
@@ -78,4 +79,25 @@ async fn riders_cost_no_dial_over_tcp_and_quic() {
     for transport in [Transport::Tcp, Transport::Quic] {
         riders_cost_no_dial(transport).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn riders_find_their_partners_where_idle_connections_are_closed_at_once() {
+    let plan = Plan {
+        neighbours: 0,
+        idle_timeout: Duration::ZERO,
+        ..plan(Transport::Tcp, true)
+    };
+    let mut counts = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let seen = run(plan).await.expect("a network");
+        counts = seen.iter().map(|node| node.round_trips.count()).collect();
+        if counts
+            .iter()
+            .all(|&count| count >= u64::from(plan.rounds / 2))
+        {
+            return;
+        }
+    }
+    panic!("too few round trips: {counts:?}");
 }

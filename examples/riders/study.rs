@@ -35,6 +35,8 @@ pub struct Plan {
     pub neighbours: usize,
     /// Of the sampler and of both riders.
     pub period: Duration,
+    /// After how long the swarms close connections that nobody uses.
+    pub idle_timeout: Duration,
     /// How many rounds pass before dials are counted.
     pub joining: u32,
     /// In how many rounds they are counted.
@@ -120,6 +122,7 @@ async fn join(
         )?
         .with_quic()
         .with_behaviour(|_| peer)?
+        .with_swarm_config(|config| config.with_idle_connection_timeout(plan.idle_timeout))
         .build();
     let address = match plan.transport {
         Transport::Tcp => "/ip4/127.0.0.1/tcp/0",

@@ -127,7 +127,8 @@ where
         local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.new_handler(&peer, false, is_relayed(local)))
+        let handler = self.new_handler(&peer, false, is_relayed(local));
+        Ok(handler.expecting_request())
     }
 
     fn handle_pending_outbound_connection(

@@ -26,6 +26,28 @@ async fn a_node_that_joins_a_hundred_others_does_not_wait_for_the_period() {
     stop(nodes.into_iter().chain([newcomer])).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn swarms_that_close_idle_connections_at_once_lose_no_exchange() {
+    let config = || config().with_neighbours(0);
+    let start = |config| Sampling::with_idle_timeout(Duration::ZERO, config);
+    let seed = start(config());
+    let address = seed.node.address.clone();
+    let others = (0..5).map(|_| start(config().with_seeds([address.clone()])));
+    let mut nodes: Vec<_> = [seed].into_iter().chain(others).collect();
+    views_hold(&nodes, 5).await;
+    for node in &mut nodes {
+        for _ in 0..20 {
+            node.event("an exchange", |event| match event {
+                Event::Exchanged { .. } => Some(()),
+                Event::ExchangeFailed { error, .. } => panic!("an exchange failed: {error}"),
+                _ => None,
+            })
+            .await;
+        }
+    }
+    stop(nodes).await;
+}
+
 #[tokio::test]
 async fn seeds_need_not_name_their_peer() {
     let a = Sampling::start(config());

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::{Abortable, Aborted};
+use futures::{
+    FutureExt,
+    stream::{Abortable, Aborted},
+};
 use futures_bounded::{Delay, FuturesMap, FuturesSet, Timeout};
 use libp2p_core::upgrade::ReadyUpgrade;
 use libp2p_identity::PeerId;
@@ -62,6 +65,8 @@ pub struct Handler<W: Wire> {
     next_inbound: u64,
     events: VecDeque<ToBehaviour<W>>,
     keep_alive: bool,
+    /// Runs while the peer may need the connection: for its first request, or to read an answer.
+    linger: Option<futures_timer::Delay>,
     notify_idle: bool,
     waker: Option<Waker>,
 }
@@ -93,9 +98,25 @@ impl<W: Wire> Handler<W> {
             next_inbound: 0,
             events: VecDeque::new(),
             keep_alive,
+            linger: None,
             notify_idle: false,
             waker: None,
         }
+    }
+
+    /// Keeps the connection alive until the peer's first request is read, for as long as that may
+    /// take.
+    pub(crate) fn expecting_request(mut self) -> Self {
+        self.linger();
+        self
+    }
+
+    /// Keeps the connection alive for a while, though nothing is under way. Where the swarm's idle
+    /// time-out is zero, it would otherwise close before the peer's request arrives, or together
+    /// with the last bytes of an answer: then the peer's swarm may drop the answer unread. Or before
+    /// a behaviour of this node that may still need it has been asked.
+    fn linger(&mut self) {
+        self.linger = Some(futures_timer::Delay::new(self.inbound_timeout));
     }
 
     fn inbound(&self) -> usize {
@@ -238,6 +259,7 @@ impl<W: Wire> Handler<W> {
             }
         }
         while let Poll::Ready(answered) = self.answering.poll_unpin(cx) {
+            self.linger();
             if let Some(event) = self.on_answered(answered) {
                 return Poll::Ready(event);
             }
@@ -245,6 +267,11 @@ impl<W: Wire> Handler<W> {
         if self.notify_idle && self.is_idle() {
             self.notify_idle = false;
             return Poll::Ready(ToBehaviour::Idle);
+        }
+        if let Some(linger) = &mut self.linger
+            && linger.poll_unpin(cx).is_ready()
+        {
+            self.linger = None;
         }
         Poll::Pending
     }
@@ -276,7 +303,7 @@ impl<W: Wire> ConnectionHandler for Handler<W> {
     }
 
     fn connection_keep_alive(&self) -> bool {
-        self.keep_alive || !self.waiting.is_empty()
+        self.keep_alive || self.linger.is_some() || !self.waiting.is_empty()
     }
 
     fn on_behaviour_event(&mut self, command: Command<W>) {
@@ -302,7 +329,12 @@ impl<W: Wire> ConnectionHandler for Handler<W> {
                 tracing::debug!(peer = %self.peer, "Request refused: this node is leaving");
                 self.unanswered.remove(&id);
             }
-            Command::KeepAlive(keep_alive) => self.keep_alive = keep_alive,
+            Command::KeepAlive(keep_alive) => {
+                if self.keep_alive && !keep_alive {
+                    self.linger();
+                }
+                self.keep_alive = keep_alive;
+            }
             Command::NotifyIdle => self.notify_idle = true,
         }
         if let Some(waker) = self.waker.take() {
