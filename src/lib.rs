@@ -200,6 +200,7 @@ pub use swarm::{
     node::{
         budget::NotDialled,
         leases::{Lease, LeasePurpose},
+        strain::Health,
     },
     record::{Record, error::RecordError},
     sampling::{

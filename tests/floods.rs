@@ -201,7 +201,10 @@ async fn nobody_is_dropped(mut fast: Sampling, mut slow: Sampling) {
         match fast.event("an outcome", outcome).await {
             None => served += 1,
             Some((error, removed)) => {
-                let is_reset = matches!(error, ExchangeError::Outbound(OutboundError::NotServed));
+                let is_reset = matches!(
+                    error,
+                    ExchangeError::Outbound(OutboundError::NotServed { .. })
+                );
                 assert!(is_reset && !removed, "{error:?}, removed: {removed}");
                 not_served += 1;
             }

@@ -74,6 +74,8 @@ pub struct Rounds<I> {
     fruitless: u32,
     /// Hastened rounds in a row.
     hastes: u32,
+    /// How many times longer rounds are than at their pace, while nothing more is done.
+    restraint: Option<f64>,
 }
 
 impl<I> Default for Rounds<I> {
@@ -100,6 +102,7 @@ impl<I> Rounds<I> {
             tried: SmallVec::new(),
             fruitless: 0,
             hastes: 0,
+            restraint: None,
         }
     }
 
@@ -130,6 +133,7 @@ impl<I> Rounds<I> {
         if now < self.next_round {
             return false;
         }
+        let pace = &self.restrained(*pace);
         let unhurried = |started: Time| now >= started + pace.period;
         if self.round_started.is_none_or(unhurried) {
             self.hastes = 0;
@@ -176,16 +180,50 @@ impl<I> Rounds<I> {
             true => self.fruitless.saturating_add(1),
             false => 0,
         };
-        if wants_more {
+        if wants_more && !self.is_restrained() {
             self.next_round_within(now, self.fruitless, pace);
+        }
+    }
+
+    /// Does less from now on, or as much as its pace says: for a node that has too much to do.
+    /// `Some(times)`: rounds are so many times longer, at least once, none starts early, and
+    /// failures are not made up for. `None`: as before.
+    pub fn restrain(&mut self, restraint: Option<f64>, now: Time, pace: &Pace) {
+        if self.restraint != restraint {
+            self.restraint = restraint;
+            let period = self.restrained(*pace).period;
+            self.next_round = self.next_round.min(now.saturating_add(period));
+        }
+    }
+
+    /// Whether it does less than its pace says.
+    pub fn is_restrained(&self) -> bool {
+        self.restraint.is_some()
+    }
+
+    fn restrained(&self, pace: Pace) -> Pace {
+        let Some(times) = self.restraint else {
+            return pace;
+        };
+        let longer = |time: Duration| {
+            let longer = Duration::try_from_secs_f64(time.as_secs_f64() * times.max(1.0));
+            longer.unwrap_or(Duration::MAX)
+        };
+        Pace {
+            period: longer(pace.period),
+            jitter: longer(pace.jitter),
+            retries: 0,
+            ..pace
         }
     }
 
     /// Lets the next round start after the eager delay, doubled each time, until a whole period has
     /// passed without haste.
     pub fn hasten(&mut self, now: Time, pace: &Pace) {
-        self.next_round_within(now, self.hastes, pace);
-        self.hastes = self.hastes.saturating_add(1);
+        if !self.is_restrained() {
+            self.next_round_within(now, self.hastes, pace);
+            self.hastes = self.hastes.saturating_add(1);
+        }
     }
 
     /// Brings the next round forward: to the eager delay from now, doubled `doublings` times.
@@ -200,7 +238,7 @@ impl<I> Rounds<I> {
         std::hint::black_box((
             (self.next_round, self.round, self.round_started),
             (self.turns, self.retries, self.tried.len()),
-            (self.fruitless, self.hastes),
+            (self.fruitless, self.hastes, self.restraint),
         ));
     }
 }
@@ -275,6 +313,27 @@ mod tests {
         assert!(rounds.begin_if_due(now, &pace, &mut rng));
         rounds.hasten_while(false, false, now, &pace);
         assert_eq!(rounds.next_round() - now, PERIOD);
+    }
+
+    #[test]
+    fn a_node_under_restraint_makes_longer_rounds_and_nothing_else() {
+        let (mut rounds, mut rng) = (Rounds::new(), rng());
+        let pace = Pace {
+            retries: 1,
+            ..Pace::every(PERIOD)
+        };
+        rounds.restrain(Some(3.0), at(0), &pace);
+        assert!(rounds.begin_if_due(at(0), &pace, &mut rng) && rounds.take_turn());
+        rounds.note_tried(7);
+        rounds.make_up_for_failure(rounds.round());
+        rounds.hasten(at(1), &pace);
+        rounds.hasten_while(true, true, at(1), &pace);
+        assert!(!rounds.take_turn());
+        assert_eq!(rounds.next_round(), at(30_000));
+        rounds.restrain(None, at(5_000), &pace);
+        assert_eq!(rounds.next_round(), at(15_000), "not after the long round");
+        rounds.hasten(at(5_000), &pace);
+        assert_eq!(rounds.next_round(), at(5_100));
     }
 
     #[test]

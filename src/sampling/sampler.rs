@@ -9,6 +9,8 @@ mod admission;
 pub(crate) mod buffers;
 pub(crate) mod config;
 pub(crate) mod exchange;
+#[cfg(any(feature = "simulator", feature = "fuzzing"))]
+mod hooks;
 mod marks;
 mod membership;
 pub(crate) mod message;
@@ -152,31 +154,6 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.add(peers)
     }
 
-    /// Does `work` with this node, whose messages then come out of `buffers`, and leave their
-    /// storage there. For a simulator: a node that rests then holds no buffer, and those in use
-    /// stay in the cache.
-    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
-    pub(crate) fn with_buffers<T>(
-        &mut self,
-        buffers: &mut crate::sampling::sampler::buffers::Buffers<P>,
-        work: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        self.members.swap_buffers(buffers);
-        let done = work(self);
-        self.members.swap_buffers(buffers);
-        done
-    }
-
-    /// Reads what an exchange is going to need, and changes nothing. For a simulator of so many
-    /// nodes that no cache holds them: when several are touched before their turns, the misses are
-    /// waited for together.
-    #[cfg(any(feature = "simulator", feature = "fuzzing"))]
-    pub(crate) fn touch(&self) {
-        self.in_flight.touch();
-        self.rounds.touch();
-        self.members.touch();
-    }
-
     /// Removes a peer from the view: it said goodbye, or the application does not want it. It may
     /// come back through others.
     pub fn remove(&mut self, id: &P::Id) -> Option<P> {
@@ -272,6 +249,17 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// whole period has passed without haste.
     pub fn hasten(&mut self, now: Time) {
         self.rounds.hasten(now, &self.members.config.pace());
+    }
+
+    /// Does less from now on, or as much as it is set to: see [`Rounds::restrain`].
+    pub fn restrain(&mut self, restraint: Option<f64>, now: Time) {
+        let pace = self.members.config.pace();
+        self.rounds.restrain(restraint, now, &pace);
+    }
+
+    /// Whether it does less than it is set to.
+    pub fn is_restrained(&self) -> bool {
+        self.rounds.is_restrained()
     }
 
     /// Lets the current round start one more exchange, beside those under way: for a caller

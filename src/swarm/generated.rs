@@ -31,6 +31,10 @@ pub struct Response {
     /// the request proposed it. If it did not, the receiver says NONE in a notice.
     #[prost(bool, tag = "2")]
     pub neighbour: bool,
+    /// Larger than 0: the request was not read, since the node has too much to do. In so many seconds
+    /// there may be room for it. All other fields are empty; a receiver does not look at them.
+    #[prost(uint32, tag = "3")]
+    pub retry_after: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Descriptor {

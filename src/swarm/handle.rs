@@ -20,7 +20,7 @@ use crate::{
             state::{State, StreamState, push},
             streams::{FreshSamples, Joined, Samples, Waiting},
         },
-        node::{Node, contacts::Contacts, leases::Lease},
+        node::{Node, contacts::Contacts, leases::Lease, strain::Health},
         record::Record,
     },
 };
@@ -113,6 +113,12 @@ impl Handle {
     /// of its protocol. What siblings and peers keep open is not in it.
     pub fn leases(&self) -> Vec<Lease> {
         self.lock().node.leases()
+    }
+
+    /// How the node bears what it has to do. [`Event::Health`](crate::Event::Health) says when that
+    /// changes.
+    pub fn health(&self) -> Health {
+        self.lock().node.health()
     }
 
     /// Whether this node has joined: it has a neighbour, or it knows others and an exchange has

@@ -8,6 +8,8 @@ pub(crate) mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use libp2p_swarm::StreamProtocol;
 use thiserror::Error;
 
@@ -69,7 +71,11 @@ pub enum OutboundError {
     /// requests than it can bear, of one peer and of all, so this says nothing else about it: the
     /// sampler leaves its view as it was, and chooses other peers first from now on.
     #[error("the peer did not serve the request: it reads no more than it can bear")]
-    NotServed,
+    NotServed {
+        /// When it may have room for the request, from now on, if it has said so. A seed is asked
+        /// again then, and not before, though never later than it would be anyway.
+        retry_after: Option<Duration>,
+    },
     /// The peer did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -86,7 +92,7 @@ impl OutboundError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Unsupported(_) => Reason::Unsupported,
-            Self::NotServed => Reason::NotServed,
+            Self::NotServed { .. } => Reason::NotServed,
             Self::Timeout => Reason::NoAnswer,
             Self::Message(error) => error.reason(),
             Self::Busy => Reason::Busy,

@@ -7,9 +7,10 @@ pub(crate) mod dials;
 pub(crate) mod gate;
 pub(crate) mod holder;
 pub(crate) mod leases;
+pub(crate) mod strain;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -27,6 +28,7 @@ use crate::{
             dials::Dials,
             gate::Gate,
             leases::{HolderId, Lease, Leases},
+            strain::Health,
         },
     },
     time::{Backoff, Time},
@@ -54,6 +56,8 @@ pub(crate) struct State {
     pub(crate) dials: Dials,
     pub(crate) leases: Leases,
     pub(crate) announcement: Option<Announcement>,
+    /// Of those of the node's samplers that are not well.
+    pub(crate) health: BTreeMap<HolderId, Health>,
 }
 
 /// What one of the behaviours tells all behaviours of the swarm, and which of this node's have
@@ -86,6 +90,7 @@ impl Node {
                 dials: Dials::default(),
                 leases: Leases::default(),
                 announcement: None,
+                health: BTreeMap::new(),
             }),
             limits,
         })
@@ -108,6 +113,23 @@ impl Node {
     #[cfg(test)]
     pub(crate) fn pass(&self, later: Duration) {
         *self.later.lock().unwrap_or_else(PoisonError::into_inner) += later;
+    }
+
+    /// How the node bears what it has to do: that of its samplers which bears it worst.
+    pub(crate) fn health(&self) -> Health {
+        let state = self.lock();
+        let all = state.health.values().copied();
+        all.fold(Health::Well, Health::worse)
+    }
+
+    /// One of the node's behaviours bears it so from now on: while there is too much to do, fewer
+    /// requests are read.
+    pub(crate) fn set_health(&self, of: HolderId, health: Health) {
+        match health {
+            Health::Well => self.lock().health.remove(&of),
+            _ => self.lock().health.insert(of, health),
+        };
+        self.gate.slow_down(self.health().slowdown());
     }
 
     /// Who keeps which connection open, and what for.

@@ -30,6 +30,16 @@ impl Rate {
         Self::new(burst, self.interval.min(other.interval))
     }
 
+    /// So many times narrower, at least once, with one token at least.
+    pub(crate) fn slowed(self, times: f64) -> Self {
+        if times <= 1.0 {
+            return self;
+        }
+        let burst = (f64::from(self.burst) / times) as u32;
+        let interval = Duration::try_from_secs_f64(self.interval.as_secs_f64() * times);
+        Self::new(burst.max(1), interval.unwrap_or(Duration::MAX))
+    }
+
     /// How many at once.
     pub(crate) fn burst(self) -> u32 {
         self.burst
@@ -62,6 +72,14 @@ impl Bucket {
             self.full_at = self.full_at.max(now).saturating_add(rate.interval);
         }
         there_is
+    }
+
+    /// Takes a token that may not be there yet, and returns how long it is until it is. Nobody
+    /// waits for more tokens than a minute brings, so that the queue does not grow for ever.
+    pub(crate) fn queue(&mut self, rate: Rate, now: Time) -> Duration {
+        let longest = now + Duration::from_secs(60);
+        self.full_at = self.full_at.max(now).min(longest) + rate.interval;
+        self.full_at - now
     }
 
     /// From when on there are more tokens than `reserve`, if none is taken; `None`: never.

@@ -20,6 +20,7 @@ use crate::{
 };
 
 pub(crate) mod error;
+mod passed;
 pub(crate) mod verifier;
 
 /// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.

@@ -4,7 +4,7 @@ pub(crate) mod frame;
 pub(crate) mod protobuf;
 pub(crate) mod sampling;
 
-use std::{borrow::Cow, fmt, io};
+use std::{borrow::Cow, fmt, io, time::Duration};
 
 use libp2p_identity::PeerId;
 use prost::Message;
@@ -162,6 +162,19 @@ pub trait Wire: fmt::Debug + Send + Sync + 'static {
     /// The bytes of an answer, without their length, to a request that took `request_bytes`, with
     /// its length.
     fn encode_response(&self, response: Self::Response, request_bytes: usize) -> Vec<u8>;
+
+    /// What this node sends instead of an answer to a request that it does not even read, since it
+    /// has too much to do: in `retry_after` there may be room. Short, without its length. Default:
+    /// `None`, and the stream ends without a word.
+    fn encode_refusal(&self, _retry_after: Duration) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether these bytes are what [`encode_refusal`](Self::encode_refusal) makes at the other
+    /// end, and when to ask again. Default: they are not.
+    fn decode_refusal(&self, _bytes: &[u8]) -> Option<Duration> {
+        None
+    }
 
     /// Reads the answer of `from`: the bytes behind its length, no more than
     /// [`response_bound`](Self::response_bound). `expected` is what

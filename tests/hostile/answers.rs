@@ -46,6 +46,7 @@ async fn descriptors_that_nobody_has_asked_for_are_refused() {
     let answer = pb::Response {
         descriptors: vec![raw.descriptor()],
         neighbour: false,
+        retry_after: 0,
     };
     let before = victim.counters().await;
     put(&mut stream, &framed(&answer)).await;
@@ -80,6 +81,7 @@ async fn answer_longer_than_its_request_is_refused_unread() {
     let answer = pb::Response {
         descriptors: (0..60).map(|_| stranger()).collect(),
         neighbour: false,
+        retry_after: 0,
     };
     let answer = framed(&answer);
     let before = victim.counters().await;

@@ -42,7 +42,10 @@ async fn peer_that_does_not_serve_is_not_blamed() {
         let (peer, error, removed) = node.event("no answer", failed).await;
         assert_eq!((peer, removed), (peer_id, false));
         assert!(
-            matches!(error, ExchangeError::Outbound(OutboundError::NotServed)),
+            matches!(
+                error,
+                ExchangeError::Outbound(OutboundError::NotServed { .. })
+            ),
             "{error:?}"
         );
         assert_eq!(node.view(), [peer_id]);

@@ -78,6 +78,7 @@ async fn carrier_of_a_record_that_cannot_be_used_is_not_blamed() {
             let answer = pb::Response {
                 descriptors: vec![raw.descriptor(), bare(poison.clone())],
                 neighbour: false,
+                retry_after: 0,
             };
             put(&mut stream, &framed(&answer)).await;
             end(&mut stream).await;

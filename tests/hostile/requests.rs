@@ -88,6 +88,7 @@ async fn bytes_after_a_message_change_nothing() {
         framed(&pb::Response {
             descriptors: vec![descriptor],
             neighbour: false,
+            retry_after: 0,
         })
     };
     let bytes = [
@@ -147,6 +148,7 @@ async fn a_neighbour_that_nobody_has_asked_is_told_so() {
     let mut raw = victim.connect(&mut listener).await;
     let yes = framed(&pb::Response {
         neighbour: true,
+        retry_after: 0,
         ..Default::default()
     });
     let (request, mut stream) = raw.request().await;

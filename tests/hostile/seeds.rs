@@ -106,6 +106,7 @@ async fn bad_seeds_are_named() {
     let answer = pb::Response {
         descriptors: vec![raw.descriptor()],
         neighbour: false,
+        retry_after: 0,
     };
     put(&mut stream, &framed(&answer)).await;
     end(&mut stream).await;

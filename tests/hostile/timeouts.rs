@@ -145,6 +145,7 @@ async fn answers_that_do_not_come_are_not_waited_for() {
             let late = pb::Response {
                 descriptors: vec![raw.descriptor()],
                 neighbour: true,
+                retry_after: 0,
             };
             let _ = within(what, stream.write_all(&framed(&late))).await;
             end(stream).await;

@@ -66,6 +66,16 @@ impl ExchangeError {
         matches!(self, Self::Timeout | Self::Outbound(OutboundError::Timeout))
     }
 
+    /// Whether either end may have had too much to do. A peer that cannot be dialled is gone.
+    pub(crate) fn may_be_overload(&self) -> bool {
+        let is_refusal = matches!(
+            self,
+            Self::TurnedAway
+                | Self::Outbound(OutboundError::Busy | OutboundError::NotServed { .. })
+        );
+        is_refusal || self.failure() == Failure::Broken
+    }
+
     /// Whether nothing is known about the peer, and there is no use in keeping it.
     pub(crate) fn is_in_vain(&self) -> bool {
         matches!(
@@ -89,7 +99,9 @@ impl ExchangeError {
             | Self::Blocked
             | Self::TurnedAway
             | Self::RelayFull(_)
-            | Self::Outbound(OutboundError::Busy | OutboundError::NotServed) => Failure::Refused,
+            | Self::Outbound(OutboundError::Busy | OutboundError::NotServed { .. }) => {
+                Failure::Refused
+            }
             Self::Outbound(OutboundError::Unsupported(_)) => Failure::Unsupported,
             Self::ConnectionClosed
             | Self::Timeout

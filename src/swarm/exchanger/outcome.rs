@@ -104,6 +104,9 @@ impl<A> Outcome<A> {
 pub(crate) fn is_sign_of_life<A>(result: &Result<A, OutboundError>) -> bool {
     match result {
         Ok(_) => true,
-        Err(error) => matches!(error, OutboundError::Message(_) | OutboundError::NotServed),
+        Err(error) => matches!(
+            error,
+            OutboundError::Message(_) | OutboundError::NotServed { .. }
+        ),
     }
 }

@@ -26,7 +26,7 @@ use crate::swarm::{
     handler::{
         Command, InboundError, InboundId, OutboundError, OutboundId, ToBehaviour,
         listen::Listen,
-        streams::{Reply, is_reset, receive_request, send_request},
+        streams::{Answer, Reply, is_reset, receive_request, refuse, send_request},
     },
     limits::MIN_INBOUND_TIMEOUT,
     node::gate::{Pass, Refusal},
@@ -55,13 +55,14 @@ pub struct Handler<W: Wire> {
     waiting: VecDeque<(OutboundId, W::Request)>,
     /// How many of `waiting` a substream was asked for.
     asked: usize,
-    /// `None`: the peer ended the stream before it answered.
-    sending: FuturesMap<OutboundId, Result<Option<W::Response>, MessageError>>,
+    sending: FuturesMap<OutboundId, Result<Answer<W::Response>, MessageError>>,
     /// Each pass stays with the stream it is for, until that is closed.
     receiving: FuturesSet<(Received<W>, Pass)>,
     /// Requests that the behaviour has not answered yet.
     unanswered: HashMap<InboundId, (Reply<W, Stream>, Pass)>,
     answering: FuturesSet<Answered>,
+    /// The word to those that are not served.
+    refusing: FuturesSet<()>,
     next_inbound: u64,
     events: VecDeque<ToBehaviour<W>>,
     keep_alive: bool,
@@ -94,6 +95,7 @@ impl<W: Wire> Handler<W> {
             receiving: FuturesSet::new(inbound_delay, inbound),
             unanswered: HashMap::new(),
             answering: FuturesSet::new(inbound_delay, inbound),
+            refusing: FuturesSet::new(inbound_delay, inbound),
             shared,
             next_inbound: 0,
             events: VecDeque::new(),
@@ -112,9 +114,9 @@ impl<W: Wire> Handler<W> {
     }
 
     /// Keeps the connection alive for a while, though nothing is under way. Where the swarm's idle
-    /// time-out is zero, it would otherwise close before the peer's request arrives, or together
-    /// with the last bytes of an answer: then the peer's swarm may drop the answer unread. Or before
-    /// a behaviour of this node that may still need it has been asked.
+    /// time-out is zero, it would otherwise close before the peer's request arrives, or before a
+    /// behaviour of this node that may still need it has been asked, or together with the last
+    /// bytes of an answer: then the peer's swarm may drop the answer unread.
     fn linger(&mut self) {
         self.linger = Some(futures_timer::Delay::new(self.inbound_timeout));
     }
@@ -177,30 +179,37 @@ impl<W: Wire> Handler<W> {
     }
 
     fn on_inbound(&mut self, stream: Stream) {
-        if let Err(refusal) = self.admit(stream) {
+        if let Err((refusal, stream)) = self.admit(stream) {
+            if refusal == Refusal::Overloaded {
+                let retry_after = self.shared.gate.retry_after(self.shared.clock.now());
+                let word = refuse(stream, retry_after, self.shared.clone());
+                // With too many of them under way, the stream ends without a word.
+                let _ = self.refusing.try_push(word);
+            }
             let event = self.refused(refusal);
             self.events.extend(event);
         }
     }
 
-    fn admit(&mut self, stream: Stream) -> Result<(), Refusal> {
+    fn admit(&mut self, stream: Stream) -> Result<(), (Refusal, Stream)> {
         if self.inbound() >= self.shared.limits.inbound_streams {
-            return Err(Refusal::TooManyStreams);
+            return Err((Refusal::TooManyStreams, stream));
         }
         let now = self.shared.clock.now();
-        let pass = self
-            .shared
-            .gate
-            .admit((self.shared.holder, self.peer), self.keep_alive, now)?;
+        let caller = (self.shared.holder, self.peer);
+        let pass = match self.shared.gate.admit(caller, self.keep_alive, now) {
+            Ok(pass) => pass,
+            Err(refusal) => return Err((refusal, stream)),
+        };
         let (peer, shared) = (self.peer, self.shared.clone());
         let receive = async move {
             let receive = receive_request(stream, peer, &shared);
             let received = Abortable::new(receive, pass.registration()).await;
             (received, pass)
         };
-        self.receiving
-            .try_push(receive)
-            .map_err(|_| Refusal::TooManyStreams)
+        // Cannot fail: there is room for it, see above.
+        let _ = self.receiving.try_push(receive);
+        Ok(())
     }
 
     fn on_received(
@@ -235,7 +244,9 @@ impl<W: Wire> Handler<W> {
                 OutboundError::Unsupported(self.protocol.clone())
             }
             StreamUpgradeError::Timeout => OutboundError::Timeout,
-            StreamUpgradeError::Io(error) if is_reset(&error) => OutboundError::NotServed,
+            StreamUpgradeError::Io(error) if is_reset(&error) => {
+                OutboundError::NotServed { retry_after: None }
+            }
             StreamUpgradeError::Io(error) => OutboundError::Message(MessageError::Stream(error)),
             StreamUpgradeError::Apply(never) => libp2p_core::util::unreachable(never),
         }
@@ -247,7 +258,10 @@ impl<W: Wire> Handler<W> {
         }
         if let Poll::Ready((id, result)) = self.sending.poll_unpin(cx) {
             let result = match result {
-                Ok(Ok(answer)) => answer.ok_or(OutboundError::NotServed),
+                Ok(Ok(Answer::Served(response))) => Ok(response),
+                Ok(Ok(Answer::NotServed(retry_after))) => {
+                    Err(OutboundError::NotServed { retry_after })
+                }
                 Ok(Err(error)) => Err(error.into()),
                 Err(_) => Err(OutboundError::Timeout),
             };
@@ -264,6 +278,7 @@ impl<W: Wire> Handler<W> {
                 return Poll::Ready(event);
             }
         }
+        while self.refusing.poll_unpin(cx).is_ready() {}
         if self.notify_idle && self.is_idle() {
             self.notify_idle = false;
             return Poll::Ready(ToBehaviour::Idle);

@@ -1,6 +1,6 @@
 //! One exchange on one stream, from both ends.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use asynchronous_codec::Framed;
 use bytes::BytesMut;
@@ -20,26 +20,39 @@ use crate::swarm::{
 /// A stream of messages, each behind its length.
 type MessageStream<S> = Framed<Metered<S>, Frames>;
 
-/// The starting side of an exchange: send, close, read. `None`: the peer ended the stream before a
-/// byte of the answer came.
+/// What comes of a request when nothing breaks.
+pub(crate) enum Answer<R> {
+    Served(R),
+    /// The peer ended the stream before a byte of the answer came, or said that it has too much to
+    /// do, and perhaps when that may be over.
+    NotServed(Option<Duration>),
+}
+
+/// The starting side of an exchange: send, close, read.
 pub(crate) async fn send_request<W: Wire, S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     to: PeerId,
     request: W::Request,
     shared: &Shared<W>,
-) -> Result<Option<W::Response>, MessageError> {
+) -> Result<Answer<W::Response>, MessageError> {
     let (request, expected) = shared.wire.encode_request(request);
     let most = shared.wire.response_bound(&expected);
     let fits = W::RESPONSE_FITS_REQUEST.then(|| framed_len(request.len()));
     let stream = Metered::new(stream, shared.tally.clone());
     let mut stream = Framed::new(stream, Frames::new(most, fits));
     match send_and_read(&mut stream, request, &shared.tally).await {
-        Err(MessageError::CutOff) if !stream.has_read() => Ok(None),
-        Err(MessageError::Stream(error)) if !stream.has_read() && is_reset(&error) => Ok(None),
+        Err(MessageError::CutOff) if !stream.has_read() => Ok(Answer::NotServed(None)),
+        Err(MessageError::Stream(error)) if !stream.has_read() && is_reset(&error) => {
+            Ok(Answer::NotServed(None))
+        }
         read => {
-            let response = shared.wire.decode_response(to, &read?, expected)?;
+            let read = read?;
+            if let Some(retry_after) = shared.wire.decode_refusal(&read) {
+                return Ok(Answer::NotServed(Some(retry_after)));
+            }
+            let response = shared.wire.decode_response(to, &read, expected)?;
             shared.tally.responses_received.add(1);
-            Ok(Some(response))
+            Ok(Answer::Served(response))
         }
     }
 }
@@ -84,6 +97,22 @@ pub(crate) async fn receive_request<W: Wire, S: AsyncRead + AsyncWrite + Unpin>(
         shared: shared.clone(),
     };
     Ok((request, reply))
+}
+
+/// Ends a stream whose request is not read, with a word on when to come back where the protocol has
+/// one for it.
+pub(crate) async fn refuse<W: Wire, S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    retry_after: Duration,
+    shared: Arc<Shared<W>>,
+) {
+    if let Some(refusal) = shared.wire.encode_refusal(retry_after) {
+        let stream = Metered::new(stream, shared.tally.clone());
+        let mut stream = Framed::new(stream, Frames::new(0, None));
+        // Whether or not the peer hears it, it is not served.
+        let _ = stream.send(refusal).await;
+        let _ = stream.close().await;
+    }
 }
 
 /// A stream whose request was read and not answered yet.

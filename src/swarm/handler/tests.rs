@@ -60,6 +60,17 @@ impl Wire for Echo {
         (request, expected)
     }
 
+    fn encode_refusal(&self, retry_after: Duration) -> Option<Vec<u8>> {
+        Some(vec![b'?', retry_after.as_secs() as u8])
+    }
+
+    fn decode_refusal(&self, bytes: &[u8]) -> Option<Duration> {
+        match bytes {
+            [b'?', seconds] => Some(Duration::from_secs((*seconds).into())),
+            _ => None,
+        }
+    }
+
     fn decode_request(&self, _: PeerId, bytes: &[u8]) -> Result<Vec<u8>, MessageError> {
         Self::decode(bytes)
     }

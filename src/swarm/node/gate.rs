@@ -21,6 +21,10 @@ use crate::time::Time;
 /// How long the application is not told again of the same refusal of the same peer. It may happen a
 /// hundred thousand times a second, and is counted each time. A guess.
 const QUIET: Duration = Duration::from_secs(60);
+/// The time after which those may come back that were refused since all peers together ask for too
+/// much, at least and at most. Guesses.
+const SHORTEST_RETURN: Duration = Duration::from_secs(1);
+const LONGEST_RETURN: Duration = Duration::from_secs(60);
 /// The least number of requests of all peers together that are read in a period. On average a node
 /// gets an exchange and a notice.
 const REQUESTS_PER_PERIOD: u32 = 20;
@@ -46,8 +50,6 @@ pub(crate) type Caller = (HolderId, PeerId);
 pub(crate) struct Gate {
     per_peer: Rate,
     overall: Rate,
-    /// What strangers leave of a burst for the peers that this node wants.
-    reserve: u32,
     max_streams: usize,
     state: Mutex<State>,
 }
@@ -57,6 +59,10 @@ struct State {
     peers: LruCache<Caller, Lately>,
     /// Peers that this node wants, whichever of its behaviours they call.
     wanted: BTreeSet<PeerId>,
+    /// How many times fewer requests are read than may be.
+    slowdown: f64,
+    /// When those are to come back that were refused.
+    returns: Bucket,
     /// By age.
     streams: BTreeMap<u64, AbortHandle>,
     next: u64,
@@ -82,12 +88,13 @@ impl Gate {
         Self {
             per_peer: Rate::new(limits.request_burst, interval),
             overall,
-            reserve: overall.burst() / 2,
             max_streams: limits.inbound_streams_overall,
             state: Mutex::new(State {
                 overall: Bucket::default(),
                 peers: LruCache::new(limits.peers_remembered),
                 wanted: BTreeSet::new(),
+                slowdown: 1.0,
+                returns: Bucket::default(),
                 streams: BTreeMap::new(),
                 next: 0,
             }),
@@ -103,6 +110,12 @@ impl Gate {
         };
     }
 
+    /// From now on so many times fewer requests of all peers together are read than may be; 1 at
+    /// least. The node has too much to do.
+    pub(crate) fn slow_down(&self, times: f64) {
+        self.state().slowdown = times.max(1.0);
+    }
+
     /// A pass for one more stream of `caller`, before anything of it is read. `wanted`: this node
     /// keeps the connection for its own purposes.
     pub(crate) fn admit(
@@ -116,8 +129,9 @@ impl Gate {
             return Err(Refusal::TooManyRequests);
         }
         let wanted = wanted || state.wanted.contains(&caller.1);
-        let reserve = if wanted { 0 } else { self.reserve };
-        if !state.overall.take_above(reserve, self.overall, now) {
+        let overall = self.overall.slowed(state.slowdown);
+        let reserve = if wanted { 0 } else { overall.burst() / 2 };
+        if !state.overall.take_above(reserve, overall, now) {
             return Err(Refusal::Overloaded);
         }
         // An honest peer's stream is used at once: the one that is open for longest gives way.
@@ -132,6 +146,16 @@ impl Gate {
         state.streams.insert(id, handle);
         let gate = self.clone();
         Ok(Pass { gate, id })
+    }
+
+    /// When somebody who was refused may come back: each a little later than the one before, at the
+    /// rate at which strangers are served, so that they do not all come at once. Between a second
+    /// and [`LONGEST_RETURN`], since many will not come.
+    pub(crate) fn retry_after(&self, now: Time) -> Duration {
+        let mut state = self.state();
+        let overall = self.overall.slowed(state.slowdown);
+        let waiting = state.returns.queue(overall, now);
+        waiting.clamp(SHORTEST_RETURN, LONGEST_RETURN)
     }
 
     /// Whether to tell the application that a stream of `caller` was dropped.
@@ -279,6 +303,40 @@ mod tests {
         let wanted = gate.admit((1, PeerId::random()), true, Time::new(SECOND));
         assert_eq!(wanted.unwrap_err(), Refusal::Overloaded);
         assert_eq!(strangers(Time::new(2 * SECOND)), 50);
+    }
+
+    #[test]
+    fn a_node_with_too_much_to_do_reads_fewer_requests() {
+        let gate = gate(|limits| limits.requests_per_second = 100, PERIOD);
+        let strangers = |second: u32| -> usize {
+            let strangers = (0..10).map(|_| PeerId::random());
+            let now = Time::new(second * SECOND);
+            strangers.map(|peer| admitted(&gate, peer, now)).sum()
+        };
+        assert_eq!(strangers(1), 50);
+        gate.slow_down(5.0);
+        assert_eq!(strangers(20), 10);
+        assert_eq!(
+            strangers(21),
+            10,
+            "a second's worth, of which half is for wanted peers"
+        );
+        gate.slow_down(1.0);
+        assert_eq!(strangers(40), 50);
+    }
+
+    #[test]
+    fn those_who_are_refused_come_back_one_after_another() {
+        let gate = gate(|limits| limits.requests_per_second = 2, SECOND);
+        let now = Time::new(SECOND);
+        let waits: Vec<_> = (0..100)
+            .map(|_| gate.retry_after(now).as_millis())
+            .collect();
+        assert_eq!(waits[..3], [1_000, 1_000, 1_000]);
+        assert!(waits.is_sorted() && waits[99] > 4_000, "{waits:?}");
+        for _ in 0..10_000 {
+            assert!(gate.retry_after(now) <= LONGEST_RETURN);
+        }
     }
 
     #[test]

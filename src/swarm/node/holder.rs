@@ -14,6 +14,7 @@ use crate::{
         budget::{Addresses, Choice, DialOutcome, NotDialled},
         dials::{Dial, DialPurpose},
         leases::{HolderId, LeasePurpose},
+        strain::Health,
     },
     time::Time,
 };
@@ -31,6 +32,7 @@ impl Drop for Holder {
         state.dials.leave(self.id);
         let gone = state.leases.leave(self.id);
         drop(state);
+        self.node.set_health(self.id, Health::Well);
         for peer in gone {
             self.node.gate.set_wanted(peer, false);
         }

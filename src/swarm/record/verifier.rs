@@ -5,9 +5,8 @@ use std::{
     time::Duration,
 };
 
-use hashlink::LruCache;
 use libp2p_core::{Multiaddr, SignedEnvelope, signed_envelope};
-use libp2p_identity::{KeyType, PeerId, PublicKey};
+use libp2p_identity::{self as identity, KeyType, PeerId};
 use prost::Message;
 
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         generated as pb,
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
         rate::{Bucket, Rate},
-        record::{DOMAIN, PAYLOAD_TYPE, Record, error::RecordError},
+        record::{DOMAIN, PAYLOAD_TYPE, Record, error::RecordError, passed::Passed},
     },
     time::Time,
 };
@@ -46,7 +45,7 @@ pub(crate) struct Verifier {
 
 #[derive(Debug)]
 struct State {
-    remembered: LruCache<PeerId, Record>,
+    passed: Passed,
     /// For records that nobody has asked for.
     budget: Bucket,
 }
@@ -57,7 +56,7 @@ impl Verifier {
             policy,
             tally,
             state: Mutex::new(State {
-                remembered: LruCache::new(limits.records_remembered),
+                passed: Passed::new(limits.records_remembered),
                 budget: Bucket::default(),
             }),
             unasked: Rate::per(limits.verifications_per_second, Duration::from_secs(1)),
@@ -67,8 +66,8 @@ impl Verifier {
 
     /// The record in `envelope`. A record that is not taken is counted, with its reason.
     ///
-    /// What costs anything, the key and the signature, comes last, and not for a record that has
-    /// passed before.
+    /// What costs anything, the key and the signature, comes last, and not for an envelope that has
+    /// passed before. One that has passed lately is not even read.
     pub(crate) fn check(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
         let checked = self.check_uncounted(envelope, effort);
         if let Err(error) = &checked {
@@ -83,6 +82,12 @@ impl Verifier {
             return Err(RecordError::TooLarge {
                 bytes: envelope.len(),
             });
+        }
+        let tag = self.state().passed.tag(&envelope);
+        let known = self.state().passed.record(tag);
+        if let Some(known) = known {
+            self.tally.records_known.add(1);
+            return Ok(known);
         }
         let opened = pb::Envelope::decode(&envelope[..])?;
         if opened.payload_type != PAYLOAD_TYPE {
@@ -103,36 +108,32 @@ impl Verifier {
         {
             return Err(RecordError::BeyondLimits);
         }
-        if let Some(known) = self.known(&subject, &envelope) {
-            self.tally.records_known.add(1);
-            return Ok(known);
-        }
         let addresses = self.addresses(&subject, record.addresses)?;
-        let may_verify = match effort {
-            Effort::Asked => true,
-            Effort::Unasked(now) => self.state().budget.take(self.unasked, now),
-            Effort::None => false,
-        };
-        if !may_verify {
-            return Err(RecordError::NotVerified);
+        let has_passed = self.state().passed.contains(tag);
+        match has_passed {
+            true => self.tally.records_known.add(1),
+            false => {
+                if !self.may_verify(effort) {
+                    return Err(RecordError::NotVerified);
+                }
+                self.tally.records_verified.add(1);
+                let signer = verify(&envelope, key_type, &opened.payload)?;
+                if subject != signer {
+                    return Err(RecordError::Signer { subject, signer });
+                }
+            }
         }
-        let key = public_key(&key, key_type)?;
-        let signer = key.to_peer_id();
-        if subject != signer {
-            return Err(RecordError::Signer { subject, signer });
-        }
-        self.tally.records_verified.add(1);
-        verify(&envelope, &key, &opened.payload)?;
-        let record = Record::new(signer, record.seq, addresses, envelope);
-        self.state().remembered.insert(signer, record.clone());
+        let record = Record::new(subject, record.seq, addresses, envelope);
+        self.state().passed.note(tag, &record);
         Ok(record)
     }
 
-    /// The record that has passed before, byte for byte.
-    fn known(&self, subject: &PeerId, envelope: &[u8]) -> Option<Record> {
-        let mut state = self.state();
-        let known = state.remembered.get(subject);
-        known.filter(|known| known.envelope() == envelope).cloned()
+    fn may_verify(&self, effort: Effort) -> bool {
+        match effort {
+            Effort::Asked => true,
+            Effort::Unasked(now) => self.state().budget.take(self.unasked, now),
+            Effort::None => false,
+        }
     }
 
     /// Those that are admitted, without the peer at their end. One that cannot be read spoils no
@@ -191,29 +192,30 @@ fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
     }
 }
 
-fn public_key(key: &pb::PublicKey, key_type: KeyType) -> Result<PublicKey, RecordError> {
-    PublicKey::try_decode_protobuf(&key.encode_to_vec()).map_err(|error| {
-        // The error has no kind to match on; a test holds the wording.
-        match error.to_string().contains("is not enabled") {
-            true => RecordError::KeyUnsupported(key_type),
-            false => RecordError::Key(error),
-        }
-    })
-}
-
-/// Also that what was verified is what was read: there is more than one way to read protobuf.
-fn verify(envelope: &[u8], key: &PublicKey, payload: &[u8]) -> Result<(), RecordError> {
+/// Returns who has signed the envelope: with a key of this type, and over this payload, since there
+/// is more than one way to read protobuf.
+fn verify(envelope: &[u8], key_type: KeyType, payload: &[u8]) -> Result<PeerId, RecordError> {
     use signed_envelope::DecodingError;
 
-    let envelope =
-        SignedEnvelope::from_protobuf_encoding(envelope).map_err(|error| match error {
-            DecodingError::InvalidPublicKey(error) => RecordError::Key(error),
-            // The same bytes have just been decoded.
-            _ => RecordError::Signature,
-        })?;
+    let envelope = match SignedEnvelope::from_protobuf_encoding(envelope) {
+        Ok(envelope) => envelope,
+        Err(DecodingError::InvalidPublicKey(error)) => return Err(unreadable(error, key_type)),
+        // The same bytes have just been decoded.
+        Err(_) => return Err(RecordError::Signature),
+    };
     match envelope.payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE) {
-        Ok(verified) if verified == (payload, key) => Ok(()),
+        Ok((verified, key)) if verified == payload && key.key_type() == key_type => {
+            Ok(key.to_peer_id())
+        }
         _ => Err(RecordError::Signature),
+    }
+}
+
+fn unreadable(error: identity::DecodingError, key_type: KeyType) -> RecordError {
+    // The error has no kind to match on; a test holds the wording.
+    match error.to_string().contains("is not enabled") {
+        true => RecordError::KeyUnsupported(key_type),
+        false => RecordError::Key(error),
     }
 }
 

@@ -80,6 +80,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) in_flight: usize,
     /// Whether no more exchanges may be started.
     pub(crate) is_saturated: bool,
+    /// Whether this node starts as little as it can.
+    pub(crate) is_restrained: bool,
     pub(crate) exchanger: &'a Exchanger<Sampling, Event>,
     pub(crate) publisher: &'a Publisher,
     pub(crate) blocked: &'a Blocked,
@@ -99,6 +101,7 @@ impl<'a> Situation<'a> {
             has_room: sampler.has_room(),
             in_flight: sampler.in_flight(),
             is_saturated: sampler.is_saturated(),
+            is_restrained: sampler.is_restrained(),
             exchanger,
             publisher,
             blocked,
@@ -256,7 +259,7 @@ impl Discovery {
     ) -> Option<PeerId> {
         self.candidates_at = None;
         let now = situation.now;
-        let is_busy = situation.in_flight >= MOST_BESIDE;
+        let is_busy = situation.in_flight >= MOST_BESIDE || situation.is_restrained;
         if !situation.wants_more() || is_busy || !self.candidates.is_waiting(now) {
             return None;
         }
@@ -360,7 +363,8 @@ impl Discovery {
         let attempts = situation.exchanger.under_way().waiting();
         let spare = situation.exchanger.keeper.holder.next_spare();
         let wanted = is_short && !situation.view.is_empty() && spare.is_some_and(|at| at <= now);
-        if !wanted || attempts == 0 || attempts >= MOST_ATTEMPTS {
+        let is_enough = attempts >= MOST_ATTEMPTS || situation.is_restrained;
+        if !wanted || attempts == 0 || is_enough {
             self.attempt_at = None;
             return false;
         }

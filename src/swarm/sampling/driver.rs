@@ -10,7 +10,7 @@ pub(crate) mod serving;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use std::time::Duration;
+use std::{mem::discriminant, time::Duration};
 
 use libp2p_identity::PeerId;
 use libp2p_swarm::ConnectionId;
@@ -27,7 +27,10 @@ use crate::{
         },
         handle::Publisher,
         handler::{OutboundError, OutboundId},
-        node::holder::Holder,
+        node::{
+            holder::Holder,
+            strain::{Health, Strain},
+        },
         record::Record,
         sampling::{
             blocked::Blocked,
@@ -60,6 +63,8 @@ pub(crate) struct Driver<O> {
     pub(crate) exchanger: Exchanger<Sampling, Event>,
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) discovery: Discovery,
+    pub(crate) strain: Strain,
+    health: Health,
     blocked: Blocked,
     requests: Requests,
     local: PeerId,
@@ -106,6 +111,8 @@ impl<O: Overlay<Record>> Driver<O> {
             exchanger,
             neighbourhood,
             discovery: Discovery::new(config, config.limits(), &mut rng),
+            health: Health::Well,
+            strain: Strain::new(gossip.period(), timeout),
             blocked: Blocked::new(gossip.quarantine().map(|backoff| backoff.first)),
             requests: Requests::default(),
             local,
@@ -194,6 +201,7 @@ impl<O: Overlay<Record>> Driver<O> {
         if self.sampler.is_saturated() {
             self.exchanger.trouble.note(now);
         }
+        self.bear(now);
         self.exchanger.advance(now);
         self.carry_on(now);
         let round = self.start_rounds(now);
@@ -220,6 +228,21 @@ impl<O: Overlay<Record>> Driver<O> {
         }
     }
 
+    /// Does less while there is too much to do.
+    fn bear(&mut self, now: Time) {
+        self.strain.advance(now);
+        let (restraint, health) = (self.strain.restraint(), self.strain.health());
+        self.sampler.restrain(restraint, now);
+        let before = std::mem::replace(&mut self.health, health);
+        if health != before {
+            let holder = &self.exchanger.keeper.holder;
+            holder.node().set_health(holder.id(), health);
+        }
+        if discriminant(&health) != discriminant(&before) {
+            self.emit(Event::Health(health));
+        }
+    }
+
     pub(crate) fn next_wake(&self) -> Option<Wake> {
         match self.leaving {
             Some(Leaving::Left) => None,
@@ -231,6 +254,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.sampler.next_wake(),
                     self.exchanger.next_wake(),
                     self.neighbourhood.next_wake(),
+                    self.strain.next_wake(),
                     self.discovery.next_wake(&situation),
                 ])
             }

@@ -14,6 +14,7 @@ use crate::swarm::{
         error::ExchangeError,
     },
     handler::InboundError,
+    node::strain::Health,
 };
 
 /// An event of the [`Behaviour`](crate::Behaviour). None of them calls for an answer: the behaviour
@@ -117,6 +118,11 @@ pub enum Event {
         /// What is left out, without this node's id at the end.
         left_out: Vec<Multiaddr>,
     },
+    /// How the node bears what it has to do has changed: it has too much to do now, or can do again
+    /// what it is set to. Said once for each change, and not of a change in how much; see
+    /// [`Handle::health`](crate::Handle::health). Becoming overloaded is a warning by `tracing`,
+    /// too.
+    Health(Health),
     /// [`Behaviour::leave`](crate::Behaviour::leave) is done: goodbye was said to every connected
     /// peer that would hear it.
     Left,

@@ -30,6 +30,7 @@ pub(crate) fn log(event: &Event) {
         | Event::AddressesLeftOut { .. }
         | Event::Isolated(_)
         | Event::WrongKeypair { .. } => {}
+        Event::Health(health) => tracing::debug!(?health, "Health"),
         Event::Left => tracing::debug!("Left"),
     }
 }

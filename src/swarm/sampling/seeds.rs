@@ -49,6 +49,8 @@ enum State {
     Due,
     /// Being tried, until this time.
     Trying(Time),
+    /// To be tried at this time: it has asked for that.
+    Later(Time),
     /// Tried; its turn comes again when the view is empty, or the node probes.
     Tried,
 }
@@ -177,6 +179,9 @@ impl Seeds {
         timeout: Duration,
         rng: &mut R,
     ) -> Option<Multiaddr> {
+        let later = |s: &&mut Seed| matches!(s.state, State::Later(at) if at <= now);
+        let back = self.seeds.iter_mut().filter(later);
+        back.for_each(|seed| seed.state = State::Due);
         let trying = |seed: &&Seed| matches!(seed.state, State::Trying(_));
         if self.seeds.iter().filter(trying).count() >= AT_ONCE {
             return None;
@@ -208,6 +213,16 @@ impl Seeds {
         })
     }
 
+    /// A seed has too much to do, and says when it may have room. It is tried again then, and not
+    /// before, but after the longest pause at the latest. The other seeds are as they were, so a
+    /// seed puts off nobody but itself.
+    pub(crate) fn come_back(&mut self, address: &Multiaddr, after: Duration, now: Time) {
+        let at = now.saturating_add(after.min(self.backoff.longest));
+        let seed = self.seeds.iter_mut().find(|seed| seed.address == *address);
+        seed.into_iter()
+            .for_each(|seed| seed.state = State::Later(at));
+    }
+
     /// This node itself has answered at a seed's address. It is tried again as any other: who
     /// answers at an address may change. Returns whether that is news.
     pub(crate) fn is_ourselves(&mut self, address: &Multiaddr) -> bool {
@@ -219,7 +234,7 @@ impl Seeds {
     /// When [`Self::start_over`] or [`Self::poll_expired`] have work to do next by themselves.
     pub(crate) fn next_wake(&self) -> Option<Time> {
         let deadlines = self.seeds.iter().filter_map(|seed| match seed.state {
-            State::Trying(until) => Some(until),
+            State::Trying(at) | State::Later(at) => Some(at),
             State::Due | State::Tried => None,
         });
         let retry_at = self.retry_at.filter(|_| self.lonely.is_ok());

@@ -8,6 +8,7 @@ use libp2p_swarm::StreamProtocol;
 use crate::swarm::{
     counters::{Reason, Tally},
     exchanger::error::ExchangeError,
+    node::strain::Health,
     sampling::event::{Event, SeedError},
 };
 use crate::time::Time;
@@ -23,6 +24,7 @@ pub(crate) struct Warnings {
     other_network: Quiet,
     misnamed: Quiet,
     overloaded: Quiet,
+    strained: Quiet,
     /// How many streams had been refused for overload at the last warning.
     overloads: u64,
 }
@@ -51,6 +53,15 @@ impl Warnings {
             }
             Event::InboundFailed { error, .. } if error.reason() == Reason::Overloaded => {
                 self.overloaded(tally, now);
+            }
+            Event::Health(Health::Overloaded { .. }) => {
+                if let Some(suppressed) = self.strained.take(now) {
+                    tracing::warn!(
+                        suppressed,
+                        "This node gets its turns too late: the process or the machine has too \
+                         much to do. It makes fewer exchanges, and reads fewer requests"
+                    );
+                }
             }
             _ => {}
         }

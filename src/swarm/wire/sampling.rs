@@ -1,6 +1,6 @@
 //! The wire of peer sampling: what `proto/peer_sampling.proto` says, with its bounds enforced.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use libp2p_identity::PeerId;
 use prost::{Message, length_delimiter_len};
@@ -28,6 +28,9 @@ use crate::{
 const DESCRIPTORS_FIELD: u32 = 1;
 /// What a yes to the wish to be neighbours takes in an answer, in bytes.
 const NEIGHBOUR_BYTES: usize = 2;
+
+/// The longest refusal that says when to come back, in bytes: a tag and a varint of 32 bits.
+const MOST_REFUSAL_BYTES: usize = 6;
 
 /// What the sender of a request proposes for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +123,7 @@ impl Response {
         pb::Response {
             descriptors: descriptors_to_protobuf(self.gossip.descriptors),
             neighbour: self.neighbour,
+            retry_after: 0,
         }
     }
 }
@@ -277,6 +281,24 @@ impl Wire for Sampling {
             && response.descriptors.pop().is_some()
         {}
         wire::encode(&response)
+    }
+
+    fn encode_refusal(&self, retry_after: Duration) -> Option<Vec<u8>> {
+        let seconds = retry_after.as_secs_f64().ceil() as u32;
+        Some(wire::encode(&pb::Response {
+            retry_after: seconds.max(1),
+            ..Default::default()
+        }))
+    }
+
+    fn decode_refusal(&self, bytes: &[u8]) -> Option<Duration> {
+        // A message with more than that has something else to say.
+        if bytes.len() > MOST_REFUSAL_BYTES {
+            return None;
+        }
+        let refusal: pb::Response = wire::decode(bytes).ok()?;
+        let seconds = u64::from(refusal.retry_after);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
     fn decode_response(

@@ -147,9 +147,11 @@ impl<W: Wire> Medium<W> {
                 false
             }
             Command::Respond(InboundId(asked), response) => self.answer(end, asked, Ok(response)),
-            Command::Refuse(InboundId(asked)) => {
-                self.answer(end, asked, Err(OutboundError::NotServed))
-            }
+            Command::Refuse(InboundId(asked)) => self.answer(
+                end,
+                asked,
+                Err(OutboundError::NotServed { retry_after: None }),
+            ),
             Command::KeepAlive(is_kept) => {
                 self.handlers.keep_alive(end, is_kept);
                 false

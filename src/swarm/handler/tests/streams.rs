@@ -1,5 +1,7 @@
 //! One exchange on one stream.
 
+use std::time::Duration;
+
 use futures::executor::block_on;
 use libp2p_identity::PeerId;
 
@@ -8,13 +10,13 @@ use crate::swarm::{
     counters::Reason,
     handler::{
         scripted::Scripted,
-        streams::{receive_request, send_request},
+        streams::{Answer, receive_request, refuse, send_request},
     },
     wire::MessageError,
 };
 
 /// What the starting side makes of `answer` to "hello".
-fn hello(answer: &[u8]) -> Result<Option<Vec<u8>>, MessageError> {
+fn hello(answer: &[u8]) -> Result<Answer<Vec<u8>>, MessageError> {
     let stream = Scripted::new(answer.to_vec());
     let sent = stream.output();
     let shared = shared(Echo::default());
@@ -23,7 +25,7 @@ fn hello(answer: &[u8]) -> Result<Option<Vec<u8>>, MessageError> {
     assert_eq!(*sent.lock().expect("no panic"), b"\x05hello");
     let counters = shared.tally.snapshot();
     assert_eq!((counters.requests_sent, counters.bytes_sent), (1, 6));
-    let understood = matches!(result, Ok(Some(_)));
+    let understood = matches!(result, Ok(Answer::Served(_)));
     assert_eq!(counters.responses_received, u64::from(understood));
     result
 }
@@ -39,7 +41,22 @@ fn receive(bytes: &[u8]) -> Result<Vec<u8>, MessageError> {
 
 #[test]
 fn stream_that_ends_before_an_answer_is_no_fault() {
-    assert!(matches!(hello(b""), Ok(None)));
+    assert!(matches!(hello(b""), Ok(Answer::NotServed(None))));
+}
+
+#[test]
+fn stream_that_is_not_served_may_end_with_a_word_on_when_to_come_back() {
+    let stream = Scripted::new(Vec::new());
+    let sent = stream.output();
+    block_on(refuse(
+        stream,
+        Duration::from_secs(7),
+        shared(Echo::default()),
+    ));
+    let word = sent.lock().expect("no panic").clone();
+    assert_eq!(word, b"\x02?\x07");
+    let after = Duration::from_secs(7);
+    assert!(matches!(hello(&word), Ok(Answer::NotServed(Some(heard))) if heard == after));
 }
 
 #[test]
@@ -58,7 +75,7 @@ fn request_within_its_bound_is_read_and_a_longer_one_is_not() {
 #[test]
 fn answer_is_held_to_what_its_request_asked_for() {
     let answer = hello(b"\x05hello, and more").expect("within its bound");
-    assert_eq!(answer.expect("an answer"), b"hello");
+    assert!(matches!(answer, Answer::Served(bytes) if bytes == b"hello"));
     assert!(matches!(
         hello(b"\x06"),
         Err(MessageError::TooLong { bytes: 6 })
@@ -69,10 +86,7 @@ fn answer_is_held_to_what_its_request_asked_for() {
 
 #[test]
 fn rule_of_the_protocols_own_is_named_and_counted() {
-    for refused in [
-        receive(b"\x03hi!"),
-        hello(b"\x05hell!").map(Option::unwrap_or_default),
-    ] {
+    for refused in [receive(b"\x03hi!"), hello(b"\x05hell!").map(|_| Vec::new())] {
         let Err(error) = refused else {
             panic!("not refused: {refused:?}");
         };

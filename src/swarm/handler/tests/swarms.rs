@@ -220,7 +220,7 @@ impl Pair {
     /// Sends a request that is not served; and returns what the other end tells of it.
     fn refused(&mut self, request: &[u8]) -> ToBehaviour<Echo> {
         let (result, mut told) = self.request(request);
-        let not_served = matches!(result, Err(OutboundError::NotServed));
+        let not_served = matches!(result, Err(OutboundError::NotServed { .. }));
         assert!(not_served, "{result:?}");
         assert!(told.len() <= 1, "{told:?}");
         told.pop().unwrap_or_else(|| match self.next() {
@@ -262,6 +262,24 @@ fn request_beyond_the_bound_is_not_served() {
     );
     assert_eq!(pair.counted(Reason::MessageTooLong), [0, 1]);
     assert_eq!(pair.counted(Reason::NotServed), [1, 0]);
+}
+
+#[test]
+fn a_node_with_too_much_to_do_says_when_to_come_back() {
+    let mut pair = Pair::connect("/echo/1.0.0", Echo::default());
+    let gate = pair.there.behaviour().shared.gate.clone();
+    // One request in a quarter of an hour, and somebody else has had that.
+    gate.slow_down(1e6);
+    let now = pair.there.behaviour().shared.clock.now();
+    while gate.admit((1, PeerId::random()), true, now).is_ok() {}
+    let (result, told) = pair.request(b"hello");
+    let Err(OutboundError::NotServed { retry_after }) = result else {
+        panic!("{result:?}");
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(60)));
+    assert!(told.len() <= 1, "{told:?}");
+    assert_eq!(pair.counted(Reason::NotServed), [1, 0]);
+    assert_eq!(pair.counted(Reason::Overloaded), [0, 1]);
 }
 
 #[test]

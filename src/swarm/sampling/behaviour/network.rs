@@ -247,7 +247,9 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 return Poll::Ready(action);
             }
             let now = self.now();
-            if self.timer_at.is_some_and(|at| now > at + LATE) {
+            let late = self.timer_at.map_or(Duration::ZERO, |at| now - at);
+            self.driver.strain.note_turn(late);
+            if late > LATE {
                 self.driver.exchanger.trouble.note(now);
             }
             self.driver.advance(now);

@@ -91,6 +91,7 @@ impl<O: Overlay<Record>> Driver<O> {
         }
         self.note_contact((peer, connection), &gossip.descriptors, now);
         self.discovery.candidates.ended(&peer, Tried::Met, now);
+        self.strain.note_answer();
         self.end(id);
         if self.sampler.handle_response(id, gossip, now).is_ok() {
             self.publisher.note_partner(peer);
@@ -117,12 +118,22 @@ impl<O: Overlay<Record>> Driver<O> {
     ) {
         self.requests.remove(id);
         let beside = self.discovery.ended(id);
+        let retry_after = match &error {
+            ExchangeError::Outbound(OutboundError::NotServed { retry_after }) => *retry_after,
+            _ => None,
+        };
+        if let (Some(Beside::Seed(address)), Some(after)) = (&beside, retry_after) {
+            self.discovery.seeds.come_back(address, after, now);
+        }
         let failure = match failure {
             // Nobody has signed that it is there: or a liar could have it shut out.
             Failure::Unreachable if self.is_candidate(&peer) => Failure::Refused,
             failure => failure,
         };
         let dead = matches!(failure, Failure::Unreachable | Failure::Unsupported);
+        if error.may_be_overload() {
+            self.strain.note_silence();
+        }
         let silent = dead || (failure == Failure::Broken && error.is_silence());
         // Nobody has told of a former contact, so nobody is to be kept from telling of it.
         let failure = match beside {

@@ -230,3 +230,34 @@ fn the_last_seed_removed_leaves_no_wake_up_in_the_past() {
     poll(&mut seeds, Time::new(10 * SECOND), false);
     assert_eq!(seeds.next_wake(), None);
 }
+
+#[test]
+fn a_seed_with_too_much_to_do_is_tried_again_when_it_has_said() {
+    let mut seeds = seeds(2);
+    let now = Time::new(SECOND);
+    let both = poll(&mut seeds, now, true);
+    assert!(seeds.tried(&both[0]) && seeds.tried(&both[1]));
+    seeds.come_back(&both[0], 20 * SECOND, now);
+    for second in 2..21 {
+        let again = poll(&mut seeds, Time::new(second * SECOND), true);
+        assert!(!again.contains(&both[0]), "second {second}");
+        again.iter().for_each(|seed| assert!(seeds.tried(seed)));
+    }
+    assert!(seeds.next_wake() <= Some(Time::new(21 * SECOND)));
+    let again = poll(&mut seeds, Time::new(21 * SECOND), false);
+    assert_eq!(
+        again,
+        [both[0].clone()],
+        "whoever else is in the view by now"
+    );
+}
+
+#[test]
+fn a_seed_puts_itself_off_no_longer_than_the_longest_pause() {
+    let mut seeds = seeds(1);
+    let now = Time::new(SECOND);
+    let seed = poll(&mut seeds, now, true).remove(0);
+    assert!(seeds.tried(&seed));
+    seeds.come_back(&seed, 1_000_000 * SECOND, now);
+    assert_eq!(poll(&mut seeds, Time::new(61 * SECOND), false), [seed]);
+}

@@ -1,7 +1,6 @@
 //! Which keys may sign a record, and which signatures are taken.
 
 use super::*;
-use crate::swarm::record::verifier::public_key;
 
 /// Holds the wording of libp2p-identity's error, which has no kind to match on. Of all key
 /// types only RSA's feature is off here, and records of such keys are refused before.
@@ -11,7 +10,8 @@ fn key_whose_feature_is_off_is_named() {
         r#type: pb::KeyType::Rsa.into(),
         data: vec![2; 33],
     };
-    let error = public_key(&key, KeyType::RSA).expect_err("its feature is off");
+    let key = identity::PublicKey::try_decode_protobuf(&key.encode_to_vec());
+    let error = unreadable(key.expect_err("its feature is off"), KeyType::RSA);
     assert!(
         matches!(error, RecordError::KeyUnsupported(KeyType::RSA)),
         "{error:?}"

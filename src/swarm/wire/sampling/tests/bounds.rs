@@ -114,6 +114,7 @@ fn descriptors_that_nobody_asked_for_are_refused() {
         framed(&pb::Response {
             descriptors: vec![pb::Descriptor::default(); count],
             neighbour: true,
+            retry_after: 0,
         })
     };
     let push = pb::Request {

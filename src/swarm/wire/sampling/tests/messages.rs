@@ -138,3 +138,28 @@ fn what_a_later_version_proposes_is_no_fault() {
 fn the_wires_name_is_the_protocols() {
     assert_eq!(format!("/{}", Sampling::NAME), PROTOCOL_NAME.as_ref());
 }
+
+#[test]
+fn a_refusal_says_when_to_come_back_and_nothing_else_is_taken_for_one() {
+    let wire = &shared().wire;
+    for (wait, heard) in [
+        (0, 1),
+        (1_000, 1),
+        (1_001, 2),
+        (u64::from(u32::MAX) * 1_000, u32::MAX),
+    ] {
+        let word = wire
+            .encode_refusal(Duration::from_millis(wait))
+            .expect("it has one");
+        let heard = Duration::from_secs(heard.into());
+        assert_eq!(wire.decode_refusal(&word), Some(heard));
+    }
+    let yes = pb::Response {
+        neighbour: true,
+        ..Default::default()
+    };
+    for answer in [pb::Response::default(), yes] {
+        assert_eq!(wire.decode_refusal(&answer.encode_to_vec()), None);
+    }
+    assert_eq!(wire.decode_refusal(&[0xff; 5]), None);
+}

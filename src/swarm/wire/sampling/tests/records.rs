@@ -79,6 +79,7 @@ fn record_that_cannot_be_used_spoils_no_other() {
         let response = pb::Response {
             descriptors: request.descriptors.clone(),
             neighbour: false,
+            retry_after: 0,
         };
         let received = shared.wire.response(response).expect("its bounds are kept");
         assert_eq!(received.gossip.descriptors.len(), 1, "{reason:?}");
@@ -101,6 +102,7 @@ fn wrong_signature_ends_verification_in_its_message() {
         let response = pb::Response {
             descriptors,
             neighbour: false,
+            retry_after: 0,
         };
         let received = shared.wire.response(response).expect("its bounds are kept");
         received.gossip.descriptors
@@ -130,6 +132,7 @@ fn descriptors_beyond_this_nodes_own_limit_are_passed_over() {
     let response = pb::Response {
         descriptors: descriptors_to_protobuf(sent.clone()),
         neighbour: false,
+        retry_after: 0,
     };
     let mut frames = Frames::new(limits.message_bytes, None);
     let mut src = BytesMut::from(&framed(&response)[..]);

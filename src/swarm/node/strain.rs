@@ -1,0 +1,225 @@
+//! How far this node has more to do than it can, and how much less it starts for that.
+//!
+//! Retries, early rounds and further attempts make up for what has failed. Where exchanges fail
+//! since there is too much to do, they multiply what made them fail, and a node, or a process with
+//! many, does not come out of that by itself. So two things hold them back: a balance of answers
+//! and silence, and how late this node gets its own turns. Only what this node sees of itself slows
+//! its rounds down, or peers that answer late could do so.
+
+use std::time::Duration;
+
+use crate::time::{Time, Wake};
+
+/// A turn that comes later than such a part of an exchange's time-out is too late. An exchange with
+/// a dial takes some 16 turns, one after the other at the two ends, so that half of its time would
+/// go with waiting for them (a guess, which `examples/overload` holds).
+const TURNS: u32 = 16;
+/// A turn that comes so many times later than that is far too late.
+const FAR: u32 = 4;
+/// How many times longer rounds become after a period with a turn that was late, and after one with
+/// a turn that was far too late, by which most exchanges fail.
+const SLOWER: f64 = 1.15;
+const MUCH_SLOWER: f64 = 2.0;
+/// How many times shorter they become after a period without. As in TCP: slowly up, quickly down.
+/// Chosen with the other two by `examples/overload`: with 1.5 and 1.1 a third of the machine was
+/// left unused at 2.5 times what it can do.
+const FASTER: f64 = 1.05;
+/// How many times longer rounds are at most. A guess: a machine that is short of processors by more
+/// does not come to anything.
+const SLOWEST: f64 = 32.0;
+/// How far answers can make up in advance for silence. Making up for failures ends when half is
+/// left. As in gRPC's retry throttling (proposal A6), where an answer counts for less: there the
+/// client asks one server, here silence may also mean that this partner is dead.
+const BALANCE: u32 = 20;
+
+/// How a node bears what it has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub enum Health {
+    /// It does what it is set to.
+    #[default]
+    Well,
+    /// More of its exchanges come to nothing than are answered, though it can dial its partners:
+    /// they, or the network between, have too much to do, or do not want this node. It makes its
+    /// rounds, and starts nothing early and nothing to make up for failures.
+    Unanswered,
+    /// It gets its turns too late: the process or the machine has too much to do. Its rounds are
+    /// longer, it starts nothing beside them, and of what other nodes ask it reads less.
+    Overloaded {
+        /// How many times longer its rounds are, and by what factor it reads less; up to 32.
+        slowdown: f64,
+    },
+}
+
+impl Health {
+    /// The worse of the two.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        match self == Self::Well || other.slowdown() > self.slowdown() {
+            true => other,
+            false => self,
+        }
+    }
+
+    /// How many times longer rounds are; 1 at least.
+    pub(crate) fn slowdown(self) -> f64 {
+        match self {
+            Self::Overloaded { slowdown } => slowdown,
+            Self::Well | Self::Unanswered => 1.0,
+        }
+    }
+}
+
+/// Whether this node has more to do than it can.
+#[derive(Debug)]
+pub(crate) struct Strain {
+    period: Duration,
+    /// How late a turn may come.
+    bearable: Duration,
+    /// The latest turn since `weighed`.
+    worst: Duration,
+    /// When `worst` was looked at last.
+    weighed: Time,
+    slowdown: f64,
+    balance: u32,
+}
+
+impl Strain {
+    /// For rounds in each `period`, whose exchanges may take `timeout`.
+    pub(crate) fn new(period: Duration, timeout: Duration) -> Self {
+        Self {
+            period,
+            bearable: timeout / TURNS,
+            worst: Duration::ZERO,
+            weighed: Time::ZERO,
+            slowdown: 1.0,
+            balance: BALANCE,
+        }
+    }
+
+    /// This node has got a turn so much later than it had asked for.
+    pub(crate) fn note_turn(&mut self, late: Duration) {
+        self.worst = self.worst.max(late);
+    }
+
+    /// An exchange of this node's was answered.
+    pub(crate) fn note_answer(&mut self) {
+        self.balance = (self.balance + 1).min(BALANCE);
+    }
+
+    /// An exchange of this node's was not answered in time, or not served, or broke. Not to be told
+    /// of dials that have failed: a partner that is gone is no strain.
+    pub(crate) fn note_silence(&mut self) {
+        self.balance = self.balance.saturating_sub(1);
+    }
+
+    /// Looks at the last period, once in each.
+    pub(crate) fn advance(&mut self, now: Time) {
+        if now < self.weighed + self.period {
+            return;
+        }
+        self.weighed = now;
+        let worst = std::mem::take(&mut self.worst);
+        self.slowdown = match worst {
+            late if late > FAR * self.bearable => (self.slowdown * MUCH_SLOWER).min(SLOWEST),
+            late if late > self.bearable => (self.slowdown * SLOWER).min(SLOWEST),
+            _ => (self.slowdown / FASTER).max(1.0),
+        };
+    }
+
+    /// How this node bears what it has to do.
+    pub(crate) fn health(&self) -> Health {
+        match self.restraint() {
+            None => Health::Well,
+            Some(slowdown) if slowdown > 1.0 => Health::Overloaded { slowdown },
+            Some(_) => Health::Unanswered,
+        }
+    }
+
+    /// How many times longer than a period rounds are, if this node starts no more than its rounds:
+    /// nothing early, nothing to make up for failures.
+    pub(crate) fn restraint(&self) -> Option<f64> {
+        let exhausted = self.balance <= BALANCE / 2;
+        (exhausted || self.slowdown > 1.0).then_some(self.slowdown)
+    }
+
+    /// While rounds are slower a turn is asked for in each period, to see how late it comes.
+    pub(crate) fn next_wake(&self) -> Option<Wake> {
+        let is_slow = self.slowdown > 1.0;
+        is_slow.then(|| Wake::new(self.weighed + self.period, "whether turns still come late"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const LATE: Duration = Duration::from_millis(640);
+
+    /// A node whose exchanges may take 10 s, after so many periods with such a turn in each.
+    fn after(strain: &mut Strain, periods: u32, late: Duration) {
+        for _ in 0..periods {
+            let now = strain.weighed + SECOND;
+            strain.note_turn(late);
+            strain.advance(now);
+        }
+    }
+
+    fn strain() -> Strain {
+        let mut strain = Strain::new(SECOND, 10 * SECOND);
+        after(&mut strain, 1, Duration::ZERO);
+        strain
+    }
+
+    #[test]
+    fn rounds_become_longer_while_turns_come_late_and_short_again_afterwards() {
+        let mut strain = strain();
+        assert_eq!((strain.health(), strain.next_wake()), (Health::Well, None));
+        after(&mut strain, 1, LATE);
+        let slowdown = SLOWER;
+        assert_eq!(strain.health(), Health::Overloaded { slowdown });
+        assert!(strain.next_wake().is_some());
+        after(&mut strain, 10, 5 * LATE);
+        assert_eq!(strain.restraint(), Some(SLOWEST));
+        after(&mut strain, 20, Duration::ZERO);
+        let slowdown = strain.restraint();
+        assert!(
+            slowdown.is_some_and(|times| times < SLOWEST / 2.0),
+            "{slowdown:?}"
+        );
+        after(&mut strain, 80, Duration::ZERO);
+        assert_eq!(strain.health(), Health::Well);
+    }
+
+    #[test]
+    fn lateness_is_weighed_once_in_a_period() {
+        let mut strain = strain();
+        strain.note_turn(LATE);
+        let soon = strain.weighed + SECOND / 2;
+        strain.advance(soon);
+        assert_eq!(strain.restraint(), None);
+        strain.advance(soon + SECOND);
+        strain.advance(soon + SECOND);
+        assert_eq!(strain.restraint(), Some(SLOWER));
+    }
+
+    #[test]
+    fn nothing_is_made_up_for_when_silence_outweighs_answers() {
+        let mut strain = strain();
+        for _ in 0..100 {
+            strain.note_silence();
+            strain.note_answer();
+        }
+        assert_eq!(
+            strain.health(),
+            Health::Well,
+            "half of the partners are dead"
+        );
+        for _ in 0..10 {
+            strain.note_silence();
+        }
+        assert_eq!(strain.health(), Health::Unanswered);
+        strain.note_answer();
+        assert_eq!(strain.health(), Health::Well);
+    }
+}
