@@ -1,9 +1,11 @@
-//! What an exchange costs in processor time, at both ends together, beside a bare request-response
-//! of the same size: real swarms in one process, in pairs, in one run: `cargo bench --bench swarm`
-//! takes 20 minutes, `cargo bench --bench swarm -- --nodes 40 --pairs 1 --seconds 5` one.
+//! The processor time of an exchange, both ends together, beside a bare request-response of the
+//! same size. All nodes are real swarms in one process. Each network of exchanges is paired with
+//! one of requests, in the same run.
 //!
-//! The processor time of the process is measured, not the time that passes, so another program on
-//! the machine disturbs it little.
+//! `cargo bench --bench swarm` takes 20 minutes; with `-- --nodes 40 --pairs 1`, one minute.
+//!
+//! The bench measures the processor time of the process, not the time that passes. So another
+//! program on the machine disturbs it little.
 
 #[path = "../examples/overload"]
 mod overload {
@@ -38,18 +40,26 @@ struct Arguments {
     pairs: u16,
 
     /// For how long each network is measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
 
-    /// How many exchanges all nodes start together per second: 200 are a quarter of what two cores do
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    /// How many exchanges all nodes together start per second; 400 is a third of what two cores do
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     rate: u16,
 
     /// How many rounds pass before anything is measured
     #[arg(long, value_name = "K", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     rounds: u16,
 
-    /// Measures only this set-up
+    /// Over QUIC instead of TCP
+    #[arg(long)]
+    quic: bool,
+
+    /// How many records a node remembers [default: the library's]
+    #[arg(long, value_name = "N")]
+    remembered: Option<usize>,
+
+    /// Measure only this set-up
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
 
@@ -116,6 +126,8 @@ async fn main() -> Result<(), Failure> {
             timeout: Duration::from_secs(10),
             start: Start::Known,
             connected,
+            quic: arguments.quic,
+            remembered: arguments.remembered,
         };
         let set_ups = [
             ("with a dial", 0, false),

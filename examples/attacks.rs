@@ -1,7 +1,8 @@
-//! How much attackers gain in which overlay, and what resisting them costs: what justifies the default
-//! of the open internet. See `docs/attacks.md`.
+//! How much attackers gain in each overlay, and what it costs to resist them. The results justify
+//! the default overlay for the open internet: see `docs/attacks.md`.
 //!
-//! `cargo run --release --example attacks` takes some 20 minutes of one core; with `-- --quick`, some seconds.
+//! `cargo run --release --example attacks` takes about 20 minutes on one core; with `-- --quick`,
+//! some seconds.
 
 mod attacks {
     pub mod measure;
@@ -46,15 +47,15 @@ struct Arguments {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(2..=1_000_000))]
     rounds: Option<u64>,
 
-    /// The seed from which all chance comes
+    /// The seed of all random numbers
     #[arg(long, value_name = "X", default_value_t = 0)]
     seed: u64,
 
-    /// A small network, and only some attacks
+    /// Use a small network, and run only some attacks
     #[arg(long)]
     quick: bool,
 
-    /// Only these parts [default: all]
+    /// Run only these parts [default: all]
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
 
@@ -62,7 +63,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
 
-    /// How many simulations go on at the same time [default: as many as there are processors]
+    /// How many simulations run at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 }

@@ -1,7 +1,7 @@
 //! A chat that survives its seed: gossipsub finds no peers by itself, peer sampling does.
 //!
-//! Start one node, paste the line it prints into a second terminal, and a third; then stop the
-//! first. `--demo 20` tells the whole story in one process.
+//! Start one node. Paste the line that it prints into a second terminal, and into a third; then
+//! stop the first node. `--demo 20` shows all of this in one process.
 
 mod chat {
     pub mod demo;
@@ -31,12 +31,13 @@ use libp2p::{
 use libp2p_peer_sampling::{Event, PeerSampling};
 use tokio::sync::mpsc;
 
-/// Chat with everybody on the same network of nodes. Lines typed are sent. /view, /sample K and
-/// /peers show what this node knows, /why what went wrong lately; /quit says goodbye.
+/// Chat with all nodes of the same network. The node sends each line that you type. /view,
+/// /sample K and /peers show what this node knows. /why shows the latest failures. /quit says
+/// goodbye, and ends.
 #[derive(Debug, Parser)]
 #[command(name = "chat", after_help = LOGGING)]
 struct Args {
-    /// The name of the network: nodes of other networks are not heard
+    /// The name of the network: the node hears only nodes of the same network
     #[arg(long, value_name = "NAME", default_value = NETWORK)]
     network: String,
 
@@ -57,7 +58,7 @@ struct Args {
     )]
     period: Option<u64>,
 
-    /// What kind of key this node makes for itself
+    /// The type of the key that this node generates for itself
     #[arg(long, value_enum, value_name = "TYPE", default_value = "ed25519")]
     key_type: KeyType,
 
@@ -65,21 +66,21 @@ struct Args {
     #[arg(long)]
     no_mdns: bool,
 
-    /// Start a seed and N more nodes in this process, stop the seed, and see a message reach
-    /// everybody
+    /// Start a seed and N more nodes in this process, stop the seed, and show that a message still
+    /// reaches all others
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..=200))]
     demo: Option<u16>,
 
-    /// A node to start from, with or without /p2p
+    /// The address of a node to join through, with or without /p2p
     #[arg(value_name = "SEED")]
     seeds: Vec<Multiaddr>,
 }
 
 const LOGGING: &str = "\
-The variable RUST_LOG makes it say more, on standard error:
+The variable RUST_LOG makes the node print more, on standard error:
   RUST_LOG=libp2p_peer_sampling=debug   what peer sampling fails at, and why
   RUST_LOG=libp2p_swarm=debug           every dial and connection
-  RUST_LOG=debug                        all";
+  RUST_LOG=debug                        everything";
 
 #[tokio::main]
 async fn main() -> ExitCode {

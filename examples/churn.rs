@@ -1,5 +1,5 @@
-//! A gossipsub network whose nodes are killed and replaced all the time: how many deliveries are
-//! lost? Each node is a process of its own, so that a killed one is as silent as a crashed one.
+//! Counts the lost deliveries of a gossipsub network whose nodes are killed and replaced all the
+//! time. Each node is a process of its own: a killed node is as silent as a crashed one.
 //!
 //! `cargo run --release --example churn` takes two minutes.
 
@@ -64,11 +64,11 @@ struct Arguments {
     )]
     fanout: u16,
 
-    /// After how many seconds an exchange has failed [default: the library's]
+    /// The timeout of an exchange, in seconds [default: the library's]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     exchange_timeout: Option<f64>,
 
-    /// Another seed kills other nodes
+    /// The seed that decides which nodes are killed
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
@@ -128,8 +128,8 @@ async fn run() -> Result<(), Failure> {
         tracing::debug!(?lost);
     }
     println!(
-        "Expected: at each node that was {GROWN_UP:?} old when a message was sent, and lived for \
-         another {MESSAGE_TIME:?}."
+        "A delivery is expected at each node that was at least {GROWN_UP:?} old when the message \
+         was sent, and lived for another {MESSAGE_TIME:?}."
     );
     Ok(())
 }
@@ -147,7 +147,7 @@ fn table(measured: &Measured) -> String {
     let mut rows = vec![
         row("nodes replaced", *replaced),
         row("messages", *messages),
-        row("  not sent, for want of anybody", *unsent),
+        row("  not sent, for want of a peer", *unsent),
         row("deliveries expected", *expected),
         row("deliveries lost", lost.len()),
     ];
@@ -157,8 +157,8 @@ fn table(measured: &Measured) -> String {
         let age = |age: Option<Duration>| format!("{:.1} s", age.unwrap_or_default().as_secs_f64());
         rows.push(row("  of messages", distinct(|lost| lost.message).len()));
         rows.push(row("  at nodes", distinct(|lost| lost.node).len()));
-        rows.push(vec!["  the youngest was".to_owned(), age(youngest)]);
-        rows.push(vec!["  the oldest was".to_owned(), age(oldest)]);
+        rows.push(vec!["  age of the youngest".to_owned(), age(youngest)]);
+        rows.push(vec!["  age of the oldest".to_owned(), age(oldest)]);
     }
     aligned(&rows)
 }

@@ -1,6 +1,6 @@
-//! Gossipsub over neighbours: how many connections a node has at every moment, and whether every message
-//! arrives, while neighbours come and go and half of the nodes crash; and beside it the same where every
-//! exchange's connection is kept. Real sockets on loopback.
+//! Gossipsub over neighbours, on real sockets on loopback. Neighbours come and go, and half of the
+//! nodes crash. The example measures how many connections a node has at every moment, and whether
+//! every message arrives. For comparison, another run keeps the connection of every exchange.
 //!
 //! `cargo run --release --example gossip` takes some minutes; with `-- --quick`, some seconds.
 
@@ -33,8 +33,8 @@ use gossip::{
 };
 use shared::output::{Plot, print};
 
-/// Measures connections per node and the delivery of messages, with gossipsub over neighbours and over
-/// every connection that an exchange has made.
+/// Measures connections per node and the delivery of messages, with gossipsub over neighbours and
+/// over the connections of all exchanges.
 #[derive(Debug, Parser)]
 #[command(name = "gossip")]
 struct Arguments {
@@ -46,7 +46,7 @@ struct Arguments {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=64))]
     neighbours: Option<u16>,
 
-    /// In how many rounds a fresh neighbour is due [default: 30; with --quick 10]
+    /// About how many rounds pass before a new neighbour is due [default: 30; with --quick 10]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rotation: Option<u32>,
 
@@ -66,11 +66,11 @@ struct Arguments {
     #[arg(long, value_name = "MILLIS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     interval: u64,
 
-    /// How often it is done with neighbours, with another half of the nodes that crashes
+    /// How many runs there are with neighbours; another half of the nodes crashes in each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     runs: u64,
 
-    /// Only with neighbours
+    /// Leave out the run that keeps the connection of every exchange
     #[arg(long)]
     no_naive: bool,
 
@@ -78,11 +78,11 @@ struct Arguments {
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Mesh::Fitting)]
     mesh: Mesh,
 
-    /// Beyond how many connections some are closed, whoever has dialled them [default: none are]
+    /// Close some connections beyond this number, no matter which side dialled [default: no limit]
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
 
-    /// A small network, and few rounds
+    /// Use a small network, and few rounds
     #[arg(long)]
     quick: bool,
 

@@ -1,5 +1,5 @@
-//! Judges adaptive healing, the default, against every fixed H: how random the overlay is at rest,
-//! against how many rounds it takes to forget a crash. See `docs/healing.md`.
+//! Compares adaptive healing, the default, with every fixed H: how random the overlay is at rest,
+//! and how many rounds it takes to forget a crash. See `docs/healing.md`.
 //!
 //! `cargo run --release --example healing` takes some minutes; with `-- --quick`, some seconds.
 
@@ -24,7 +24,7 @@ use shared::{
     runs,
 };
 
-/// Judges adaptive healing against every fixed H, in networks at rest, under churn, and after a crash.
+/// Compares adaptive healing with every fixed H: in networks at rest, under churn, after a crash.
 ///
 /// The same arguments give the same output, byte for byte, with any number of threads.
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ struct Arguments {
     #[arg(long, value_name = "C", default_value_t = 30)]
     view: usize,
 
-    /// How many runs there are of each policy, from different seeds [default: 3; with --quick 1]
+    /// How many runs each policy gets, from different seeds [default: 3; with --quick 1]
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     seeds: Option<u64>,
 
@@ -46,15 +46,15 @@ struct Arguments {
     #[arg(long, value_name = "X", default_value_t = 0)]
     seed: u64,
 
-    /// A small network, one seed, and only some fixed H
+    /// Use a small network, one seed, and only some fixed H
     #[arg(long)]
     quick: bool,
 
-    /// Draw what was measured into this file
+    /// Draw the results into this file
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
 
-    /// How many runs go on at the same time [default: as many as there are processors]
+    /// How many simulations run at the same time [default: as many as there are processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 }
@@ -103,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let plot = arguments.plot.as_deref().map(Plot::create).transpose()?;
     let all = judged(arguments).map_err(|error| error.to_string())?;
     let table = table::written(network, &seeds, &all);
-    // Whoever has seen enough of the table may still want the figure.
+    // A reader that closes the output early may still want the figure.
     print(&table)?;
     if let Some(plot) = plot {
         plot.write(plot::figure(network, &all))?;

@@ -1,9 +1,9 @@
-//! A DHT without a list of bootstrap nodes, measured beside one that is bootstrapped the usual way: how
-//! full the routing tables are, what the seed has to do, and what is found when it is gone. See
-//! `docs/kademlia.md`.
+//! Compares a DHT without a list of bootstrap nodes with one that bootstraps the usual way. It
+//! measures how full the routing tables are, how much the seed has to do, and how many records are
+//! found after the seed has gone. See `docs/kademlia.md`.
 //!
-//! `cargo run --release --example kademlia` takes some 7 minutes; with `-- --quick`, one. What
-//! makes a DHT of the behaviours is in `kademlia/node.rs`.
+//! `cargo run --release --example kademlia` takes about 7 minutes; with `-- --quick`, one minute.
+//! `kademlia/node.rs` shows how the behaviours make a DHT together.
 
 mod kademlia {
     pub mod member;
@@ -26,9 +26,10 @@ use kademlia::{
 };
 use output::print;
 
-/// Measures a DHT of nodes that know one seed, bootstrapped the usual way, and told of others by peer sampling.
+/// Measures DHTs whose nodes know one seed: bootstrapped the usual way, or by peer sampling.
 ///
-/// Real sockets on loopback, one network after another: the load of the machine shows in the output.
+/// Runs real sockets on loopback, one network after another. The load of the machine shows in the
+/// output.
 #[derive(Debug, Parser)]
 #[command(name = "kademlia")]
 struct Arguments {
@@ -36,12 +37,13 @@ struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..=200))]
     nodes: Option<u64>,
 
-    /// How many records are put, half of them when the seed is gone [default: 20; with --quick 10]
+    /// How many records are put, half of them after the seed is gone [default: 20; with --quick 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=500))]
     records: Option<u64>,
 
-    /// How many times faster than by the defaults everything goes: the period T of peer sampling, 10 s, libp2p's time-out
-    /// for idle connections, 10 s, kad's refreshes, 5 min, and joins
+    /// How many times faster than normal the network runs. Normal are: a period T of 10 s for peer
+    /// sampling, a timeout of 10 s for idle connections, a refresh of kad every 5 minutes, and the
+    /// time between joins of --every
     #[arg(long, value_name = "TIMES", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
     faster: u32,
 
@@ -49,7 +51,7 @@ struct Arguments {
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: Option<u32>,
 
-    /// How many seconds there would be between one node's join and the next one's if nothing were faster
+    /// The normal time between two joins, in seconds; --faster divides it
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=60))]
     every: u32,
 
@@ -57,15 +59,15 @@ struct Arguments {
     #[arg(long)]
     without_identify: bool,
 
-    /// Only these networks [default: all]
+    /// Measure only these networks [default: all]
     #[arg(long, value_enum, value_name = "NETWORK", value_delimiter = ',')]
     only: Vec<Discovery>,
 
-    /// From which the nodes' identities come
+    /// The seed of the random numbers, from which the nodes' identities come
     #[arg(long, value_name = "X", default_value_t = 0)]
     seed: u64,
 
-    /// A small network, and a short time
+    /// Use a small network, and a short time
     #[arg(long)]
     quick: bool,
 }
@@ -121,8 +123,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Both ends of every connection are files of this process, and everybody may be connected to everybody:
-/// more than many shells allow.
+/// Both ends of every connection are files of this process, and all nodes may be connected to all
+/// others. That is more than many shells allow.
 fn allow_files(nodes: usize) {
     let files = u64::try_from(2 * nodes * nodes).unwrap_or(u64::MAX);
     match rlimit::increase_nofile_limit(files) {

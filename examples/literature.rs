@@ -1,8 +1,8 @@
 //! Reproduces the published figures of gossip peer sampling, with the state machine of this crate.
 //!
-//! `cargo run --release --example literature` runs the set-ups of the papers, prints what was published
-//! beside what comes out, and says which of them differ and why; `-- --quick` runs a part of them in
-//! less than a minute.
+//! `cargo run --release --example literature` runs the set-ups of the papers. It prints each
+//! published figure beside ours, and says which of them differ and why. `-- --quick` runs a part of
+//! the set-ups in less than a minute.
 
 mod literature {
     pub mod check;
@@ -30,23 +30,23 @@ use literature::{
     text, tocs,
 };
 
-/// Runs the papers' experiments and compares what comes out with what they publish.
+/// Runs the papers' experiments, and compares our figures with the published ones.
 #[derive(Parser)]
 #[command(name = "literature")]
 struct Arguments {
-    /// Only what takes little time: less than a minute in all
+    /// Run only the quick set-ups: less than a minute in all
     #[arg(long)]
     quick: bool,
-    /// Where chance comes from: the same seed gives the same figures
+    /// The seed of all random numbers: the same seed gives the same figures
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many set-ups are run at a time [default: as many as there are cores]
+    /// How many set-ups run at the same time [default: as many as there are cores]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// Only set-ups whose description contains this
+    /// Run only set-ups whose description contains TEXT
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// One line of JSON for each figure
+    /// Print one line of JSON for each figure
     #[arg(long)]
     json: bool,
     /// Exit with 1 if a figure is outside its tolerance
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(all_within) if arguments.strict && !all_within => ExitCode::FAILURE,
         Ok(_) => ExitCode::SUCCESS,
-        // Whoever read it has seen enough.
+        // The reader has closed the output, and wants no more.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("literature: {error}");

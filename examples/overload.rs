@@ -1,5 +1,5 @@
-//! What becomes of a network when the machine has too much to do: real swarms on TCP in one process,
-//! all started at once.
+//! What becomes of a network when the machine has too much to do: real swarms in one process, all
+//! started at once.
 //!
 //! `cargo run --release --example overload` runs 1,000 nodes for 90 s, an exchange per second each.
 //! `-- --load 200,400,800,1600` compares what is asked for per second with what succeeds.
@@ -54,6 +54,10 @@ struct Arguments {
     /// How nodes join: each knows some others, or all know the first
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Joining::Seed)]
     joining: Joining,
+
+    /// Over QUIC instead of TCP
+    #[arg(long)]
+    quic: bool,
 
     /// For how long each network runs, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(5..=3_600))]
@@ -119,6 +123,8 @@ impl Arguments {
                 Joining::Seed => Start::Seed,
             },
             connected: false,
+            quic: self.quic,
+            remembered: None,
         }
     }
 
@@ -148,7 +154,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// One network, step by step.
 async fn one(arguments: &Arguments) -> Result<(), Failure> {
-    println!("seconds  succeeded  failed  dials  processors  kB per node");
+    println!("seconds  succeeded  failed  seed failed  dials  processors  kB per node");
     let burst = arguments.burst_at.map(|second| {
         let from = Duration::from_secs(second.into());
         Burst {
@@ -158,10 +164,11 @@ async fn one(arguments: &Arguments) -> Result<(), Failure> {
     });
     let tell = |stretch: &Stretch| {
         println!(
-            "{:>7.0} {:>10} {:>7} {:>6} {:>11.2} {:>12}",
+            "{:>7.0} {:>10} {:>7} {:>12} {:>6} {:>11.2} {:>12}",
             stretch.until.as_secs_f64(),
             stretch.totals.succeeded,
             stretch.totals.failed,
+            stretch.totals.seeds_failed,
             stretch.totals.dials,
             stretch.processors,
             stretch.memory / 1_000,

@@ -13,8 +13,8 @@ use libp2p_peer_sampling::{Behaviour, Config, overlay::Random, rider, sampler, t
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The protocol, without I/O. Anybody may tell news, which begin with their date: so the greatest
-/// text is the latest. A liar's date would stay for ever: in earnest, have news signed.
+/// The protocol, without I/O. News begin with their date, so the greatest text is the latest. Any
+/// node may tell news. A false date would stay for ever: in a real network, have news signed.
 struct News<I> {
     latest: String,
     is_new: bool,
@@ -45,7 +45,7 @@ impl<I: Clone + Eq + Hash + Debug> Protocol for News<I> {
     type Response = String;
     type Event = String;
 
-    /// Once per period, after an exchange of the sampler's, this node tells its partner the latest.
+    /// Once per period, after an exchange of the sampler, this node tells that partner the latest.
     fn poll_exchange(
         &mut self,
         peers: &mut impl Peers<I>,
@@ -58,20 +58,20 @@ impl<I: Clone + Eq + Hash + Debug> Protocol for News<I> {
             return None;
         }
         Some(Exchange {
-            // One exchange per round, so that its number tells it from others.
+            // There is one exchange per round, so the round identifies it.
             id: ExchangeId::new(self.rounds.round()?.get()),
             partner,
             request: self.latest.clone(),
         })
     }
 
-    /// The partner takes what is later than its own, and answers with what it has then.
+    /// The partner keeps the later of the two texts, and answers with it.
     fn handle_request(&mut self, _: &I, request: String, _: Time) -> Option<String> {
         self.learn(request);
         Some(self.latest.clone())
     }
 
-    /// However late an answer comes, it is welcome: so there is no time-out, and no `InFlight`.
+    /// A late answer is welcome too, so there is no timeout, and no `InFlight`.
     fn handle_outcome(&mut self, _: ExchangeId, outcome: Result<String, Failure>, _: Time) {
         outcome.into_iter().for_each(|heard| self.learn(heard));
     }

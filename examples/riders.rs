@@ -1,5 +1,5 @@
-//! Two protocols beside the sampler, in real swarms on loopback: what they find out, what they cost
-//! in dials, and who keeps which connection open.
+//! Two protocols beside the sampler, in real swarms on loopback: what they find out, how many dials
+//! they cost, and which behaviour keeps which connection open.
 //!
 //! `cargo run --release --example riders` takes about a minute.
 
@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use libp2p_peer_sampling::round_trip::Histogram;
 use riders::study::{Plan, Seen, Transport, dials, run};
 
-/// Runs samplers alone, then with extremes and round-trip times beside them.
+/// Runs samplers alone, then with two protocols beside them: extremes and round-trip times.
 #[derive(Debug, Parser)]
 #[command(name = "riders")]
 struct Arguments {
@@ -25,7 +25,7 @@ struct Arguments {
     #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u16).range(0..=64))]
     neighbours: u16,
 
-    /// How many rounds are counted, after ten in which the nodes join
+    /// How many rounds are measured, after ten rounds in which the nodes join
     #[arg(long, value_name = "K", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: u32,
 

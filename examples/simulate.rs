@@ -1,7 +1,7 @@
-//! Simulates a network of thousands to millions of nodes and measures what becomes of it.
+//! Simulates a network of thousands to millions of nodes, and measures it.
 //!
-//! `cargo run --release --features simulator --example simulate -- --help` says what can be asked;
-//! without arguments it shows 10,000 nodes for 100 rounds.
+//! `cargo run --release --features simulator --example simulate -- --help` lists the arguments.
+//! Without arguments it simulates 10,000 nodes for 100 rounds.
 
 mod simulate {
     pub mod arguments;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read it has seen enough.
+        // The reader has closed the output, and wants no more.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Settings(reason)) => usage(&reason),
         Err(Failure::Output(error)) => failure(&error.to_string()),

@@ -1,16 +1,16 @@
 //! The skeleton of a gossip protocol: what one node does, without I/O.
 //!
-//! A gossip protocol is two threads, by Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
-//! *Gossip-based peer sampling* (ACM TOCS 25(3), 2007), Figure 1: an active one, which once per
-//! period chooses a partner and sends it something, and a passive one, which answers. [`Protocol`]
-//! is both, as a state machine: the time is an argument, partners come from [`Peers`], messages go
-//! in and out of its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so
-//! is each protocol that rides on it.
+//! A gossip protocol is two threads (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
+//! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007, Figure 1). Once per period the active one
+//! chooses a partner and sends it something. The passive one answers. [`Protocol`] is both, as a
+//! state machine: the time is an argument, partners come from [`Peers`], messages go in and out of
+//! its methods. The peer sampling [`Sampler`](crate::sampler::Sampler) is one, and so is each
+//! protocol that rides on it.
 //!
-//! For another one there are three components here, each a value that the protocol owns:
-//! [`Rounds`](rounds::Rounds), the clock of the active thread; [`InFlight`](in_flight::InFlight),
-//! the exchanges that wait for an answer; and [`Partners`](partners::Partners), where partners come
-//! from.
+//! For other protocols there are three components here, each a value that the protocol owns.
+//! [`Rounds`](rounds::Rounds) is the clock of the active thread, [`InFlight`](in_flight::InFlight)
+//! holds the exchanges that wait for an answer, and [`Partners`](partners::Partners) says where
+//! partners come from.
 
 pub mod in_flight;
 pub mod partners;
@@ -57,7 +57,7 @@ pub trait Protocol {
         now: Time,
     ) -> Option<Self::Response>;
 
-    /// How an exchange has ended that [`poll_exchange`](Self::poll_exchange) returned. An outcome
+    /// How an exchange that [`poll_exchange`](Self::poll_exchange) returned has ended. An outcome
     /// that comes too late, or twice, changes nothing.
     fn handle_outcome(
         &mut self,
@@ -74,10 +74,17 @@ pub trait Protocol {
         None
     }
 
-    /// A peer has become a neighbour, or is none any more: one that both ends keep connected. The
+    /// A peer has become a neighbour, which both ends keep connected, or is none any more. The
     /// default ignores it.
     fn handle_neighbour(&mut self, peer: &Self::Id, up: bool, now: Time) {
         let _ = (peer, up, now);
+    }
+
+    /// The node has too much to do, or no longer. A protocol that has rounds gives `restraint` to
+    /// [`Rounds::restrain`](rounds::Rounds::restrain). Told before every
+    /// [`poll_exchange`](Self::poll_exchange).
+    fn restrain(&mut self, restraint: Option<f64>, now: Time) {
+        let _ = (restraint, now);
     }
 
     /// The next thing that the application is to be told. To be called until `None`.
@@ -96,9 +103,9 @@ pub trait Peers<I> {
     /// The neighbours: peers that are kept connected, so that an exchange with them costs no dial.
     fn neighbours(&self) -> &[I];
 
-    /// The partner of an exchange that the sampler has just made, each once: its connection is
+    /// The partner of an exchange that the sampler has just made, each once. Its connection is
     /// still open, so that an exchange with it costs no dial, and it is another peer in each round.
-    /// `None` when there is none that was not returned yet.
+    /// `None` when all were returned already.
     fn next_exchanged(&mut self) -> Option<I>;
 }
 
@@ -153,11 +160,11 @@ pub enum Failure {
     Unreachable,
     /// The partner does not speak the protocol.
     Unsupported,
-    /// The exchange began and broke: connection lost, time-out, a message that breaks the rules.
+    /// The exchange began and broke: connection lost, timeout, a message that breaks the rules.
     /// Under load that happens to live peers.
     Broken,
     /// This node itself would not carry the exchange out, or the partner has no room or no time for
-    /// it: connection limits, a block list, a request that it does not serve. Says nothing about
-    /// whether the partner lives.
+    /// it. Connection limits, a block list, or a request that it does not serve, for example. Says
+    /// nothing about whether the partner lives.
     Refused,
 }

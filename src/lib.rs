@@ -13,9 +13,9 @@
 //!    who stays;
 //!
 //! and the partner does the same with what it was sent. That is all. Views that are shuffled like
-//! this become and stay random samples of the whole network, dead peers age and drop out, newcomers
-//! are known to as many as everybody else within a few rounds, and no node, the one through which
-//! all joined included, is special (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
+//! this become random samples of the whole network, and stay so. Dead peers age and drop out.
+//! Within a few rounds newcomers are known to as many as everybody else. No node is special, not
+//! even the one through which all joined (Jelasity, Voulgaris, Guerraoui, Kermarrec, van Steen,
 //! *Gossip-based peer sampling*, ACM TOCS 25(3), 2007).
 //!
 //! Among strangers, where some peers lie, the overlay is [`Basalt`](overlay::Basalt): secret hashes
@@ -26,8 +26,8 @@
 //! # In a swarm
 //!
 //! Compose a [`Behaviour`] into the swarm, give it [seeds][Config::with_seeds], and poll the swarm.
-//! A few exchange partners stay connected as *neighbours*, which is what gossipsub needs; any other
-//! behaviour can dial the peers of the view by their `PeerId` alone; other tasks read and sample
+//! A few exchange partners stay connected as *neighbours*, which is what gossipsub needs. Any other
+//! behaviour can dial the peers of the view by their `PeerId` alone. Other tasks read and sample
 //! the view through a [`Handle`]. The README has a first example, `examples/chat.rs` a whole
 //! program.
 //!
@@ -79,8 +79,8 @@
 //!
 //! # What a panic would mean
 //!
-//! A bug. No input from the network may cause one, and none of the public functions panics on any
-//! argument; [`Behaviour::new`] does when the operating system has no random numbers.
+//! A bug. No input from the network may cause one, and no public function panics on any argument.
+//! [`Behaviour::new`] panics when the operating system has no random numbers.
 //!
 //! # Features
 //!
@@ -115,6 +115,9 @@ mod swarm;
 pub mod time;
 
 pub use sampling::{PeerSampling, Selection};
+
+/// The crate `rand`, of the version whose `Rng` overlays and [`sampler::Sampler`] take.
+pub use rand;
 
 /// Overlays: which peers stay in a view.
 pub mod overlay {
@@ -153,7 +156,8 @@ pub mod rider {
 /// Extremes: the smallest and the largest value in the network, as every node knows them.
 ///
 /// [`Extrema`](extrema::Extrema) is the protocol, without I/O, and `extrema::Behaviour` the same in
-/// a swarm. What a liar can do to it, and what becomes of values that are gone, stands there.
+/// a swarm. The protocol's page says what a liar can do to it, and what becomes of values that are
+/// gone.
 pub mod extrema {
     pub use crate::protocols::extrema::{
         Event, Extrema, Extremes, MAX_JUMP, Message,
@@ -166,7 +170,8 @@ pub mod extrema {
 /// Round-trip times: how far away other peers are, as every node measures it for itself.
 ///
 /// [`RoundTrip`](round_trip::RoundTrip) is the protocol, without I/O, and `round_trip::Behaviour`
-/// the same in a swarm. What a measurement means, and what a liar can do to it, stands there.
+/// the same in a swarm. The protocol's page says what a measurement means, and what a liar can do
+/// to it.
 pub mod round_trip {
     pub use crate::protocols::round_trip::{
         Event, Measured, Ping, Pong, RoundTrip,
@@ -221,3 +226,8 @@ pub mod wire {
 #[cfg(all(doctest, feature = "swarm"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs to compose, compiled.
+#[cfg(all(doctest, feature = "swarm"))]
+#[doc = include_str!("../docs/composing.md")]
+struct Composing;

@@ -16,16 +16,16 @@ pub enum Selection {
     Head,
     /// The oldest entry of the view: the peer that has been in circulation longest.
     Tail,
-    /// Uniform, without replacement as long as possible: entries of the view that were not handed
-    /// out yet come first, in random order, those that entered the view meanwhile included. When
-    /// all have been, uniform over the whole view. A peer that leaves the view and returns counts
-    /// as new.
+    /// Uniform, without replacement as long as possible. Entries of the view that were not handed
+    /// out yet come first, in random order, including those that have entered it meanwhile. When
+    /// all have been handed out, uniform over the whole view. A peer that leaves the view and
+    /// returns counts as new.
     #[default]
     Uniform,
 }
 
-/// The sampling service, over any overlay: by a [`Sampler`](crate::sampling::sampler::Sampler), and
-/// in the libp2p part by the behaviour and by its handles.
+/// The sampling service, over any overlay. A [`Sampler`](crate::sampling::sampler::Sampler) offers
+/// it, and in the libp2p part the behaviour and its handles do.
 pub trait PeerSampling {
     /// What is handed out.
     type Peer;

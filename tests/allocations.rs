@@ -1,5 +1,5 @@
-//! Exchanges do not allocate: not at the node that starts one, not at the one that answers, once each
-//! has its storage.
+//! Once each node has its storage, exchanges do not allocate: neither at the node that starts one,
+//! nor at the node that answers.
 //!
 //! A binary of its own: the counter replaces the global allocator.
 

@@ -1,5 +1,5 @@
-//! The study behind the default of the open internet, as people run it, on a small scale. The whole of it is in
-//! `docs/attacks.md`.
+//! The study behind the default of the open internet, run as a user runs it, on a small scale. The
+//! whole study is in `docs/attacks.md`.
 
 mod common;
 
@@ -60,7 +60,7 @@ fn the_default_resists_what_takes_over_the_others() {
     }
 }
 
-/// Of what a network of one /16 can have, whoever is in it and however many they are.
+/// Attackers in one /16 gain no more than one /16 can have, no matter how many they are.
 #[test]
 fn one_prefix_gains_little_and_sprayed_addresses_are_seldom_dialled() {
     let text = measured("--nodes 200 --view 20 --only attacks");

@@ -1,5 +1,5 @@
-//! The README's programs are run: each node joins another one of its kind, on loopback, and does
-//! what the README says of it.
+//! The programs of `docs/composing.md` are run: each node joins another one of its kind, on
+//! loopback, and does what is said of it there.
 
 mod common;
 
@@ -19,9 +19,9 @@ use libp2p_peer_sampling::Handle;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-const README: &str = include_str!("../README.md");
+const COMPOSING: &str = include_str!("../docs/composing.md");
 
-/// The README's code, in its order.
+/// The code in there, in its order.
 const PROGRAMS: [&str; 7] = [
     include_str!("compose/gossipsub.rs"),
     include_str!("compose/kademlia.rs"),
@@ -33,10 +33,8 @@ const PROGRAMS: [&str; 7] = [
 ];
 
 #[test]
-fn readme_has_these_programs_word_for_word_and_no_others() {
-    let (_, section) = README.split_once("## Compose it\n").expect("a section");
-    let (section, _) = section.split_once("\n## ").expect("another one");
-    let blocks = section.split("```rust,no_run\n").skip(1);
+fn documentation_has_these_programs_word_for_word_and_no_others() {
+    let blocks = COMPOSING.split("```rust,no_run\n").skip(1);
     let programs: Vec<&str> = blocks
         .map(|block| block.split("```").next().unwrap_or_default())
         .collect();
@@ -266,7 +264,7 @@ mod discovery {
 mod nat {
     include!("compose/nat.rs");
 
-    /// The swarm that the README's `node` and `reserve` are for.
+    /// The swarm that `node` and `reserve` of the documentation are for.
     async fn behind(seeds: Vec<Multiaddr>, relay: &Multiaddr) -> (Swarm<Node>, Multiaddr) {
         let mut swarm = libp2p::SwarmBuilder::with_new_identity()
             .with_tokio()

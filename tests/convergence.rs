@@ -147,8 +147,8 @@ fn cyclons_in_degrees_are_nearly_all_the_same() {
     assert!(in_degrees.mean > 19.9, "seed 5: {}", in_degrees.mean);
 }
 
-/// TOCS 2007, *growing*, N=10^4, push only: the largest in-degree stays near N, and the healer's network
-/// falls to pieces. Push-pull never does.
+/// TOCS 2007, *growing*, N=10^4, push only: the largest in-degree stays near N, and the healer's
+/// network falls to pieces. With push-pull it never does.
 #[test]
 fn push_only_keeps_a_hub() {
     let grown = |propagation| {
@@ -168,7 +168,8 @@ fn push_only_keeps_a_hub() {
     assert!(push_pull.0 < 200 && push_pull.1 == 1, "{found}");
 }
 
-/// TOCS 2007, N=10^4, rand healer: 46.0, 30.9, 12.4, 2.5, 0.2 and 0 % dead links after 1 to 6 rounds.
+/// TOCS 2007, N=10^4, rand healer: 46.0, 30.9, 12.4, 2.5, 0.2 and 0 % dead links after 1 to 6
+/// rounds.
 #[test]
 fn the_healer_forgets_half_of_the_network_in_six_rounds() {
     let crash = Crash {
@@ -189,9 +190,10 @@ fn the_healer_forgets_half_of_the_network_in_six_rounds() {
     }
 }
 
-/// TOCS 2007, N=10^4, 1 % replaced in each round: with H=0 more than 11 dead links per view, with H=1 3.3.
-/// The paper's nodes pass over the dead, and forget them when the view is cut back; ours, and those in
-/// the swarm, forget whom they cannot reach, which leaves 5.2 and 2.5.
+/// TOCS 2007, N=10^4, 1 % replaced in each round: with H=0 more than 11 dead links per view, with
+/// H=1 3.3. The paper's nodes pass over the dead, and forget them when the view is cut back. Ours,
+/// in the simulator and in the swarm, forget a peer that they cannot reach, which leaves 5.2 and
+/// 2.5.
 #[test]
 fn under_churn_there_are_fewer_dead_links_where_the_unreachable_leave_the_view() {
     let dead = |stay, overlay| {

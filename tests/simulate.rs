@@ -236,8 +236,8 @@ fn a_report_on_an_attack_says_how_far_it_got() {
     assert_eq!(kept.last().expect("there is one")["round"], 60);
 }
 
-/// Auvolat et al. 2021: where the views of the peer sampling paper fall to a flood, those of Basalt do
-/// not, and do not fall to many identities in one network either.
+/// Auvolat et al. 2021: a flood takes over the views of the peer sampling paper, but not those of
+/// Basalt. Neither do many identities in one network.
 #[test]
 fn basalt_resists_where_the_healer_falls() {
     let share = |args: &str| {

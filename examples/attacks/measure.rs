@@ -1,4 +1,4 @@
-//! What an overlay is judged by: what attackers gain in it, what a crash does to it, what it costs.
+//! The measures of an overlay: what attackers gain in it, what a crash does to it, what it costs.
 
 use libp2p_peer_sampling::{
     Config as SwarmConfig,
@@ -128,7 +128,7 @@ pub enum Scenario {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum What {
     Plain(Attack),
-    /// Restarts of nodes that have kept whom they had contact with.
+    /// The attack restart, on nodes that keep their latest partners.
     Kept,
     /// All in one prefix, with so many identities each.
     Prefix(usize),
@@ -158,7 +158,8 @@ impl What {
         }
     }
 
-    /// Whether a network in whose views are only attackers stays as it is, with nothing left to count.
+    /// Whether a network whose views hold only attackers stays as it is, so that nothing is left to
+    /// count.
     fn is_final(self) -> bool {
         !matches!(
             self,
@@ -214,8 +215,8 @@ pub struct Crashed {
 /// A network that began as a star.
 #[derive(Debug, Clone, Copy)]
 pub struct Started {
-    /// Rounds until views are nine tenths as full as at the end, and no in-degree is three times the
-    /// mean; `None`: not seen.
+    /// Rounds until views are nine tenths as full as at the end, and no in-degree is three times
+    /// the mean; `None`: not seen.
     pub converged: Option<usize>,
 }
 

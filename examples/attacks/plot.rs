@@ -1,4 +1,4 @@
-//! What was measured, as a figure: attackers' share of views against their share of the network.
+//! The results as a figure: the attackers' share of views over their share of the network.
 
 use std::error::Error;
 

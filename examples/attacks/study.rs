@@ -1,4 +1,4 @@
-//! Which simulations there are, and what came of them: none is run twice.
+//! The simulations of the study, and their results. No simulation runs twice.
 
 use clap::ValueEnum;
 use libp2p_peer_sampling::simulator::{adversary::attack::Attack, config::ConfigError};
@@ -13,13 +13,13 @@ use crate::{
 /// A part of the study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Attackers' share against how many they are
+    /// The attackers' share of views, over their share of the network
     Curves,
-    /// Which overlay is the default
+    /// The overlays that could be the default
     Overlays,
-    /// All attacks
+    /// All attacks, on the default and on the random overlay
     Attacks,
-    /// How much of the view has to travel
+    /// Shuffle lengths: how much of the view each message carries
     Shuffle,
     /// Smaller and larger networks
     Scale,
@@ -28,7 +28,7 @@ pub enum Part {
 /// The shares of attackers that all tables have.
 pub const FEW_AND_MANY: [f64; 2] = [0.1, 0.3];
 
-/// Of whom there are curves.
+/// The overlays that have a curve.
 pub const CURVES: [Candidate; 5] = [
     Candidate::Shipped,
     Candidate::Paper,
@@ -37,7 +37,7 @@ pub const CURVES: [Candidate; 5] = [
     Candidate::Cyclon,
 ];
 
-/// Who could be the default.
+/// The overlays that could be the default.
 pub fn candidates(network: Network) -> [Candidate; 8] {
     [
         Candidate::Shipped,
@@ -51,7 +51,7 @@ pub fn candidates(network: Network) -> [Candidate; 8] {
     ]
 }
 
-/// Who faces all attacks.
+/// The overlays that face all attacks.
 pub const ATTACKED: [Candidate; 2] = [Candidate::Shipped, Candidate::Random];
 
 /// How many of all nodes attack, for the curves.

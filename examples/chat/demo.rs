@@ -1,5 +1,5 @@
-//! The story in one process: nodes that know one seed find each other, the seed stops, and a
-//! message still reaches everybody.
+//! The demo in one process: nodes that know one seed find each other, the seed stops, and a message
+//! still reaches all others.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -59,7 +59,7 @@ pub async fn run(count: usize, options: Options) -> Result<(), Failure> {
         let options = options(vec![seed.address.clone()]);
         nodes.push(Running::start(options, heard_tx.clone()).await?);
     }
-    println!("{count} nodes join; all they know is the seed");
+    println!("{count} nodes join; they know only the seed");
 
     let result = tell(seed, &nodes, view_size, period, &mut heard).await;
     for node in nodes {

@@ -1,5 +1,6 @@
-//! One chat node: gossipsub carries the messages, peer sampling finds the peers to carry them to,
-//! identify and mDNS are there as in most swarms. Whom they tell the swarm of, peer sampling tries.
+//! One chat node. Gossipsub carries the messages; peer sampling finds the peers that get them.
+//! Identify and mDNS are there as in most swarms. Peer sampling also tries the peers that these two
+//! report to the swarm.
 
 use std::{error::Error, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What went wrong lately, for those who wonder why nobody answers.
+//! The latest failures, for a user who wonders why no peer answers.
 
 use std::collections::VecDeque;
 
@@ -27,10 +27,10 @@ impl Troubles {
                 format!("no exchange with {peer}: {error}{left}")
             }
             Event::InboundFailed { peer, error, .. } => {
-                format!("no exchange for {peer}, which had asked for one: {error}")
+                format!("the exchange that {peer} started has failed: {error}")
             }
             Event::NeighbourDown { peer, reason } => {
-                format!("{peer} is no neighbour any more: {reason:?}")
+                format!("{peer} is no longer a neighbour: {reason:?}")
             }
             Event::SeedFailed { address, error } => format!("seed {address}: {error}"),
             Event::NotAdvertising(why) => why.to_string(),

@@ -93,7 +93,7 @@ impl Settings {
     }
 
     fn sampling(&self) -> Config {
-        // As the presets have them. With 30 slots, Basalt leaves out one or the other of a few nodes.
+        // The view sizes of the presets. Of a few nodes, Basalt with 30 slots would leave some out.
         let (overlay, view_size) = match self.overlay {
             Overlay::Random => (OverlayKind::Random, 30),
             Overlay::Basalt => (OverlayKind::Basalt(Ranking::default()), 100),

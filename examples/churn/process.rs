@@ -1,4 +1,4 @@
-//! Nodes as processes, seen from the process that has started them.
+//! Nodes as processes, seen from the process that started them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

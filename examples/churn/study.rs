@@ -1,4 +1,4 @@
-//! Nodes are killed and replaced while messages go round. Which deliveries are missing?
+//! Kills and replaces nodes while messages go round, and finds the deliveries that are missing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The established connections of one node at one moment, by what they are for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// To neighbours, whoever has dialled.
+    /// To neighbours, no matter which side dialled.
     pub neighbours: usize,
     /// Dialled by this node, and not to a neighbour.
     pub own: usize,

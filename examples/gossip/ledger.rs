@@ -1,4 +1,4 @@
-//! Which message was heard by whom.
+//! Which nodes have heard which message.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use crate::gossip::gauge::Phase;
 struct Message {
     phase: Phase,
     at: Duration,
-    /// Who was there when it was said, and was not stopped before all was over; without the speaker.
+    /// The nodes that ran when the message was published, without the speaker. None of them stops
+    /// before the phase of the message ends.
     audience: Vec<usize>,
     /// Whether gossipsub took it.
     sent: bool,

@@ -1,5 +1,5 @@
-//! One node: gossipsub, peer sampling and identify on TCP, in a task of its own that counts its
-//! connections whenever one comes or goes.
+//! One node: gossipsub, peer sampling and identify on TCP, in a task of its own. It counts its
+//! connections whenever one opens or closes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,7 +30,7 @@ use crate::gossip::{
     ledger::Ledger,
 };
 
-/// Of how many others gossipsub tells those whom it prunes, with its own peer exchange.
+/// With its own peer exchange: how many other peers gossipsub names to a peer that it prunes.
 const PRUNE_PEERS: usize = 16;
 
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -59,21 +59,21 @@ pub struct Options {
     pub period: Duration,
     pub heartbeat: Duration,
     pub seeds: Vec<Multiaddr>,
-    /// In how many rounds a fresh neighbour is due.
+    /// About how many rounds pass before a new neighbour is due.
     pub rotation: u32,
     pub mesh: Mesh,
-    /// Beyond how many connections some are closed, whoever has dialled them.
+    /// Some connections beyond this number are closed, no matter which side dialled.
     pub max_connections: Option<usize>,
 }
 
 /// How gossipsub is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mesh {
-    /// A mesh out of so few neighbours, with nothing but what has to be set for that.
+    /// Set only what a mesh over few neighbours needs.
     Fitting,
-    /// As gossipsub has it.
+    /// Gossipsub's defaults.
     Defaults,
-    /// With gossipsub's own peer exchange, and a mesh so narrow that many are pruned.
+    /// Gossipsub's own peer exchange, and a mesh so narrow that it prunes many peers.
     PeerExchange,
 }
 
@@ -95,8 +95,8 @@ impl Options {
             .with_seeds(self.seeds.iter().cloned())
     }
 
-    /// Gossipsub's own settings are for a mesh of 5 to 12 out of many. Out of fewer neighbours it has to be
-    /// content with less: while it has not `mesh_n_low` it grafts whoever comes by.
+    /// Gossipsub's defaults are for a mesh of 5 to 12 out of many peers. With fewer neighbours its
+    /// bounds have to be lower: below `mesh_n_low`, gossipsub grafts any peer that comes by.
     fn gossipsub(&self) -> Result<gossipsub::Config, Failure> {
         let mut config = gossipsub::ConfigBuilder::default();
         if let (Keeps::Neighbours(count), true) = (self.keeps, self.mesh != Mesh::Defaults) {
@@ -146,8 +146,8 @@ pub struct Tally {
     pub up: usize,
     /// Neighbours that went, by reason.
     pub down: BTreeMap<String, usize>,
-    /// Connections that closed and were never to a neighbour, and how many of these gossipsub had taken
-    /// into its mesh; counted at both ends.
+    /// Connections that closed and were never to a neighbour, and how many of these gossipsub had
+    /// taken into its mesh; counted at both ends.
     pub brief: usize,
     pub brief_in_mesh: usize,
     /// How long they were open, all together and the one that was open for longest.

@@ -1,4 +1,4 @@
-//! What was measured, as a figure: connections per node over the rounds.
+//! The results as a figure: connections per node over the rounds.
 
 use std::error::Error;
 

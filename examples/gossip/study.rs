@@ -1,5 +1,5 @@
-//! What happens to the nodes: they join one after another, talk for many rounds, and then half of them
-//! are gone.
+//! What happens to the nodes: they join one after another, talk for many rounds, and then half of
+//! them crash.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,14 +28,16 @@ const AFTERWARDS: u32 = 10;
 /// How often per round the nodes are looked at after a crash.
 const LOOKS: u32 = 5;
 
-/// How many connections a node may have at any moment, as long as an exchange takes less than a period.
+/// How many connections a node may have at any moment, as long as an exchange takes less than a
+/// period.
 #[derive(Debug, Clone, Copy)]
 pub struct Bound {
     pub neighbours: usize,
     /// Exchanges that others have started.
     pub inbound: usize,
-    /// One each for an exchange of the node's own; the one before, whose connection is being closed; a
-    /// neighbour that has given way to another; and a peer that has dialled at the same time as it was dialled.
+    /// One each for: an exchange of the node's own; the exchange before, whose connection is being
+    /// closed; a neighbour that has given way to another; and a second connection to a peer, where
+    /// both ends have dialled at once.
     pub slack: usize,
 }
 
@@ -59,7 +61,7 @@ impl Bound {
 pub struct Plan {
     pub nodes: usize,
     pub keeps: Keeps,
-    /// In how many rounds a fresh neighbour is due.
+    /// About how many rounds pass before a new neighbour is due.
     pub rotation: u32,
     pub view_size: usize,
     /// From when all have joined.
@@ -72,7 +74,7 @@ pub struct Plan {
     /// How many messages are published per round, by all nodes in turn.
     pub messages: u32,
     pub mesh: Mesh,
-    /// Beyond how many connections some are closed, whoever has dialled them.
+    /// Some connections beyond this number are closed, no matter which side dialled.
     pub max_connections: Option<usize>,
     /// Whether half of the nodes crash in the end.
     pub crash: bool,
@@ -118,8 +120,9 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The most connections of any node in rounds in which the machine kept up, and in how many it did: for as
-    /// long as an exchange may take before them, no timer was late by a tenth of a period.
+    /// The most connections of any node in the rounds in which the machine kept up, and how many
+    /// such rounds there were. In such a round, and before it for as long as an exchange may take,
+    /// no timer was late by a tenth of a period.
     pub fn unhurried(&self) -> (usize, usize) {
         let Plan { period, .. } = self.plan;
         let before = (Config::local().gossip().exchange_timeout().as_secs_f64()
@@ -143,8 +146,8 @@ impl Measured {
 #[derive(Debug)]
 pub struct Crashed {
     pub survivors: usize,
-    /// From how many rounds after the crash on, the neighbours and the mesh were one component; `None`:
-    /// not within the time that was looked at.
+    /// From how many rounds after the crash on, the neighbours and the mesh were one component;
+    /// `None`: not within the time that was looked at.
     pub neighbours: Option<f64>,
     pub mesh: Option<f64>,
     /// After how many rounds the survivors had as many neighbours as before, but for a tenth.

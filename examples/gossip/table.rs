@@ -1,4 +1,4 @@
-//! What was measured, as text.
+//! The results as text.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -41,7 +41,7 @@ pub fn head(plan: &Plan) -> String {
     let pruned = max_connections.map(|most| format!("; pruned to {most} connections"));
     let pruned = pruned.unwrap_or_default();
     format!(
-        "{nodes} nodes join through one seed, one every {interval:?}; {neighbours} neighbours, a fresh one in some \
+        "{nodes} nodes join through one seed, one every {interval:?}; {neighbours} neighbours, a new one about every \
          {rotation} rounds, view {view_size}, {rounds} rounds of {period:?};\ngossipsub with a heartbeat every {heartbeat:?}{mesh}; {messages} \
          messages per round, by all nodes in turn{pruned}\n"
     )
@@ -51,7 +51,7 @@ pub fn head(plan: &Plan) -> String {
 pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
     let all = || runs.iter().chain(naive);
     let mut text = section(
-        "Established connections per node, the most of any node at any moment, while joining (j) and after",
+        "The most established connections of any node at any moment, while joining (j) and after",
         all().flat_map(connections).collect(),
         &[
             "",
@@ -61,14 +61,14 @@ pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
             "neighbours",
             "own",
             "inbound",
-            "each at most",
-            "twice",
+            "most of each kind",
+            "connected twice",
             "mean",
         ],
     );
     text += &bounds(runs);
     text += &section(
-        "Messages: how often they should have been heard and were, until the crash",
+        "Messages until the crash: deliveries wanted, and deliveries heard",
         all().map(messages).collect(),
         &[
             "",
@@ -81,7 +81,7 @@ pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
         ],
     );
     text += &section(
-        "Neighbours and mesh at the rounds' ends: means per node, and the most components",
+        "Neighbours and mesh at the end of each round: means per node, and the most components",
         all().map(topology).collect(),
         &[
             "",
@@ -116,7 +116,7 @@ pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
     }
     if runs.iter().any(|run| run.crashed.is_some()) {
         text += &section(
-            "After half of the nodes have crashed: rounds until one component for good, and messages",
+            "After half of the nodes have crashed: rounds until one lasting component; messages",
             runs.iter()
                 .filter_map(|run| Some(crash(run, run.crashed.as_ref()?)))
                 .collect(),
@@ -129,12 +129,12 @@ pub fn written(runs: &[Measured], naive: Option<&Measured>) -> String {
                 "heard at once",
                 "heard later",
                 "connections",
-                "asked",
+                "required",
             ],
         );
         text += &format!(
-            "\nAsked: the mesh is one component within {HEALED_WITHIN} rounds, and whatever is said later is heard \
-             by all survivors\n"
+            "\nRequired: the mesh is one component within {HEALED_WITHIN} rounds, and all \
+             survivors hear every later message\n"
         );
     }
     text
@@ -211,7 +211,7 @@ fn bounds(runs: &[Measured]) -> String {
         let most = phases.flatten().map(Most::total).max().unwrap_or_default();
         let bound = Bound::of(count);
         text = format!(
-            "\nAsked with neighbours, at every moment: at most {} + {} inbound + {} = {}; most {most}: {}\n",
+            "\nRequired with neighbours, at every moment: at most {} + {} inbound + {} = {}; most {most}: {}\n",
             bound.neighbours,
             bound.inbound,
             bound.slack,
@@ -222,8 +222,8 @@ fn bounds(runs: &[Measured]) -> String {
             let (most, rounds) = run.unhurried();
             let name = name(run);
             text += &format!(
-                "{name}: in the {rounds} of {} rounds in which the machine kept up (timers late by less than a \
-                 tenth of a period) at most {most}\n",
+                "{name}: at most {most} in the {rounds} of {} rounds in which the machine kept up \
+                 (timers late by less than a tenth of a period)\n",
                 run.bins.len()
             );
         }
@@ -308,7 +308,7 @@ fn reasons(measured: &Measured) -> String {
     let crashed = measured.crashed.iter().flat_map(|crashed| &crashed.missed);
     for (at, who) in measured.missed.iter().chain(crashed) {
         text += &format!(
-            "  missed: what was said at {:.1} s, by the nodes {who:?}\n",
+            "  the message sent at {:.1} s was missed by the nodes {who:?}\n",
             at.as_secs_f64()
         );
     }

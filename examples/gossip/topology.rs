@@ -1,4 +1,4 @@
-//! Who is connected to whom: the neighbours, and gossipsub's mesh.
+//! Which nodes are connected: as neighbours, and in gossipsub's mesh.
 
 use std::collections::{BTreeMap, BTreeSet};
 

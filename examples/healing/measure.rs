@@ -1,4 +1,4 @@
-//! What a healing policy is judged by: one network at rest, one under churn, one after a crash.
+//! The measures of a healing policy: in a network at rest, in one under churn, after a crash.
 
 use libp2p_peer_sampling::{
     overlay::Random,

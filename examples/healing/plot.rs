@@ -1,4 +1,4 @@
-//! What was measured, as a figure: the trade between randomness and healing, and the healing itself.
+//! The results as a figure: the trade between randomness and healing, and the healing itself.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! What was measured, as text.
+//! The results as text.
 
 use libp2p_peer_sampling::simulator::in_degrees;
 

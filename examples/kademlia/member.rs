@@ -1,4 +1,4 @@
-//! A node in a task of its own, with real sockets, and what is counted there.
+//! A node in a task of its own, with real sockets, and the counts of its work.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -33,7 +33,7 @@ type Question = Box<dyn FnOnce(&mut Running) + Send>;
 pub struct Tally {
     /// Requests of kad that it was asked.
     pub requests: u32,
-    /// Connections, whoever opened them.
+    /// Connections, no matter which side opened them.
     pub connections: Connections,
     /// How long after its start it had contacted 20 peers.
     pub contacted_k: Option<Duration>,
@@ -220,7 +220,7 @@ impl Running {
         }
     }
 
-    /// Whoever asked may have gone.
+    /// The caller that waits for the answer may have gone.
     fn on_progress(&mut self, id: kad::QueryId, result: kad::QueryResult, last: bool) {
         match result {
             kad::QueryResult::PutRecord(result) => {

@@ -1,4 +1,4 @@
-//! One node of the DHT: Kademlia, and what tells it of others.
+//! One node of the DHT: Kademlia, and the behaviours that tell it of other peers.
 
 use std::{collections::BTreeSet, error::Error, time::Duration};
 
@@ -28,11 +28,11 @@ pub struct Node {
 pub enum Discovery {
     /// The usual way: the seed goes into the routing table, and kad bootstraps through it
     Bootstrap,
-    /// One line: kad is told of whom peer sampling has contacted; it bootstraps when it likes
+    /// One line gives kad the peers that peer sampling has contacted; kad bootstraps by itself too
     Contacts,
-    /// The same, and kad's own bootstraps are put off
+    /// As contacts, but kad's own bootstraps are put off
     Quiet,
-    /// The same, and a node looks itself up: when it knows 20 others, and every 5 minutes
+    /// As quiet, and a node looks itself up: when it knows 20 others, and every 5 minutes
     Lookup,
 }
 
@@ -52,7 +52,7 @@ pub struct Options {
     pub discovery: Discovery,
     pub mode: kad::Mode,
     pub identify: bool,
-    /// Whether others can dial it. Who does not listen does not advertise.
+    /// Whether others can dial it. A node that does not listen does not advertise.
     pub listen: bool,
     /// With `/p2p`; none for the seed itself.
     pub seed: Option<Multiaddr>,
@@ -107,7 +107,8 @@ fn behaviour(keypair: &Keypair, options: &Options) -> Result<Node, Failure> {
     let refresh = (!options.discovery.puts_off()).then_some(options.timing.refresh);
     config.set_periodic_bootstrap_interval(refresh);
     let mut kad = kad::Behaviour::with_config(peer_id, MemoryStore::new(peer_id), config);
-    // By itself it is a server when it has a confirmed external address, which nobody has on loopback.
+    // By itself, kad is a server only with a confirmed external address, which no node has on
+    // loopback.
     kad.set_mode(Some(options.mode));
 
     let mut sampling = None;
@@ -166,9 +167,9 @@ impl Wiring {
         }
     }
 
-    /// Looks for whom samples hardly ever find in a large network, and nobody else needs to know: the
-    /// nodes nearest to this one. To be called from time to time. Who knows less than 20 knows them all, or will
-    /// soon have more to ask.
+    /// Looks for the nodes nearest to this one. In a large network samples hardly ever find them,
+    /// and no other node needs to know them. To be called from time to time. A node that knows less
+    /// than 20 others knows all of them, or will soon have more to ask.
     pub fn look_up(&mut self, swarm: &mut Swarm<Node>) {
         let me = *swarm.local_peer_id();
         let node = swarm.behaviour_mut();
@@ -215,8 +216,9 @@ impl Wiring {
     }
 }
 
-/// Half a second after a peer has come into a routing table of less than 20, kad bootstraps, and has no
-/// setting for it. One that has begun already puts it off, and this one ends before it asks anybody.
+/// Half a second after a peer has come into a routing table of less than 20, kad bootstraps. No
+/// setting prevents that, but a bootstrap that has already begun puts it off. The one begun here
+/// ends before it asks any peer.
 fn put_off_bootstrap(kad: &mut kad::Behaviour<MemoryStore>) {
     if let Ok(id) = kad.bootstrap() {
         finish(kad, id);

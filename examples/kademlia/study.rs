@@ -40,7 +40,7 @@ pub struct Measured {
     pub discovery: Discovery,
     /// How many peers are in each routing table, at each look; the seed's first.
     pub tables: Vec<Vec<usize>>,
-    /// How many of the 20 nodes that are nearest to a node are in its routing table at the last look, as a
+    /// How many of the 20 nodes nearest to a node are in its routing table at the last look, as a
     /// share; the mean of all nodes.
     pub nearest: f64,
     /// What each node has had to do up to the last look; the seed's first.
@@ -112,7 +112,8 @@ impl Study {
         })
     }
 
-    /// One node, chosen at random, puts records; whether anybody takes them shows when they are looked for.
+    /// One node, chosen at random, puts records. Whether others have taken them shows later, when
+    /// nodes look for them.
     async fn put(
         &self,
         members: &[Member],

@@ -1,4 +1,4 @@
-//! What was measured, as text.
+//! The results as text.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ fn name(discovery: Discovery) -> &'static str {
     }
 }
 
-/// All networks beside each other, and the seed's burden against the usual network's, if that is among
-/// them.
+/// All networks beside each other; and the seed's burden in percent of its burden in the usual
+/// network, if that is among them.
 pub fn written(all: &[Measured]) -> String {
     let row = |title: &str, cell: &dyn Fn(&Measured) -> String| line(title, all.iter().map(cell));
     let mut text = row("", &|measured| name(measured.discovery).to_owned());

@@ -147,7 +147,8 @@ impl Line {
         Some(self.ours.clamp(from, to))
     }
 
-    /// Whether ours is as near to the published figure as it has to be; `None` if it does not have to.
+    /// Whether ours is as near to the published figure as it has to be; `None` if nothing is
+    /// required of it.
     pub fn within(&self) -> Option<bool> {
         if matches!(self.kind, Kind::Recollected | Kind::Unlisted) {
             return None;

@@ -36,8 +36,8 @@ const N: usize = 100_000;
 const C: usize = 20;
 const SHUFFLE_LENGTH: usize = 8;
 
-const WIDER: &str = "Ages are increased where a shuffle is started, as the paper says in words; increased \
-    at both ends the SD comes to 1.22, but the text forbids it.";
+const WIDER: &str = "Ages increase at the node that starts a shuffle, as the paper's text says. If \
+    they increase at both ends, the SD is 1.22, but the text forbids that.";
 
 pub fn studies() -> Vec<Study> {
     vec![

@@ -1,4 +1,4 @@
-//! How TOCS 2007 may be read.
+//! The two ways to read TOCS 2007.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use rand::Rng;
 
 /// The shipping overlay with H and S, read in one of two ways.
 ///
-/// The paper's pseudo-code sends "(me,0)" and "view.head(c/2-1)", c/2 descriptors in all. Some of its
-/// figures come out only if c/2 of the view are sent beside the own descriptor.
+/// The paper's pseudo-code sends "(me,0)" and "view.head(c/2-1)", c/2 descriptors in all. Some of
+/// its figures come out only if a node sends c/2 descriptors of its view beside its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     overlay: Random,

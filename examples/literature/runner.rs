@@ -1,4 +1,4 @@
-//! Carries out the studies, several at a time.
+//! Runs the studies, several at a time.
 
 use std::{
     io,
@@ -11,8 +11,8 @@ use std::{
 
 use crate::literature::{check::Line, study::Study};
 
-/// Carries out all `studies` on so many threads, and hands over what comes of each, in their order, as
-/// soon as it is there.
+/// Runs all `studies` on so many threads. Hands over the results in the order of the studies, each
+/// as soon as it is there.
 ///
 /// # Errors
 ///

@@ -18,8 +18,11 @@ pub fn header() -> String {
     for (kind, meaning) in [
         (Kind::Plot, "read off a plot"),
         (Kind::Printed, "printed in the text or a table"),
-        (Kind::Recollected, "recollected: shown, not counted"),
-        (Kind::Unlisted, "not published: shown for itself"),
+        (
+            Kind::Recollected,
+            "recalled from memory: shown, not counted",
+        ),
+        (Kind::Unlisted, "not published: shown for comparison"),
     ] {
         text += &format!("  {}  {meaning}\n", kind.letter());
     }

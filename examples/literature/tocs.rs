@@ -37,17 +37,17 @@ const HEALER: Tolerance = Tolerance::Percent(10.0);
 /// How finely clustering can be read off where it comes near to 0.
 const CLUSTERING: Tolerance = Tolerance::PercentOrAbsolute(5.0, 0.0004);
 
-const MORE_SENT: &str = "With the printed pseudo-code 14 of the view are sent, so that S = 14 removes all \
-    of them, as S = 15 does, and S = 10 more of them than the published curve has; it comes out if 15 \
-    are sent (B).";
+const MORE_SENT: &str = "The printed pseudo-code sends 14 descriptors of the view. So S = 14 \
+    removes all of them, as S = 15 does, and S = 10 removes a larger part of them than in the \
+    published curve. If 15 are sent (B), our figures agree.";
 
-const HEALER_IS_WIDER: &str = "The healer's in-degrees spread 7 to 8 % wider than published, whatever was \
-    tried within the text; with H = 14 as with H = 15.";
+const HEALER_IS_WIDER: &str = "The healer's in-degrees spread 7 to 8 % wider than published, with \
+    H = 14 as with H = 15. No reading of the text that we tried changes that.";
 
-const EDGE: &str = "At the edge of what can be read off: runs differ by 1 %, and so do A and B.";
+const EDGE: &str = "At the limit of what can be read off: runs differ by 1 %, and so do A and B.";
 
-const RANDOM_IS_HIGHER: &str = "At the edge of what can be read off: the random graph has 0.0060 by \
-    calculation, and was read as 0.0058.";
+const RANDOM_IS_HIGHER: &str = "At the limit of what can be read off the plot: the random graph \
+    has 0.0060 by calculation, and was read as 0.0058.";
 
 /// What a protocol of the paper is made of, but for the reading.
 #[derive(Clone, Copy)]
@@ -383,7 +383,8 @@ fn autocorrelation(protocol: Protocol, one_more: bool) -> Study {
             series.record(&rounds.network().graph());
         }
         let lines = published.map(|(lag, figure)| {
-            // One node's: twice the standard error, and how much less correlated a short series seems.
+            // For the series of one node: twice the standard error, and how much less correlated a
+            // short series seems.
             let chance = 2.0 * f64::sqrt((1.0 - figure * figure) / FOLLOWED);
             let tolerance = chance + figure * lag as f64 / FOLLOWED;
             Line::plot(format!("at lag {lag}"), figure, of_all(&series, lag))
@@ -401,8 +402,8 @@ fn autocorrelation(protocol: Protocol, one_more: bool) -> Study {
     )
 }
 
-/// The autocorrelation over all nodes at once, about the mean of all in-degrees, which is c: without
-/// what a single short series gets wrong.
+/// The autocorrelation over all nodes at once, about the mean of all in-degrees, which is c. That
+/// avoids the error of a single short series.
 fn of_all(series: &Series, lag: usize) -> f64 {
     let mean_product = |lag: usize| {
         let (mut sum, mut count) = (0.0, 0);
@@ -429,7 +430,8 @@ struct Push {
 }
 
 impl Push {
-    /// Printed for the healer with random partners that it always partitions; the rest is recollected.
+    /// The paper prints that the healer with random partners always partitions. The rest is
+    /// recalled from memory.
     fn of(protocol: Protocol) -> Self {
         let (partitions, pieces) = match (protocol.selection, protocol.name) {
             (PartnerSelection::Rand, "healer") => (100.0, Some((22.28, 9_124.0))),

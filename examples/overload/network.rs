@@ -1,4 +1,4 @@
-//! Many real swarms in one process, on TCP, noise and yamux over loopback, and what they come to.
+//! Many real swarms in one process, over loopback, and what they come to.
 
 use std::{
     error::Error,
@@ -17,7 +17,7 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent},
     tcp, yamux,
 };
-use libp2p_peer_sampling::{Behaviour, Config, Direction, Event};
+use libp2p_peer_sampling::{Behaviour, Config, Direction, Event, Limits};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::{
     sync::watch,
@@ -59,6 +59,10 @@ pub struct Plan {
     pub start: Start,
     /// Every node is connected to every other from the beginning, and stays so.
     pub connected: bool,
+    /// Over QUIC instead of TCP, noise and yamux.
+    pub quic: bool,
+    /// How many records a sampler remembers; `None` for the library's default.
+    pub remembered: Option<usize>,
 }
 
 /// What all nodes have done together, since the start.
@@ -66,6 +70,7 @@ pub struct Plan {
 struct Counts {
     succeeded: AtomicU64,
     failed: AtomicU64,
+    seeds_failed: AtomicU64,
     dials: AtomicU64,
 }
 
@@ -76,6 +81,8 @@ pub struct Totals {
     pub succeeded: u64,
     /// Those that were not.
     pub failed: u64,
+    /// Attempts at the seed that came to nothing.
+    pub seeds_failed: u64,
     pub dials: u64,
 }
 
@@ -85,6 +92,7 @@ impl Totals {
         Self {
             succeeded: self.succeeded - before.succeeded,
             failed: self.failed - before.failed,
+            seeds_failed: self.seeds_failed - before.seeds_failed,
             dials: self.dials - before.dials,
         }
     }
@@ -141,6 +149,7 @@ impl Network {
         Totals {
             succeeded: read(&self.counts.succeeded),
             failed: read(&self.counts.failed),
+            seeds_failed: read(&self.counts.seeds_failed),
             dials: read(&self.counts.dials),
         }
     }
@@ -168,12 +177,17 @@ impl Network {
         let (mut swarms, mut envelopes, mut places) = (Vec::new(), Vec::new(), Vec::new());
         let mut seed = None;
         for _ in 0..plan.nodes {
+            let mut limits = Limits::default();
+            // With a dial for each exchange it would be the budget of dials that is measured.
+            limits.dials_per_minute = 100_000;
+            limits.records_remembered = plan.remembered.unwrap_or(limits.records_remembered);
             let config = Config::local()
+                .with_limits(limits)
                 .with_period(plan.period)
                 .with_exchange_timeout(plan.timeout)
                 .with_neighbours(neighbours)
                 .with_seeds(seed.clone().filter(|_| plan.start == Start::Seed));
-            let (mut swarm, address) = swarm(|keypair| {
+            let (mut swarm, address) = swarm(plan.quic, |keypair| {
                 let sampling = Behaviour::new(keypair, config)?;
                 Ok(Sampler { sampling })
             })
@@ -213,7 +227,7 @@ impl Network {
     ) -> Result<(), Failure> {
         let (mut swarms, mut places) = (Vec::new(), Vec::new());
         for _ in 0..plan.nodes {
-            let (swarm, address) = swarm(|_| {
+            let (swarm, address) = swarm(plan.quic, |_| {
                 Ok(Asker {
                     requests: requests::behaviour(plan.timeout),
                 })
@@ -238,6 +252,7 @@ impl Network {
 
 /// A swarm that listens, and where, with `/p2p`.
 async fn swarm<B: NetworkBehaviour>(
+    quic: bool,
     behaviour: impl FnOnce(&Keypair) -> Result<B, Failure>,
 ) -> Result<(Swarm<B>, Multiaddr), Failure> {
     let mut swarm = SwarmBuilder::with_new_identity()
@@ -247,10 +262,15 @@ async fn swarm<B: NetworkBehaviour>(
             noise::Config::new,
             yamux::Config::default,
         )?
+        .with_quic()
         .with_behaviour(|keypair| behaviour(keypair))?
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(3_600)))
         .build();
-    swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
+    let address = match quic {
+        true => "/ip4/127.0.0.1/udp/0/quic-v1",
+        false => "/ip4/127.0.0.1/tcp/0",
+    };
+    swarm.listen_on(address.parse()?)?;
     loop {
         if let SwarmEvent::NewListenAddr { address, .. } = swarm.select_next_some().await {
             let peer = *swarm.local_peer_id();
@@ -297,6 +317,7 @@ async fn sample(
                     ..
                 } => Counts::add(&counts.succeeded),
                 Event::ExchangeFailed { .. } => Counts::add(&counts.failed),
+                Event::SeedFailed { .. } => Counts::add(&counts.seeds_failed),
                 _ => {}
             },
             _ => {}

@@ -36,14 +36,6 @@ pub struct Stretch {
     pub memory: usize,
 }
 
-impl Stretch {
-    /// The share of exchanges that have failed; 0 when there were none.
-    pub fn failed(&self) -> f64 {
-        let all = self.totals.succeeded + self.totals.failed;
-        self.totals.failed as f64 / all.max(1) as f64
-    }
-}
-
 /// Runs a network, all nodes started at once, and looks at it `steps` times.
 ///
 /// # Errors

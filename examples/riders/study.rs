@@ -1,5 +1,5 @@
-//! A network of real swarms in one process, with or without riders beside the samplers, and what it
-//! comes to.
+//! A network of real swarms in one process, with or without riders beside the samplers, and its
+//! results.
 
 use std::{error::Error, time::Duration};
 

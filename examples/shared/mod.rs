@@ -1,4 +1,4 @@
-//! What several examples need.
+//! Code that several examples share.
 
 pub mod figure;
 pub mod output;

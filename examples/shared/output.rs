@@ -1,4 +1,4 @@
-//! Where what was measured goes: text to standard output, a figure to a file.
+//! Writes the results: text to standard output, a figure to a file.
 
 use std::{
     fmt::Display,
@@ -21,7 +21,8 @@ pub fn print(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The file that `--plot` names: made before the work, which may take minutes, and written after it.
+/// The file that `--plot` names. It is created before the work, which may take minutes, and written
+/// after it.
 #[derive(Debug)]
 pub struct Plot {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! What is wrong with the command line, in a line that names the argument.
+//! Says what is wrong with the command line, in one line that names the argument.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use libp2p_peer_sampling::{

@@ -1,4 +1,4 @@
-//! What is asked for on the command line, as the simulator understands it.
+//! The command line, translated into settings of the simulator.
 
 use std::{path::PathBuf, time::Duration};
 

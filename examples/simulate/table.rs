@@ -27,8 +27,8 @@ const COLUMNS: [(&str, usize); 12] = [
     ("exchanges", 9),
 ];
 
-/// The columns that come with attackers: how they have got into views and samples, who is cut off, and
-/// what has become of the victim.
+/// The columns that come with attackers: their share of views and samples, how many nodes are cut
+/// off, and what has become of the victim.
 const EXPOSURE: [(&str, usize); 3] = [("attackers %", 11), ("samples %", 9), ("isolated", 8)];
 const VICTIM: (&str, usize) = ("victim %", 8);
 const DIALS: (&str, usize) = ("victim dials", 12);

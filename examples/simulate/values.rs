@@ -26,7 +26,7 @@ pub enum RankingName {
     Identity,
 }
 
-/// With whom a node starts its exchanges.
+/// The partner that a node selects for an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum SelectName {
     Head,
@@ -47,11 +47,11 @@ pub enum PropagationName {
 pub enum DriverName {
     /// In synchronous rounds, as in the papers
     Rounds,
-    /// In virtual time: every message takes some
+    /// In virtual time: every message takes time
     Events,
 }
 
-/// Who knows whom at the start.
+/// Which peers each node knows at the start.
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
 pub enum BootstrapName {
     Growing,

@@ -31,7 +31,7 @@ impl Peer for Host {
         self.version > before.version
     }
 
-    /// Four to a narrow network, sixteen to a wide one, and some of whom nothing is known.
+    /// Four peers to a narrow network, sixteen to a wide one, and some whose networks are unknown.
     fn prefixes(&self) -> Option<Prefixes> {
         let known = self.id < PEERS - 8;
         known.then(|| Prefixes::new(u64::from(self.id / 16), u64::from(self.id / 4)))

@@ -189,7 +189,7 @@ fn address(input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     }
 }
 
-/// Whatever passes is within these, whoever made it.
+/// Every record that passes is within these bounds, no matter which peer made it.
 fn assert_bounds(record: &Record, envelope: &[u8], (policy, _): &Node) {
     assert_eq!(record.envelope(), envelope, "it is passed on as it is");
     assert!(envelope.len() <= MAX_RECORD_BYTES);

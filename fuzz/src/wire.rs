@@ -198,7 +198,8 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8, asked: Asked) -> &'static str 
     }
 }
 
-/// The first message of a stream, or why there is none; and how much of the stream is left behind it.
+/// The first message of a stream, or why there is none; and how much of the stream is left behind
+/// it.
 fn decode<M: AnyMessage>(
     stream: &[u8],
     pieces: Option<u8>,

@@ -10,15 +10,15 @@ use crate::{gossip::ExchangeId, time::Time};
 /// above what a protocol starts per round in practice.
 pub const MAX_IN_FLIGHT: usize = 64;
 
-/// The exchanges that a protocol has started and not finished, each with its partner, its deadline
+/// The exchanges that a protocol has started and not finished. Each has its partner, its deadline
 /// and a `T`: what the protocol has to know again when the answer comes.
 ///
 /// A component that a [`Protocol`](crate::gossip::Protocol) owns. It gives each exchange its
 /// [`ExchangeId`], and holds at most [`MAX_IN_FLIGHT`] of them. There may be several with the same
 /// partner; a protocol that wants one at a time asks [`is_with`](Self::is_with) first.
 ///
-/// One exchange is the rule, and stands in the node itself, without an allocation: a simulator
-/// reads it from memory for every exchange.
+/// One exchange is the rule, and it is stored inline, without an allocation: a simulator reads it
+/// from memory for every exchange.
 #[derive(Debug, Clone)]
 pub struct InFlight<I, T> {
     exchanges: SmallVec<[Pending<I, T>; 1]>,
@@ -121,14 +121,14 @@ impl<I, T> InFlight<I, T> {
         Some(id)
     }
 
-    /// Takes an exchange out, since its outcome is known; `None` if it is not in flight: it was
+    /// Takes an exchange out, since its outcome is known. `None` if it is not in flight: it was
     /// never started, has been given up, or its outcome is known already.
     pub fn finish(&mut self, id: ExchangeId) -> Option<Pending<I, T>> {
         let at = self.iter().position(|pending| pending.id == id)?;
         Some(self.exchanges.remove(at))
     }
 
-    /// Takes an exchange out whose deadline has come. To be called until `None`.
+    /// Takes out an exchange whose deadline has come. To be called until `None`.
     pub fn take_overdue(&mut self, now: Time) -> Option<Pending<I, T>> {
         self.finish(self.overdue(now)?)
     }

@@ -19,7 +19,7 @@ pub enum Partners {
     /// the sampler has made none since: a random neighbour.
     ///
     /// The default: it costs no dial, and yet is another peer in each round, from anywhere in the
-    /// network, so that what is gossiped spreads as by samples.
+    /// network. So what is gossiped spreads as with samples.
     #[default]
     Exchanged,
 }
@@ -38,9 +38,9 @@ impl Partners {
         }
     }
 
-    /// The next partner for a protocol that can wait, and asks again whenever it is polled: unless
+    /// The next partner, for a protocol that can wait and asks again whenever it is polled. Unless
     /// `is_late`, [`Exchanged`](Self::Exchanged) waits for the sampler's next exchange, where
-    /// [`select`](Self::select) takes a neighbour at once. In a swarm that matters, as the sampler
+    /// [`select`](Self::select) takes a neighbour at once. In a swarm that matters: the sampler
     /// soon closes the connection of its last exchange.
     pub fn select_when_ready<I: Clone, R: Rng + ?Sized>(
         self,

@@ -25,7 +25,7 @@ pub struct Pace {
 
 impl Pace {
     /// One exchange per period; no jitter, no retries, and an early round after a hundredth of the
-    /// period. Change what is to be otherwise.
+    /// period. Change what should differ.
     pub const fn every(period: Duration) -> Self {
         Self {
             period,
@@ -56,8 +56,8 @@ impl Pace {
 /// [`take_turn`](Self::take_turn); [`next_round`](Self::next_round) is when it wants to be woken.
 ///
 /// Rounds can start *early*, by [`hasten`](Self::hasten) or [`hasten_while`](Self::hasten_while):
-/// after [`Pace::eager_delay`], which doubles up to the period while it does not help, so that a
-/// node comes to rest by itself.
+/// after [`Pace::eager_delay`]. While that does not help, the delay doubles, up to the period, so
+/// that a node comes to rest by itself.
 #[derive(Debug, Clone)]
 pub struct Rounds<I> {
     next_round: Time,
@@ -164,7 +164,7 @@ impl<I> Rounds<I> {
         self.tried.push(partner);
     }
 
-    /// An exchange came to nothing that was started in `round`; `None`: in no round. Another may
+    /// An exchange that was started in `round` came to nothing; `None`: in no round. Another may
     /// take its place, if that round still goes on and has retries left.
     pub fn make_up_for_failure(&mut self, round: Option<NonZeroU64>) {
         if round.is_some() && round == self.round && self.retries > 0 {
@@ -186,8 +186,8 @@ impl<I> Rounds<I> {
     }
 
     /// Does less from now on, or as much as its pace says: for a node that has too much to do.
-    /// `Some(times)`: rounds are so many times longer, at least once, none starts early, and
-    /// failures are not made up for. `None`: as before.
+    /// `Some(times)`: rounds are `times` as long, but never shorter than at their pace; none starts
+    /// early, and failures are not made up for. `None`: as before.
     pub fn restrain(&mut self, restraint: Option<f64>, now: Time, pace: &Pace) {
         if self.restraint != restraint {
             self.restraint = restraint;
@@ -218,7 +218,7 @@ impl<I> Rounds<I> {
     }
 
     /// Lets the next round start after the eager delay, doubled each time, until a whole period has
-    /// passed without haste.
+    /// passed without an early round.
     pub fn hasten(&mut self, now: Time, pace: &Pace) {
         if !self.is_restrained() {
             self.next_round_within(now, self.hastes, pace);

@@ -22,8 +22,8 @@ use crate::{
     time::{Time, Wake},
 };
 
-/// By how much a node's number of the epoch may grow at once: 65,536. Whoever lies can then not use
-/// the numbers up.
+/// By how much a node's number of the epoch may grow at once: 65,536. So a peer that lies cannot
+/// use the numbers up.
 pub const MAX_JUMP: u64 = 1 << 16;
 
 /// A smallest and a largest value.
@@ -308,6 +308,11 @@ impl<I: Clone + Eq + Hash + fmt::Debug, R: Rng> Protocol for Extrema<I, R> {
         }
         self.told = estimate;
         Some(Event::Changed(estimate))
+    }
+
+    fn restrain(&mut self, restraint: Option<f64>, now: Time) {
+        let pace = self.pace();
+        self.rounds.restrain(restraint, now, &pace);
     }
 
     fn next_wake(&self) -> Option<Wake> {

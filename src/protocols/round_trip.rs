@@ -234,6 +234,11 @@ impl<I: Clone + Ord + Hash + fmt::Debug, R: Rng> Protocol for RoundTrip<I, R> {
         self.told.pop()
     }
 
+    fn restrain(&mut self, restraint: Option<f64>, now: Time) {
+        let pace = self.pace();
+        self.rounds.restrain(restraint, now, &pace);
+    }
+
     fn next_wake(&self) -> Option<Wake> {
         let round = Wake::new(self.rounds.next_round(), "a round");
         let expires = self.in_flight.deadline();

@@ -1,8 +1,8 @@
 //! The policy of a view: the overlay decides what the network of views looks like.
 //!
 //! The mechanism ([`Sampler`](crate::sampling::sampler::Sampler)) sends and receives messages and
-//! knows nothing of topology. The overlay decides what goes into a message, which peers stay in the
-//! view after one was merged, and, if it wants to, with which peer the next exchange is made.
+//! knows nothing of topology. The overlay decides what goes into a message, and which peers stay in
+//! the view after a merge. It may also decide with which peer the next exchange is made.
 //! [`Random`](random::Random) is the overlay of the peer sampling paper; ranked (T-Man) and
 //! attack-resistant (Basalt) overlays implement the same trait.
 
@@ -26,18 +26,19 @@ use crate::{
     },
 };
 
-/// The policy of a view: what is told of it, who stays in it, and who is asked next.
+/// The policy of a view: what a node tells of it, which peers stay in it, and which peer is asked
+/// next.
 ///
 /// Every method is given the view, which [`Sampler`](crate::sampling::sampler::Sampler) owns, and
 /// the node's RNG; an implementation that draws from anything else loses determinism.
 ///
-/// Three methods there must be; the others are for overlays that know more than a list of peers.
-/// In an exchange the order is: both ends [`compose`](Self::compose) what they send, before either
-/// end [merges](Self::merge) what it has received.
+/// Three methods are required; the others are for overlays that know more than a list of peers. In
+/// an exchange the order is: both ends [`compose`](Self::compose) what they send, before either end
+/// [merges](Self::merge) what it has received.
 ///
-/// The view size bounds what an overlay may keep in the view. It may count fewer of them, the first
-/// few in its own order, as the links that it is there for: T-Man keeps several times as many as
-/// its target degree.
+/// The view size bounds how many peers an overlay may keep in the view. The links that it is there
+/// for may be fewer: the first few in its own order. T-Man keeps several times as many peers as its
+/// target degree.
 pub trait Overlay<P: Peer> {
     /// Whether these settings can work with views of `view_size` peers. Called once, before
     /// anything else.
@@ -57,7 +58,7 @@ pub trait Overlay<P: Peer> {
     );
 
     /// Merges what an exchange brought into the view, cuts it back to the view size, and lets its
-    /// descriptors age if this is where they do. The implementation must leave at most
+    /// descriptors age if this overlay does so here. The implementation must leave at most
     /// `merge.view_size` descriptors, at most one per peer, none of this node itself.
     fn merge<R: Rng + ?Sized>(&mut self, view: &mut View<P>, merge: Merge<'_, P>, rng: &mut R);
 
@@ -74,8 +75,8 @@ pub trait Overlay<P: Peer> {
     }
 
     /// Told that a round begins. For overlays in which something happens with time: descriptors
-    /// whose life is over may leave the view. What they put into `samples` is handed out by the
-    /// sampling service before anything else is.
+    /// whose life is over may leave the view. The sampling service hands out what is put into
+    /// `samples` before anything else.
     fn begin_round<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -86,15 +87,15 @@ pub trait Overlay<P: Peer> {
         let _ = (view, view_size, samples, rng);
     }
 
-    /// Whether the overlay gives out samples itself, in [`begin_round`](Self::begin_round): then
-    /// streams of samples are made of these alone. The default: no.
+    /// Whether the overlay gives out samples itself, in [`begin_round`](Self::begin_round). Then
+    /// streams of samples have these alone. The default: no.
     fn gives_samples(&self) -> bool {
         false
     }
 
     /// How many exchanges a round is to start beside those of
     /// [`Config::fanout`](crate::sampling::sampler::config::Config::with_fanout). For overlays that
-    /// look for the dead when there seem to be many. The default: none.
+    /// look for dead peers when there seem to be many. The default: none.
     fn extra_exchanges(&self, view_size: usize) -> usize {
         let _ = view_size;
         0
@@ -104,7 +105,7 @@ pub trait Overlay<P: Peer> {
     /// [`PartnerSelection`](crate::sampling::sampler::config::PartnerSelection).
     ///
     /// `eligible`: not this round's partner already, not in an exchange now, not refused by this
-    /// node. Whether it is in the view is not asked.
+    /// node. It may be outside the view.
     fn select_partner<R: Rng + ?Sized>(
         &mut self,
         view: &View<P>,
@@ -121,7 +122,7 @@ pub trait Overlay<P: Peer> {
         let _ = (view, view_size, rng);
     }
 
-    /// Whether the node knows so few peers that it should look for more in haste. The default: as
+    /// Whether the node knows so few peers that it should look for more eagerly. The default: as
     /// long as the view is not full.
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         view.len() < view_size
@@ -155,24 +156,24 @@ pub enum Choice<I> {
     Exchange(I),
     /// With this one, but only to see whether it answers: nothing is told, asked for or merged.
     Probe(I),
-    /// With nobody now: this turn of the round is let pass.
+    /// With nobody now: this turn of the round passes.
     Nobody,
     /// The configuration decides: youngest, oldest or random of the view.
     ByConfiguration,
 }
 
-/// How an exchange has ended that a node started.
+/// How an exchange that a node started has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The partner has answered.
     Answered,
-    /// This node or the partner would not make the exchange: says nothing about whether the partner
-    /// lives.
+    /// This node or the partner would not make the exchange. That says nothing about whether the
+    /// partner lives.
     Refused,
     /// The exchange broke, for the first time in a row. It happens to live peers.
     Broken,
     /// The partner cannot be reached, does not speak the protocol, or broke an exchange for the
-    /// second time in a row: it leaves the view, if it is there.
+    /// second time in a row. It leaves the view, if it is there.
     Dead,
 }
 

@@ -1,6 +1,6 @@
 //! The mechanism: a state machine that exchanges and merges views.
 //!
-//! It does no I/O, reads no clock and owns no ambient randomness: messages go in and out of its
+//! It does no I/O, reads no clock and owns no ambient randomness. Messages go in and out of its
 //! methods, the time is an argument, the RNG comes in through the constructor. The same seed and
 //! the same inputs give the same outputs, byte for byte. The libp2p behaviour drives it over
 //! substreams, the simulator by the million in one process.
@@ -60,8 +60,8 @@ use crate::{
 ///    [`poll_expired`](Self::poll_expired) and then [`poll_round`](Self::poll_round), each until
 ///    it returns `None`. Each [`Exchange`] returned is to be carried out.
 /// 2. Its outcome goes to [`handle_response`](Self::handle_response) or
-///    [`handle_failure`](Self::handle_failure), with the exchange's id. Neither within the
-///    time-out means that `poll_expired` gives it up; what comes later is refused.
+///    [`handle_failure`](Self::handle_failure), with the exchange's id. If neither comes within the
+///    timeout, `poll_expired` gives it up; what comes later is refused.
 /// 3. A request from another node goes to [`handle_request`](Self::handle_request), whose result
 ///    is to be sent back. Any number may come while own exchanges are in flight.
 /// 4. An empty view starts nothing. [`init`](Self::init) fills it with known peers, or
@@ -125,7 +125,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.in_flight.len()
     }
 
-    /// Whether so many exchanges are in flight, 64, that no more are started.
+    /// Whether 64 exchanges are in flight, so that no more are started.
     pub fn is_saturated(&self) -> bool {
         self.in_flight.is_full()
     }
@@ -149,7 +149,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
 
     /// The paper's `init`: fills the view with known peers, at age 0, as far as there is room, and
     /// returns how many came in. This node itself and peers already in the view are passed over. An
-    /// overlay that chooses among all it hears of may let some of them go again at once.
+    /// overlay that chooses among all peers it hears of may drop some of them at once.
     pub fn init(&mut self, peers: impl IntoIterator<Item = P>) -> usize {
         self.members.add(peers)
     }
@@ -160,36 +160,36 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.members.remove(id)
     }
 
-    /// The next of the peers that the overlay itself gives out as samples, if it does: Basalt's
-    /// output stream. [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    /// The next sample that the overlay itself gives out, if it does: Basalt's output stream.
+    /// [`select_peer`](PeerSampling::select_peer) hands them out before all others.
     pub fn next_sample(&mut self) -> Option<P> {
         self.members.next_sample()
     }
 
-    /// Whether the node knows so few peers, by the overlay's word, that it looks for more in haste.
+    /// Whether the overlay says that the node knows so few peers that it eagerly looks for more.
     pub fn has_room(&self) -> bool {
         self.members.has_room()
     }
 
-    /// How many records the node hopes for in an answer, by the overlay's word: when it wants more
-    /// than it sends, its request asks for so many.
+    /// How many records the overlay hopes for in an answer. If the node wants more than it sends,
+    /// its request asks for so many.
     pub fn hopes_for(&self) -> usize {
         self.members.hopes_for()
     }
 
-    /// What is known of a peer: of the view, or of the overlay, which may choose partners outside
+    /// What is known of a peer, in the view or by the overlay, which may choose partners outside
     /// it.
     pub fn peer(&self, id: &P::Id) -> Option<&P> {
         self.members.peer(id)
     }
 
-    /// Tells the overlay of peers known from elsewhere, in place of those of the last call: for
-    /// overlays that rank, the view of a sampler whose peers are random. Kept until the next call.
+    /// Tells the overlay of peers known from elsewhere, in place of those of the last call. For
+    /// overlays that rank: the view of a sampler whose peers are random. Kept until the next call.
     pub fn set_candidates(&mut self, candidates: Vec<P>) {
         self.members.set_candidates(candidates);
     }
 
-    /// An exchange whose time is over, for a caller that knows better than
+    /// An exchange whose time is over. For a caller that knows better than
     /// [`poll_expired`](Self::poll_expired) what that says about the partner, and tells
     /// [`handle_failure`](Self::handle_failure).
     pub fn overdue(&self, now: Time) -> Option<ExchangeId> {
@@ -205,8 +205,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Starts the exchanges that are due, one per call. To be called until `None`.
     ///
     /// A round starts when a period has passed since the last one, or earlier while the view has
-    /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. A failed one is
-    /// made up for by another partner, up to `retries` times a round.
+    /// room (see [`Config::with_eager_delay`]), and makes up to `fanout` exchanges. If one fails,
+    /// another partner takes its place, up to `retries` times a round.
     pub fn poll_round(&mut self, now: Time) -> Option<Exchange<P::Id, Request<P>>> {
         if self.members.knows_nobody() {
             return None;
@@ -246,7 +246,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
 
     /// Lets the next round start after the eager delay, as if the view had room. For a caller that
     /// needs partners sooner than the period brings them. The delay doubles each time, until a
-    /// whole period has passed without haste.
+    /// whole period has passed without an early round.
     pub fn hasten(&mut self, now: Time) {
         self.rounds.hasten(now, &self.members.config.pace());
     }
@@ -262,14 +262,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.rounds.is_restrained()
     }
 
-    /// Lets the current round start one more exchange, beside those under way: for a caller
-    /// that does not wait until a partner which does not answer has failed.
+    /// Lets the current round start one more exchange, beside those under way: for a caller that
+    /// does not wait for a silent partner to fail.
     pub fn add_turn(&mut self) {
         self.rounds.add_turns(1);
     }
 
-    /// How many exchanges in a row, of those that this node has started while its view had room,
-    /// have brought nobody new.
+    /// How many exchanges in a row have brought nobody new, of those that this node has started
+    /// while its view had room.
     pub fn fruitless(&self) -> u32 {
         self.rounds.fruitless()
     }
@@ -296,7 +296,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     ///
     /// TOCS, active: "receive buffer_p; view.select(c,H,S,buffer_p); view.increaseAge()".
     ///
-    /// Returns the partner. Descriptors in an answer that did not ask for any are dropped.
+    /// Returns the partner. If the request asked for no descriptors, those in the answer are
+    /// dropped.
     ///
     /// # Errors
     ///
@@ -355,10 +356,11 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         })
     }
 
-    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does,
-    /// and starts one with `partner`, in the view or not, in its place: the round tries nobody else
-    /// for it. `None`, and nothing has changed, when an exchange with `partner` is in flight, when
-    /// it is this node itself, or when exchange `id` is not in flight or no round has started it.
+    /// Ends an exchange that this node itself would not carry out, as [`Failure::Refused`] does. In
+    /// its place it starts one with `partner`, in the view or not: the round tries nobody else for
+    /// it. `None`, and nothing has changed, if an exchange with `partner` is in flight, or
+    /// `partner` is this node itself. The same if exchange `id` is not in flight, or no round has
+    /// started it.
     pub fn exchange_instead(
         &mut self,
         id: ExchangeId,
@@ -379,8 +381,8 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         self.start(partner, round, now)
     }
 
-    /// Gives the peer another chance that this node has refused for longest: it is not passed over
-    /// any more. For a caller that knows that what has refused it may have room again.
+    /// Gives another chance to the peer that this node has refused for longest: it is not passed
+    /// over any more. For a caller that knows that there may be room for it again.
     pub fn reconsider(&mut self) {
         self.members.reconsider();
     }

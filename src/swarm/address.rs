@@ -154,7 +154,7 @@ fn ip6_scope(ip: Ipv6Addr) -> Option<Scope> {
 pub(crate) enum Host {
     /// An IP address; IPv4 where an IPv6 address only stands for one, see [`unmapped`].
     Ip(IpAddr),
-    /// A DNS name, as hashes: whoever makes two names collide could as well have used one.
+    /// A DNS name, as hashes. To make two names collide gains nothing: one name does the same.
     Name {
         /// Of the whole name.
         name: u64,
@@ -183,8 +183,8 @@ enum Port {
 }
 
 impl Target {
-    /// The target of `address`, with or without `/p2p/<peer>` at its end; of a relayed address the
-    /// relay, on behalf of whoever is behind it. `None`: nothing that can be dialled.
+    /// The target of `address`, with or without `/p2p/<peer>` at its end. For a relayed address it
+    /// is the relay, on behalf of the peer behind it. `None`: nothing that can be dialled.
     pub(crate) fn of(address: &Multiaddr) -> Option<Self> {
         let mut protocols = address.iter();
         let host = match protocols.next()? {

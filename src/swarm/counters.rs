@@ -10,7 +10,7 @@ macro_rules! reasons {
         /// Why something was refused, passed over, or came to nothing: one for each kind of
         /// [`MessageError`](crate::MessageError), [`RecordError`](crate::RecordError),
         /// [`InboundError`](crate::InboundError) and [`OutboundError`](crate::OutboundError),
-        /// without what they say about the single case.
+        /// without the details of the single case.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Reason {
@@ -49,8 +49,8 @@ reasons! {
     RefusedByProtocol = "refused_by_protocol",
     /// A stream broke.
     StreamBroken = "stream_broken",
-    /// A record was too large, and its message was refused. All other reasons of records are those
-    /// for which a record was passed over.
+    /// A record was too large, and its message was refused. For all other reasons of records only
+    /// the record was passed over.
     RecordTooLarge = "record_too_large",
     /// A record was no protobuf.
     RecordNotProtobuf = "record_not_protobuf",
@@ -63,7 +63,7 @@ reasons! {
     RecordKeyUnsupported = "record_key_unsupported",
     /// A record's key could not be read.
     RecordKey = "record_key",
-    /// A record's peer id was none.
+    /// A record's peer id was not one.
     RecordPeerId = "record_peer_id",
     /// A record was about another peer than its signer.
     RecordSigner = "record_signer",
@@ -74,7 +74,7 @@ reasons! {
     /// A record's address could not be read. If the record had another that is admitted, only the
     /// address was passed over.
     RecordAddress = "record_address",
-    /// A record's address was another peer's; the same goes for it.
+    /// A record's address was another peer's; treated in the same way.
     RecordAddressOfAnother = "record_address_of_another",
     /// None of a record's addresses was admitted.
     RecordNotAdmitted = "record_not_admitted",
@@ -169,7 +169,7 @@ counters! {
     records_verified,
     /// Records that were known already, byte for byte, and so not verified again.
     records_known,
-    /// Records that were passed over, for whatever [`Reason`]: each is counted under its own, too.
+    /// Records that were passed over, for any [`Reason`]: each is counted under its own, too.
     /// Nobody is blamed.
     records_passed_over,
     /// Dials of this behaviour: for exchanges, and of seeds.
@@ -185,13 +185,13 @@ impl Counters {
         self.refused[reason as usize]
     }
 
-    /// All reasons, each with how often it was the one.
+    /// All reasons, each with how often it applied.
     pub fn refusals(&self) -> impl Iterator<Item = (Reason, u64)> {
         Reason::ALL.iter().copied().zip(self.refused)
     }
 }
 
-/// All counters by their names; of the reasons those that came up.
+/// All counters by their names, and the reasons that came up.
 impl fmt::Debug for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut counters = f.debug_struct("Counters");

@@ -5,8 +5,8 @@ pub struct Request {
     /// view. At most 64. Empty when the sender only pulls.
     #[prost(message, repeated, tag = "1")]
     pub descriptors: ::prost::alloc::vec::Vec<Descriptor>,
-    /// Whether the sender wants a buffer in return. The receiver answers from the view it had before
-    /// it merges this request.
+    /// Whether the sender wants a buffer in return. The receiver answers from the view it had
+    /// before it merges this request.
     #[prost(bool, tag = "2")]
     pub pull: bool,
     /// What the sender proposes for the connection that this exchange runs on.
@@ -16,9 +16,9 @@ pub struct Request {
     /// fields are empty; a receiver does not look at them.
     #[prost(bool, tag = "4")]
     pub goodbye: bool,
-    /// Bytes that say nothing: room for the answer. SHOULD be as much as takes the request to 256 bytes
-    /// for each descriptor hoped for, where the sender's view is not full or it sends no descriptors, and
-    /// empty otherwise. A receiver MUST NOT look at what is in it.
+    /// Bytes that say nothing: room for the answer. SHOULD be as much as takes the request to 256
+    /// bytes for each descriptor hoped for, where the sender's view is not full or it sends no
+    /// descriptors, and empty otherwise. A receiver MUST NOT look at what is in it.
     #[prost(bytes = "vec", tag = "5")]
     pub padding: ::prost::alloc::vec::Vec<u8>,
 }
@@ -31,22 +31,23 @@ pub struct Response {
     /// the request proposed it. If it did not, the receiver says NONE in a notice.
     #[prost(bool, tag = "2")]
     pub neighbour: bool,
-    /// Larger than 0: the request was not read, since the node has too much to do. In so many seconds
-    /// there may be room for it. All other fields are empty; a receiver does not look at them.
+    /// Larger than 0: the request was not read, since the node has too much to do. In so many
+    /// seconds there may be room for it. All other fields are empty; a receiver does not look at
+    /// them.
     #[prost(uint32, tag = "3")]
     pub retry_after: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Descriptor {
-    /// A libp2p signed envelope (RFC 0002), payload type 0x0301, domain "libp2p-peer-record", around a
-    /// PeerRecord, as go-libp2p and js-libp2p make them. At most 1,024 bytes. The signing key is
-    /// Ed25519, which every node can verify, Secp256k1 or ECDSA, which it may pass over: a peer with
-    /// such a key takes part, and those that cannot verify its record do not learn of it. RSA keys are
-    /// too large, and too dear to verify.
+    /// A libp2p signed envelope (RFC 0002), payload type 0x0301, domain "libp2p-peer-record",
+    /// around a PeerRecord, as go-libp2p and js-libp2p make them. At most 1,024 bytes. The signing
+    /// key is Ed25519, which every node can verify, Secp256k1 or ECDSA, which it may pass over: a
+    /// peer with such a key takes part, and those that cannot verify its record do not learn of it.
+    /// RSA keys are too large, and too dear to verify.
     #[prost(bytes = "vec", tag = "1")]
     pub signed_peer_record: ::prost::alloc::vec::Vec<u8>,
-    /// How old the descriptor is, in hops and rounds: 0 from the peer itself, one more at both ends of
-    /// every exchange, and no more than the largest number.
+    /// How old the descriptor is, in hops and rounds: 0 from the peer itself, one more at both ends
+    /// of every exchange, and no more than the largest number.
     #[prost(uint32, tag = "2")]
     pub age: u32,
 }
@@ -73,7 +74,8 @@ pub struct PeerRecord {
     /// The signer's peer id.
     #[prost(bytes = "vec", tag = "1")]
     pub peer_id: ::prost::alloc::vec::Vec<u8>,
-    /// Grows with every new record of the same peer. Not a clock, though nanoseconds since 1970 serve.
+    /// Grows with every new record of the same peer. Not a clock, though nanoseconds since 1970
+    /// serve.
     #[prost(uint64, tag = "2")]
     pub seq: u64,
     /// At most 8, those that a receiver cannot read included. An address may end in
@@ -88,9 +90,9 @@ pub struct AddressInfo {
 }
 /// Neighbours are kept connected by both ends. Every request says anew how its sender sees the
 /// connection. A node whose proposal found no answer, or came to nothing for a reason of its own,
-/// SHOULD say NONE in a notice. Since messages overtake each other and get lost, a node SHOULD also
-/// ask one of its neighbours per round, by a WELCOME in a notice, whether it sees it that way. A
-/// receiver takes a value that it does not know for NONE.
+/// SHOULD say NONE in a notice. Since messages overtake each other and get lost, a node SHOULD
+/// also ask one of its neighbours per round, by a WELCOME in a notice, whether it sees it that
+/// way. A receiver takes a value that it does not know for NONE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Neighbour {
@@ -98,8 +100,8 @@ pub enum Neighbour {
     None = 0,
     /// The sender keeps this connection if the receiver does.
     Welcome = 1,
-    /// The same, and the sender is short of neighbours: a receiver whose places are all taken SHOULD
-    /// give one of them up for it.
+    /// The same, and the sender is short of neighbours: a receiver whose places are all taken
+    /// SHOULD give one of them up for it.
     Needed = 2,
 }
 impl Neighbour {

@@ -32,14 +32,13 @@ pub(crate) mod streams;
 /// Reads the view of a [`Behaviour`](crate::Behaviour) and samples from it, from any task or
 /// thread.
 ///
-/// Cheap to clone. All clones, and the behaviour itself, share one sampling service: a peer that
-/// one of them was handed is not handed to another while there are peers left that nobody was
-/// handed. No call waits for the swarm. When the behaviour is gone, its last view stays.
+/// Cheap to clone. All clones, and the behaviour itself, share one sampling service. A peer that
+/// one of them got is not handed to another while there are peers left that nobody got. No call
+/// waits for the swarm. When the behaviour is gone, its last view stays.
 ///
-/// What is handed out is what the overlay says: a peer whose record is signed, and whom this node
-/// need not have talked to yet; see [`is_contacted`](Self::is_contacted). An overlay that gives out
-/// samples itself, as [`Basalt`](crate::overlay::Basalt) does, has these handed out before anything
-/// else.
+/// The overlay says which peers are handed out. Their records are signed, but this node need not
+/// have talked to them yet; see [`is_contacted`](Self::is_contacted). If an overlay gives out
+/// samples itself, as [`Basalt`](crate::overlay::Basalt) does, these are handed out first.
 ///
 /// # When draws repeat
 ///
@@ -77,23 +76,23 @@ impl Handle {
         self.lock().view.contains(peer)
     }
 
-    /// Whether the peer is a *contact*: this node has made an exchange with it, over a connection
-    /// whose other end libp2p has authenticated, and it has not failed since. Of all other peers of
-    /// the view only hearsay is known. Some 500 contacts are remembered.
+    /// Whether the peer is a *contact*: this node has made an exchange with it, and it has not
+    /// failed since. libp2p has authenticated it on that connection. All other peers of the view
+    /// are known by hearsay only. Some 500 contacts are remembered.
     pub fn is_contacted(&self, peer: &PeerId) -> bool {
         self.lock().contacts.contains(peer)
     }
 
     /// What to save for the next start (see [`Behaviour::init`](crate::Behaviour::init)): the
-    /// records of the contacts that this node has itself dialled, and found, at one of the
-    /// addresses of their records, and that have not failed since; those met most recently first,
-    /// at most 256. A view, in contrast, may hold peers that never were.
+    /// records of at most 256 contacts, those met most recently first. This node has itself dialled
+    /// each of them, and found it at one of the addresses of its record, and it has not failed
+    /// since. A view, in contrast, may hold peers that never existed.
     ///
-    /// A node that has found fewer than 16 adds some, up to 16 in all, of those that have dialled
-    /// it, without a relay, from the host that their record names: a seed that everybody else dials
-    /// would save nobody.
+    /// If a node has found fewer than 16, it adds others, up to 16 in all. These have dialled it,
+    /// without a relay, from the host that their record names. Otherwise a seed that everybody else
+    /// dials would save nobody.
     ///
-    /// When all of them have failed they are returned all the same: it may be this node that has no
+    /// If all of them have failed, they are returned all the same. It may be this node that has no
     /// network, and what was saved should not be wiped for that.
     pub fn contacted(&self) -> Vec<Record> {
         self.lock().contacts.found()
@@ -109,28 +108,28 @@ impl Handle {
         self.lock().node.tally.snapshot()
     }
 
-    /// Who keeps which connection open, and what for: all behaviours of this node, each by the name
-    /// of its protocol. What siblings and peers keep open is not in it.
+    /// Which behaviour of this node keeps which connection open, and what for. Behaviours go by the
+    /// names of their protocols. What siblings and peers keep open is not listed.
     pub fn leases(&self) -> Vec<Lease> {
         self.lock().node.leases()
     }
 
-    /// How the node bears what it has to do. [`Event::Health`](crate::Event::Health) says when that
-    /// changes.
+    /// Whether the node can do what it has to do. [`Event::Health`](crate::Event::Health) says when
+    /// that changes.
     pub fn health(&self) -> Health {
         self.lock().node.health()
     }
 
     /// Whether this node has joined: it has a neighbour, or it knows others and an exchange has
-    /// succeeded, started by either side. When its view becomes empty and it has no neighbour, it
-    /// has no longer joined.
+    /// succeeded, started by either side. With an empty view and no neighbour it is no longer
+    /// joined.
     pub fn is_joined(&self) -> bool {
         self.lock().is_joined()
     }
 
-    /// Waits until this node [has joined](Self::is_joined); ready at once if it has already. Why it
-    /// takes long is told by [`Event::Isolated`](crate::Event::Isolated) and
-    /// [`Event::SeedFailed`](crate::Event::SeedFailed).
+    /// Waits until this node [has joined](Self::is_joined); ready at once if it has already.
+    /// [`Event::Isolated`](crate::Event::Isolated) and
+    /// [`Event::SeedFailed`](crate::Event::SeedFailed) say why it takes long.
     ///
     /// # Errors
     ///
@@ -145,8 +144,8 @@ impl Handle {
         self.lock().select_peer(selection)
     }
 
-    /// Hands out `count` different peers, or the whole view when it has fewer: those not handed
-    /// out yet first, in random order. See [when draws repeat](Self#when-draws-repeat).
+    /// Hands out `count` different peers, or the whole view when it has fewer. Those not handed out
+    /// yet come first, in random order. See [when draws repeat](Self#when-draws-repeat).
     pub fn sample(&self, count: usize) -> Vec<Record> {
         let state = &mut *self.lock();
         let mut peers: Vec<Record> = Vec::new();
@@ -169,19 +168,20 @@ impl Handle {
     /// ends when the behaviour is gone.
     ///
     /// It waits only while the view is empty, so the reader sets the pace: a loop that reads it
-    /// needs a pause of its own, or a `take`. For each peer once, as it comes, there is
-    /// [`fresh_samples`](Self::fresh_samples).
+    /// needs a pause of its own, or a `take`. [`fresh_samples`](Self::fresh_samples) gives each
+    /// peer once, as it comes.
     pub fn samples(&self) -> Samples {
         Samples(Waiting::new(&self.0))
     }
 
-    /// A stream of peers at the overlay's pace, without repeats. It waits while there is nobody
-    /// fresh, which may be for ever in a network that the view holds all of, and ends when the
-    /// behaviour is gone. Every stream sees all of them; what others were handed does not matter.
+    /// A stream of peers at the overlay's pace, without repeats. It waits while there is no fresh
+    /// peer, perhaps for ever if the view holds the whole network. It ends when the behaviour is
+    /// gone. Every stream gets all of them, whatever others were handed.
     ///
-    /// It has each peer of the view once, in random order, and from then on each peer once whenever
-    /// it enters the view. With an overlay that gives out samples itself, it has only these: with
-    /// Basalt, one every other round. The latest 128 are kept for a stream that nobody reads.
+    /// It gives each peer of the view once, in random order, and from then on each peer once
+    /// whenever it enters the view. If the overlay gives out samples itself, the stream has only
+    /// these: with Basalt, one every other round. The latest 128 are kept for a stream that nobody
+    /// reads.
     pub fn fresh_samples(&self) -> FreshSamples {
         let waiting = Waiting::new(&self.0);
         let mut state = self.lock();

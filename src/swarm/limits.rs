@@ -30,12 +30,12 @@ pub(crate) const MIN_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// burst.
 const MIN_REQUESTS_PER_SECOND: u32 = 2 * MIN_REQUEST_BURST;
 
-/// What a requester leaves room for in its padding, in bytes for each descriptor that it hopes for:
-/// a record with four QUIC addresses takes 216 bytes (measured), and 8 more around it.
+/// The room that a requester makes by its padding, in bytes for each descriptor that it hopes for.
+/// A record with four QUIC addresses takes 216 bytes (measured), and 8 more around it.
 pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
 
 /// Every bound on what other nodes can make this one spend. Each is checked before anything is
-/// spent on what it bounds, and what goes beyond it has a name in an event and in the
+/// spent on what it bounds. What goes beyond it has a name in an event and in the
 /// [counters](crate::Behaviour::counters).
 ///
 /// The defaults are meant for everybody. To change one:
@@ -49,33 +49,33 @@ pub(crate) const PADDED_DESCRIPTOR_BYTES: usize = 256;
 /// assert!(config.check().is_ok());
 /// ```
 ///
-/// The first four and the key types cannot be wider than the protocol has them, for other nodes
-/// would refuse what came of it. Narrower ones are this node's own choice, of which others know
-/// nothing: it leaves requests unserved, and passes over records, that they take for good. What a
-/// peer may ask of a node, requests and substreams, cannot be narrower than the protocol has it,
-/// for peers with a shorter period count on that.
+/// The first four and the key types cannot be wider than the protocol has them: other nodes would
+/// refuse what came of it. Narrower ones are this node's own choice, and others do not know of it.
+/// The node then leaves requests unserved, and passes over records, that others take for good.
+/// Limits on requests and substreams of a peer cannot be narrower than the protocol has them: peers
+/// with a shorter period count on that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message that is read, in bytes without its length; up to [`MAX_MESSAGE_BYTES`],
-    /// and at least 256 for each of the c/2 descriptors that a request asks for. The length stands
-    /// in front, so that nothing of a longer message is read. An answer is held to the length of
-    /// its request besides. Default: 66,624, from the protocol.
+    /// The largest message that is read, in bytes without its length. Up to [`MAX_MESSAGE_BYTES`],
+    /// and at least 256 for each of the c/2 descriptors that a request asks for. The length comes
+    /// first, so that nothing of a longer message is read. An answer may also be no longer than its
+    /// request. Default: 66,624, from the protocol.
     pub message_bytes: usize,
     /// The most descriptors of a message that are looked at, in descriptors; c/2 to
-    /// [`MAX_DESCRIPTORS`]. Those behind are passed over. A message with more than the protocol
+    /// [`MAX_DESCRIPTORS`]. Those beyond are passed over. A message with more than the protocol
     /// allows is refused before any is looked at. Default: 64, from the protocol.
     pub descriptors_per_message: usize,
     /// The largest record, in bytes with its envelope; 128 to [`MAX_RECORD_BYTES`]. Records are
     /// what fills a node's memory. Default: 1,024, from the protocol.
     pub record_bytes: usize,
-    /// The most addresses in a record, in addresses; 1 to [`MAX_ADDRESSES`]. Whoever dials a peer
-    /// may try all of them. Default: 8, from the protocol.
+    /// The most addresses in a record, in addresses; 1 to [`MAX_ADDRESSES`]. A node that dials the
+    /// peer may try all of them. Default: 8, from the protocol.
     pub addresses_per_record: usize,
     /// Which types of keys may sign records, and be this node's own. Default: all that the protocol
     /// allows, which are Ed25519, Secp256k1 and ECDSA.
     ///
-    /// Each takes code, which a crate feature switches on:
+    /// Each needs code that a crate feature switches on:
     ///
     /// | type | crate feature | libp2p's peer-id specification |
     /// |---|---|---|
@@ -83,62 +83,63 @@ pub struct Limits {
     /// | Secp256k1 | `secp256k1` | an implementation may have it |
     /// | ECDSA (P-256) | `ecdsa` | an implementation may have it |
     ///
-    /// A record of a type that is not in here, not allowed, or whose feature is off, is passed
-    /// over: its peer takes part, and this node neither learns of it nor tells of it. Such records
+    /// A record is passed over if its type is not in here, is not allowed, or has its feature off.
+    /// Its peer still takes part, but this node neither learns of it nor tells of it. Such records
     /// are counted as [`Reason::RecordBeyondLimits`](crate::Reason::RecordBeyondLimits),
     /// [`RecordKeyType`](crate::Reason::RecordKeyType) and
     /// [`RecordKeyUnsupported`](crate::Reason::RecordKeyUnsupported), and named at the level
     /// `debug` of `tracing`. In a network with peers of other implementations, look at these
     /// counters, and switch on what they miss.
     ///
-    /// RSA is never allowed: its keys take 300 bytes and more, and one of 16,384 bits (as
-    /// RFC-conforming libraries accept) takes a thousand times the verification of an Ed25519 key.
+    /// RSA is never allowed: its keys take 300 bytes and more. To verify with one of 16,384 bits
+    /// (as RFC-conforming libraries accept) takes a thousand times as long as with an Ed25519 key.
     pub key_types: &'static [KeyType],
 
     /// The most substreams that one peer may have open towards this node on one connection; 4 to
     /// 1,000, from the protocol. One is enough for a peer that starts one exchange at a time; the
-    /// others are for notices, and for its time-outs. Default: 4 (a guess).
+    /// others are for notices, and for its timeouts. Default: 4 (a guess).
     pub inbound_streams: usize,
     /// The most substreams that this node opens on one connection; 1 to 4, from the protocol: other
-    /// nodes need not serve more. An exchange, and notices beside it. Default: 4 (a guess).
+    /// nodes need not serve more. They carry an exchange, and notices beside it. Default: 4 (a
+    /// guess).
     pub outbound_streams: usize,
     /// The most substreams that all peers together may have open towards this node; 4 to 100,000.
-    /// When a further one comes, the one that is open for longest gives way to it: an honest peer's
-    /// is used at once, and one that is held open to keep others out is the first to go. Each takes
-    /// as much memory as its message: with the default, 128, some 8 MiB at worst. With a round trip
-    /// of 200 ms that is room for 640 exchanges per second.
+    /// When a further one comes, the one that has been open for longest gives way. An honest peer's
+    /// is used at once, so one that is held open to keep others out goes first. Each takes as much
+    /// memory as its message: with the default, 128, some 8 MiB at worst. With a round trip of 200
+    /// ms that is room for 640 exchanges per second.
     pub inbound_streams_overall: usize,
 
     /// How many requests a peer may send at once; 30 to 1,000,000, from the protocol. Default: 30
     /// (a guess): a peer that knows nobody else makes some ten in quick succession, while it
     /// hurries to fill its view.
     pub request_burst: u32,
-    /// How long a peer that has sent them has to wait for each further request; 1 ms to 1 s, from
-    /// the protocol. Never longer than a tenth of the period, whatever is set here: an honest peer
-    /// of the same period sends at most some three in each, and in a large network one in a
-    /// thousand. What a peer of a much shorter period sends beyond that is reset, which blames
-    /// neither end ([`OutboundError::NotServed`](crate::OutboundError::NotServed)). Default: 1 s (a
-    /// guess).
+    /// How long a peer has to wait for each further request after such a burst; 1 ms to 1 s, from
+    /// the protocol. Never longer than a tenth of the period, whatever is set here. An honest peer
+    /// of the same period sends at most some three in each period, and in a large network one in a
+    /// thousand of them. If a peer of a much shorter period sends more, the excess is reset, which
+    /// blames neither end ([`OutboundError::NotServed`](crate::OutboundError::NotServed)). Default:
+    /// 1 s (a guess).
     pub request_interval: Duration,
     /// The most requests of all peers together, per second, and as many at once; 60 to 1,000,000.
-    /// The last half of what may come at once is kept for neighbours and for peers that this node
-    /// has dialled, so that strangers cannot use up all of it. Never less than 20 per period,
-    /// whatever is set here: on average a node gets two. Default: 1,000 (a guess): one takes 0.3 ms
-    /// at worst (measured), so that all of them take a third of a core.
+    /// The last half of such a burst is kept for neighbours and for peers that this node has
+    /// dialled, so that strangers cannot use up all of it. Never less than 20 per period, whatever
+    /// is set here: on average a node gets two. Default: 1,000 (a guess). One takes 0.3 ms at worst
+    /// (measured), so all of them take a third of a core.
     pub requests_per_second: u32,
     /// How many records in *requests* are verified per second, and as many at once; 1 to 1,000,000.
-    /// Those over it are passed over, and nobody is blamed: they will come again. Records in
-    /// answers are what this node has asked for; they are bounded by its own rate, and always
-    /// verified. Default: 1,000 (a guess): one takes 0.11 ms (measured), so that all of them take a
-    /// ninth of a core, and an honest peer's request has 15.
+    /// Those beyond are passed over, and nobody is blamed: they will come again. Records in answers
+    /// are always verified: this node has asked for them, and its own rate bounds them. Default:
+    /// 1,000 (a guess). One takes 0.11 ms (measured), so all of them take a ninth of a core. An
+    /// honest peer's request has 15.
     pub verifications_per_second: u32,
     /// How many verified records are remembered, so as not to verify them again, in records; 1 to
     /// 1,000,000. Default: 8,192, some 500 kB where the network has as many nodes. In a network of
     /// 1,000, a node that remembers 512 verifies half of what it receives, which doubles what an
     /// exchange costs (measured, `benches/swarm.rs`).
     pub records_remembered: usize,
-    /// Of how many peers it is remembered how many requests they have sent lately, in peers; 1 to
-    /// 1,000,000. A peer that connects anew goes on where it was. Default: 4,096, some 700 kB (a
+    /// For how many peers this node remembers how many requests they have sent lately, in peers; 1
+    /// to 1,000,000. A peer that connects anew goes on where it was. Default: 4,096, some 700 kB (a
     /// guess): several times the connections that a node has.
     pub peers_remembered: usize,
 
@@ -146,18 +147,18 @@ pub struct Limits {
     /// counted: they have their own pace. Default: 60 (a guess): a node at rest makes 6, and one
     /// that joins some 30.
     pub dials_per_minute: u32,
-    /// The most dials in vain into one address prefix, /24 or /48, or below one DNS name of two
-    /// labels, per hour; 1 to 1,000,000. Peers that answer are not counted. Default: 12 (a guess):
-    /// whoever spreads a victim's network under many identities makes this node knock there no more
-    /// often than a small network of peers that are down would.
+    /// The most dials in vain per hour into one address prefix, /24 or /48, or below one DNS name
+    /// of two labels; 1 to 1,000,000. Peers that answer are not counted. Default: 12 (a guess). An
+    /// attacker may spread a victim's network under many identities. This node then dials it no
+    /// more often than a small network of peers that are down.
     pub dials_per_prefix: u32,
-    /// The most dials in vain of one address, which is a host, TCP or UDP, and a port, per hour; 1
-    /// to 1,000,000: whoever is said to be there. Default: 3 (a guess): a dial that fails and two
-    /// more.
+    /// The most dials in vain per hour of one address, whichever peer is said to be there; 1 to
+    /// 1,000,000. An address is a host, TCP or UDP, and a port. Default: 3 (a guess): a dial that
+    /// fails and two more.
     pub dials_per_address: u32,
     /// How many addresses of a peer are tried in one dial, of different hosts as far as possible; 1
-    /// to [`MAX_ADDRESSES`]. Default: 4 (a guess): TCP and QUIC on each IP version, of which a node
-    /// need not have both.
+    /// to [`MAX_ADDRESSES`]. Default: 4 (a guess): TCP and QUIC on each IP version; a node need not
+    /// have both versions.
     pub addresses_per_dial: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Signed peer records: who somebody is and where, in their own words.
+//! Signed peer records: a peer's identity and addresses, in its own words.
 //!
 //! The form is the one of go-libp2p and js-libp2p (RFC 0002, RFC 0003). A signature proves who
 //! made a record, not that its addresses are theirs: only a connection proves that.
@@ -38,9 +38,9 @@ pub struct Record {
     said: Arc<Inner>,
     /// Where this node has found the peer, and the networks of that.
     found: Option<(Multiaddr, Prefixes)>,
-    /// Of what the peer has said itself, over a connection of its own: the largest number that this
-    /// node had known of it. Only a larger one counts for more. `None`: others have told of the
-    /// record.
+    /// If the peer has sent the record itself, over its own connection: the largest number of its
+    /// records that this node had known. Only a larger one counts for more. `None`: others have
+    /// told of the record.
     first_hand: Option<u64>,
 }
 
@@ -99,7 +99,8 @@ impl Record {
 
     /// Whether this record counts for more than `known`, another one of the same peer: it has a
     /// larger number, or the peer itself has just sent it. A clock may be set back, and a copy of
-    /// the peer may have had a later one; who speaks on its own connection knows where it is.
+    /// the peer may have had a later one. A peer that speaks on its own connection knows where it
+    /// is.
     pub(crate) fn supersedes(&self, known: &Self) -> bool {
         let outbid = known
             .first_hand
@@ -181,8 +182,8 @@ impl Peer for Record {
         &self.said.peer_id
     }
 
-    /// Those of the address where this node has found the peer, and before that of the first that
-    /// it would dial: what others say of where they are is only believed until they are met.
+    /// Those of the address where this node has found the peer. Before that, those of the first
+    /// address that it would dial: what peers say of where they are counts only until they are met.
     fn prefixes(&self) -> Option<Prefixes> {
         let found = self.found.as_ref().map(|(_, prefixes)| *prefixes);
         found.or(self.said.prefixes)
@@ -198,8 +199,9 @@ impl Peer for Record {
         self.said.envelope.len() + DESCRIPTOR_BYTES
     }
 
-    /// What the peer has said itself counts, and of what others tell the largest number. Where the
-    /// peer was found stays, as long as its records have that address.
+    /// A record that the peer has sent itself counts, and of those that others tell the one with
+    /// the largest number. The address where the peer was found stays as long as its records have
+    /// it.
     fn refresh(&mut self, other: Self) {
         let supersedes = other.supersedes(self);
         if !supersedes && other.said != self.said {

@@ -38,7 +38,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A gossip protocol in a swarm: any [`Protocol`], with any [`Wire`].
 ///
-/// It rides on the sampler of the same swarm, by its [`Handle`]: partners are neighbours, samples,
+/// It rides on the sampler of the same swarm, by its [`Handle`]. Partners are neighbours, samples,
 /// or the partner of the sampler's exchange of the round, on its connection. It dials by `PeerId`
 /// alone, and the sampler says where, within the one dial budget of the node. Connections that it
 /// has dialled are closed when no behaviour of the node needs them any more.
@@ -47,8 +47,8 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// # Contract
 ///
-/// Compose it into the swarm that the sampler is in, and poll the swarm; there is nothing else that
-/// must be called. When the sampler has left, or is gone, it takes no part any more.
+/// Compose it into the swarm that the sampler is in, and poll the swarm: nothing else must be
+/// called. When the sampler has left, or is gone, it takes no part any more.
 pub struct Behaviour<P: Protocol<Id = PeerId>, W: Wire> {
     shared: Arc<Shared<W>>,
     handle: Handle,

@@ -15,25 +15,25 @@ use crate::swarm::counters::Reason;
 /// How the messages of a gossip protocol become bytes and back, and how many bytes they may take.
 ///
 /// One [`Handler`](crate::Handler) serves every protocol of this crate, and every one that an
-/// application writes for itself: a wire is all that it needs to know of a protocol.
+/// application writes for itself. A wire is all that it needs to know of a protocol.
 ///
 /// # What the handler does
 ///
 /// An exchange is one substream. The node that opens it sends one request, the peer answers with
-/// one response, and both close. A message stands behind its length in bytes, an unsigned varint.
+/// one response, and both close. Each message comes after its length in bytes, an unsigned varint.
 /// The handler
 ///
 /// - checks the length of a message against its bound before it reads the rest, or allocates
 ///   anything for it;
-/// - bounds the substreams of each connection and of all of them, the requests of each peer and of
-///   all of them, and the time that each step may take;
+/// - bounds the substreams of each connection and of all, the requests of each peer and of all, and
+///   the time of each step;
 /// - counts bytes, messages, and what was refused for which [`Reason`].
 ///
 /// # Contract
 ///
-/// The methods run in the task of the connection, before any behaviour sees the message: what is
-/// expensive belongs here, a signature to verify for example. They do not block, and they do not
-/// panic, whatever the bytes are: any peer can send any bytes.
+/// The methods run in the task of the connection, before any behaviour sees the message. So
+/// expensive work belongs here, to verify a signature for example. They do not block, and they do
+/// not panic, whatever the bytes are: any peer can send any bytes.
 ///
 /// A message should be refused only for what every implementation of the protocol counts alike: a
 /// bound that the protocol names, or bytes that mean nothing. What only this node cannot use is
@@ -163,9 +163,9 @@ pub trait Wire: fmt::Debug + Send + Sync + 'static {
     /// its length.
     fn encode_response(&self, response: Self::Response, request_bytes: usize) -> Vec<u8>;
 
-    /// What this node sends instead of an answer to a request that it does not even read, since it
-    /// has too much to do: in `retry_after` there may be room. Short, without its length. Default:
-    /// `None`, and the stream ends without a word.
+    /// What this node sends instead of an answer if it has too much to do even to read the request.
+    /// After `retry_after` there may be room. Short, without its length. Default: `None`, and the
+    /// stream ends without a word.
     fn encode_refusal(&self, _retry_after: Duration) -> Option<Vec<u8>> {
         None
     }
@@ -192,10 +192,9 @@ pub trait Wire: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Why a message did not arrive, or was refused. Unless it says otherwise, caused by the peer on
-/// the other side; the message changed nothing, the view of the sampler for example. A message is
-/// refused only for what every implementation of its protocol counts alike. Of the sampler's
-/// messages, records that this node cannot use are passed over, see
-/// [`RecordError`](crate::RecordError).
+/// the other side. The message changed nothing, such as the sampler's view. A message is refused
+/// only for what every implementation of its protocol counts alike. In the sampler's messages,
+/// records that this node cannot use are passed over, see [`RecordError`](crate::RecordError).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MessageError {

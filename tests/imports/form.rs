@@ -1,11 +1,9 @@
-//! The form of files: a first sentence, few lines, narrow comments.
+//! The form of files: a first sentence, few lines. How wide they are is in `tests/texts.rs`.
 
 use crate::{GENERATED, sources::Code};
 
 /// How many lines a file may have, its tests included.
 const LINES: usize = 500;
-/// How many characters a line with a comment may have.
-const COLUMNS: usize = 100;
 
 /// The files that do not begin with a sentence about what lives there.
 pub fn without_a_sentence(code: &Code) -> Vec<String> {
@@ -30,20 +28,6 @@ pub fn too_long(code: &Code) -> Vec<String> {
         .filter(|(_, lines)| *lines > LINES)
         .map(|(file, lines)| format!("{file} has {lines} lines, at most {LINES} are allowed"))
         .collect()
-}
-
-/// The comments that are too wide.
-pub fn too_wide(code: &Code) -> Vec<String> {
-    let mut complaints = Vec::new();
-    for (file, text) in by_hand(code) {
-        let is_wide =
-            |line: &str| line.trim_start().starts_with("//") && line.chars().count() > COLUMNS;
-        let wide = (1..).zip(text.lines()).filter(|(_, line)| is_wide(line));
-        let complaint =
-            |(number, _)| format!("{file}:{number} is a comment beyond {COLUMNS} columns");
-        complaints.extend(wide.map(complaint));
-    }
-    complaints
 }
 
 fn by_hand(code: &Code) -> impl Iterator<Item = (&String, &String)> {

@@ -140,8 +140,3 @@ fn each_file_begins_with_a_sentence() {
 fn files_are_short() {
     assert_none(&form::too_long(&code()));
 }
-
-#[test]
-fn comments_are_narrow() {
-    assert_none(&form::too_wide(&code()));
-}

@@ -27,7 +27,7 @@ pub enum OverlayKind {
     Basalt(Ranking),
 }
 
-/// One of the overlays of this crate. What a behaviour has unless it is told another.
+/// One of the overlays of this crate: the type that a behaviour has by default.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum AnyOverlay {

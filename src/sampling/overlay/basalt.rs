@@ -26,9 +26,9 @@ use crate::{
 /// The attack-resistant overlay (Auvolat, Bromberg, Frey, Mvondo, Taïani, *Basalt: A Rock-Solid
 /// Byzantine-Tolerant Peer Sampling for Very Large Decentralized Networks*, 2021).
 ///
-/// A node has v slots, as many as the view size. Each has a secret random seed, and holds, of all
-/// peers that it has been told of since it got that seed, the one whose hash with the seed is the
-/// smallest: how often a peer is mentioned makes no difference. So attackers who flood the network
+/// A node has v slots, as many as the view size. Each has a secret random seed. Of all peers that
+/// it has been told of since it got that seed, it holds the one whose hash with the seed is the
+/// smallest. How often a peer is mentioned makes no difference. So attackers who flood the network
 /// with their identities win about as many slots as their share of all identities. Seeds are
 /// renewed slot by slot; the peer whose slot is renewed is given out as a sample, by
 /// [`Sampler::next_sample`](crate::sampling::sampler::Sampler::next_sample).
@@ -44,12 +44,12 @@ use crate::{
 ///   ([`with_memory`](Self::with_memory)). So invented peers, and addresses that are not their
 ///   owner's, do not spread, and the dead stop spreading.
 /// - Every other round goes to the peer that has been silent longest, instead of the one with the
-///   fewest hits; and when exchanges fail, up to v/8 more per round. Otherwise the dead would stay:
-///   in the paper's protocol, after half of the nodes have crashed, 39 % of the links are still
-///   dead 28 rounds later; here less than 1 %.
-/// - Slots are renewed one by one, more slowly than in the paper, and hits belong to the peer, not
-///   to the slot: were they of the slot, a renewed one would always be selected next, and a node
-///   whose view attackers have filled would never get out.
+///   fewest hits. When exchanges fail, so do up to v/8 more per round. Otherwise the dead would
+///   stay. In the paper's protocol 39 % of the links are still dead 28 rounds after half of the
+///   nodes have crashed; here less than 1 %.
+/// - Slots are renewed one by one, more slowly than in the paper. Hits belong to the peer, not to
+///   the slot. Otherwise a renewed slot would always be selected next, and a node whose view
+///   attackers have filled would never get out.
 ///
 /// Measured, n=1000, v=100, attackers push to 10 nodes each per round, 200 rounds; the attackers'
 /// share of honest views, and the descriptors that a node sends per round:
@@ -60,8 +60,8 @@ use crate::{
 /// | the default, identities | 11.5 % | 34.0 % | 58 |
 /// | the default, prefixes | 11.7 % | 33.6 % | 60 |
 ///
-/// With all attackers in one /16, of 30,000 identities: 3.1 %, and in the paper's ranking by
-/// identities alone 100 %.
+/// With all attackers in one /16, with 30,000 identities: 3.1 %, and 100 % in the paper's ranking
+/// by identities alone.
 ///
 /// # How many samples there are
 ///
@@ -103,12 +103,12 @@ pub enum Ranking {
     /// which identities are hard to get, and for those within one subnet.
     Identity,
     /// Networks first (see [`Prefixes`](crate::peer::Prefixes)). Each wide network competes with at
-    /// most `wide` tickets, which its peers share, each narrow one with at most `narrow`; who has
-    /// the same ticket competes by identity. So nobody gains by more identities in the same
-    /// networks, and peers in networks that are not crowded have all the same chance.
+    /// most `wide` tickets, which its peers share, each narrow one with at most `narrow`. Peers
+    /// with the same ticket compete by identity. So nobody gains by more identities in the same
+    /// networks, and all peers in networks that are not crowded have the same chance.
     ///
-    /// The paper's hierarchical hashing is one ticket each: every network has the same chance, and
-    /// where hosts crowd in a few networks most of them are hardly ever sampled.
+    /// The paper's hierarchical hashing is one ticket each. Every network then has the same chance,
+    /// and where hosts crowd in a few networks most of them are hardly ever sampled.
     Prefixes {
         /// The tickets of a /16 or a /32; 1 or more.
         wide: u32,
@@ -127,8 +127,8 @@ impl Default for Ranking {
     }
 }
 
-/// For how many rounds a node is in haste to know many. A guess: from a star, views are half full
-/// after 20 (measured, n=1000).
+/// For how many rounds a node eagerly looks for many peers. A guess: from a star, views are half
+/// full after 20 (measured, n=1000).
 const JOINING: usize = 30;
 
 /// What is noted of a peer of the view.
@@ -165,12 +165,12 @@ impl Basalt {
     }
 
     /// The default for views of `view_size` peers: a third of them in each message, and at least
-    /// two: with this node alone in it nobody would hear of others.
+    /// two. With this node alone in it nobody would hear of others.
     ///
-    /// Measured (n=1000, v=100, identities, f=10 and 30 %): with all of the view in each message
-    /// attackers have 10.7 and 31.8 %, with half of it 11.2 and 33.0, with 30 descriptors 12.2 and
-    /// 35.5, with 15 14.8 and 43.7 %, at one renewal per round; at one every second round 11.5 and
-    /// 34.0 with 30.
+    /// Measured (n=1000, v=100, identities, f=10 and 30 %), at one renewal per round. Attackers
+    /// have 10.7 and 31.8 % with all of the view in each message, 11.2 and 33.0 with half of it.
+    /// They have 12.2 and 35.5 with 30 descriptors, 14.8 and 43.7 with 15. At one renewal every
+    /// second round they have 11.5 and 34.0 with 30.
     pub fn for_view_size(view_size: usize) -> Self {
         Self::new(view_size.div_ceil(3).max(2))
     }
@@ -182,22 +182,22 @@ impl Basalt {
     }
 
     /// The paper's k and r: every `rounds` rounds the next `slots` slots, 1 to v, get new seeds.
-    /// More slots: fresher samples, and more of them. Fewer: what attackers gain by being heard
-    /// first weighs less, which it does the more the larger the network is: measured at n=3000,
-    /// v=100, f=10 %, attackers have 15.7 % of views after 200 rounds, and with 1 slot every 8
-    /// rounds 11.6 %. Default: 1 slot every 2 rounds (the paper's experiments have 50 in 50; see
+    /// With more slots there are more samples, and fresher ones. With fewer, attackers gain less by
+    /// being heard first; that gain grows with the network. Measured at n=3000, v=100, f=10 %:
+    /// attackers have 15.7 % of views after 200 rounds, and 11.6 % with 1 slot every 8 rounds.
+    /// Default: 1 slot every 2 rounds (the paper's experiments have 50 in 50; see
     /// [`for_view_size`](Self::for_view_size)).
     pub fn with_renewal(mut self, slots: usize, rounds: usize) -> Self {
         self.renewal = (slots, rounds);
         self
     }
 
-    /// For how many rounds after its last answer to this node others are told of a peer;
-    /// `usize::MAX` for all peers of the view, in which case it need not have answered. When
-    /// exchanges fail it shrinks to a quarter. Default: 60 rounds.
+    /// For how many rounds after a peer's last answer this node tells others of it. `usize::MAX`:
+    /// it tells of all peers of the view, whether or not they have answered. When exchanges fail
+    /// this shrinks to a quarter. Default: 60 rounds.
     ///
-    /// Measured (as above, prefixes, f=30 %): with 30 rounds attackers have 34.7 %, with 60 33.6 %:
-    /// of fewer than the shuffle length of peers nobody can be told.
+    /// Measured (as above, prefixes, f=30 %): with 30 rounds attackers have 34.7 %, with 60 33.6 %.
+    /// In 30 rounds fewer peers answer than the shuffle length.
     pub fn with_memory(mut self, rounds: usize) -> Self {
         self.memory = rounds;
         self
@@ -324,8 +324,8 @@ impl<P: Peer> Overlay<P> for Basalt {
         Ok(())
     }
 
-    /// Paper: "push view to q", "on pull: push view back". Here only a random part of it: nobody
-    /// that the other side has just told of itself, and nobody who has not answered this node.
+    /// Paper: "push view to q", "on pull: push view back". Here only a random part of it: no peer
+    /// that the other side has just told of itself, and none that has not answered this node.
     fn compose<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -373,8 +373,7 @@ impl<P: Peer> Overlay<P> for Basalt {
                 view.insert(descriptor);
             }
         }
-        // Or a peer that says that it is in a network of few, and then where it is, would keep the
-        // slots.
+        // Otherwise a peer could claim a network of few, then its real one, and keep the slots.
         if moved {
             self.offer_all(view);
         }
@@ -389,8 +388,8 @@ impl<P: Peer> Overlay<P> for Basalt {
     }
 
     /// Paper: "every r rounds: the next k slots in turn: emit the peer as a sample; new seed; hits
-    /// = 1; rank that slot anew over the old view". A peer of the view keeps its hits: were they of
-    /// the slot, the newest would always be selected next.
+    /// = 1; rank that slot anew over the old view". A peer of the view keeps its hits: if they were
+    /// the slot's, the newest would always be selected next.
     fn begin_round<R: Rng + ?Sized>(
         &mut self,
         view: &mut View<P>,
@@ -475,7 +474,7 @@ impl<P: Peer> Overlay<P> for Basalt {
     }
 
     /// A peer may hold several slots, so a view is never quite full; in a small network it never
-    /// comes to half. So there is haste only at first, and while exchanges fail.
+    /// comes to half. So the node is eager only at first, and while exchanges fail.
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {
         let unsettled = self.rounds < JOINING || self.healing.healer(view_size) > 0;
         unsettled && view.len() < view_size / 2

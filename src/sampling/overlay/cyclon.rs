@@ -16,23 +16,23 @@ use crate::{
 /// Views are shuffled by swapping links (Voulgaris, Gavidia, van Steen, *Cyclon: Inexpensive
 /// Membership Management for Unstructured P2P Overlays*, JNSM 13(2), 2005).
 ///
-/// What a node sends away it does not keep, and its link to the partner turns round: so full views
+/// A node does not keep what it sends away, and its link to the partner turns round. So full views
 /// neither make links nor lose any, and in-degrees stay far narrower than in a random graph. Every
-/// node gives out one fresh link to itself per round and uses up its oldest: a link lives for about
-/// c rounds, and so long are the dead remembered.
+/// node gives out one fresh link to itself per round and uses up its oldest. So a link lives for
+/// about c rounds, and the dead are remembered for as long.
 ///
 /// Measured, N=10^5, c=20, l=8: in-degree SD 1.36 (the paper's histogram has 1.19, a random graph
-/// 4.47), clustering 3.9e-4, converged from a star by round 32; after half of the nodes crash 17 %
+/// 4.47), clustering 3.9e-4, converged from a star by round 32. After half of the nodes crash, 17 %
 /// dead links by round 20, 1 % by round 30 and none by round 40.
 ///
 /// The paper's protocol is this overlay with
 /// [`PartnerSelection::Tail`](crate::sampling::sampler::config::PartnerSelection::Tail),
 /// [`Propagation::PushPull`](crate::sampling::sampler::config::Propagation::PushPull), fanout 1 and
-/// no retries; a partner that cannot be reached leaves the view in any case. With push or pull
-/// alone nothing is swapped, and the overlay is none to rely on: the partner's link goes without
-/// turning round, and with pull nobody gives out a link to itself. Measured, N=2000, c=20, from
-/// random views: after 60 rounds of push clustering is 2.6 times that of a random graph, after 60
-/// of pull the in-degree SD twice its.
+/// no retries; a partner that cannot be reached leaves the view in any case. Do not rely on it with
+/// push or pull alone, for then nothing is swapped. The partner's link goes without turning round,
+/// and with pull nobody gives out a link to itself. Measured, N=2000, c=20, from random views:
+/// after 60 rounds of push clustering is 2.6 times that of a random graph. After 60 of pull the
+/// in-degree SD is twice that of a random graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cyclon {
     shuffle_length: usize,
@@ -71,7 +71,7 @@ impl<P: Peer> Overlay<P> for Cyclon {
     /// [...]. It does not increase, though, any entry's age until its own turn comes to initiate a
     /// shuffle."
     ///
-    /// Q's entry goes from the view when the answer comes ([`merge`](Self::merge)), not before: an
+    /// Q's entry leaves the view when the answer comes ([`merge`](Self::merge)), not before. An
     /// exchange that this node itself refused, or that broke once, is no reason to lose a link.
     fn compose<R: Rng + ?Sized>(
         &mut self,

@@ -25,8 +25,8 @@ pub struct Outgoing<'a, P: Peer> {
     pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
-    /// What the partner has just sent, and need not be told: at the passive end. Empty at the
-    /// active one.
+    /// At the passive end, what the partner has just sent and need not be told. Empty at the active
+    /// one.
     pub known: &'a [Descriptor<P>],
     /// Peers known from elsewhere: see
     /// [`Sampler::set_candidates`](crate::sampling::sampler::Sampler::set_candidates).
@@ -43,8 +43,8 @@ pub struct Merge<'a, P: Peer> {
     pub partner: &'a P::Id,
     /// Which end of the exchange this node is.
     pub side: Side,
-    /// The peers that were sent to the other side in this exchange, in the order in which they
-    /// were sent, without the sender itself.
+    /// The peers that were sent to the other side in this exchange, in the order of sending,
+    /// without the sender itself.
     pub sent: &'a [P::Id],
     /// What was received, without descriptors of this node itself. To be emptied; its storage is
     /// used again.

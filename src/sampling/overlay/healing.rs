@@ -1,15 +1,15 @@
-//! How much healing a node needs: by what became of its own exchanges of late.
+//! How much healing a node needs, by the outcomes of its own latest exchanges.
 
 use crate::sampling::overlay::Outcome;
 
 /// The outcomes of a node's latest exchanges, and the healer parameter that follows from them.
 ///
 /// H grows with the *square* of the failures, so that a burst of them weighs more than as many that
-/// come one by one: for c=30, with 0, 1, 2, 3, 4 failures in the window, H is 0, 0, 3, 8, 15.
+/// come one by one. For c=30, with 0, 1, 2, 3, 4 failures in the window, H is 0, 0, 3, 8, 15.
 ///
-/// `WINDOW`, at most 32: how many of its own exchanges a node remembers (10, measured: fewer forget
-/// a crash before its last traces are gone, more remember losses that mean nothing). `FULL`: how
-/// many failures among them ask for all the healing there is (4, measured).
+/// `WINDOW`, at most 32: how many of its own exchanges a node remembers (10, measured). Fewer
+/// forget a crash before its last traces are gone; more remember losses that mean nothing. `FULL`:
+/// how many failures among these exchanges ask for all the healing there is (4, measured).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Healing<const WINDOW: u32 = 10, const FULL: usize = 4> {
     /// One bit per exchange, the latest lowest; set when there was no answer.

@@ -19,18 +19,18 @@ use crate::{
 
 /// Views converge to a uniformly random set of peers (TOCS 2007, Figure 1).
 ///
-/// After every merge the view is cut back to its size in three steps: up to H of the *oldest*
-/// descriptors go, then up to S of those that were just *sent*, then random ones. H and S trade
-/// two good things for each other:
+/// After every merge the view is cut back to its size in three steps. Up to H of the *oldest*
+/// descriptors go, then up to S of those that were just *sent*, then random ones. H and S trade two
+/// good things for each other:
 ///
 /// - **healer H** forgets dead peers fast, and spreads in-degrees wider than a random graph;
 /// - **swapper S** keeps in-degrees narrower than a random graph, since a descriptor that is sent
-///   away is not kept too, and forgets the dead slowly.
+///   away is not kept too. It forgets the dead slowly.
 ///
 /// H + S is at most half of the view size c: c/2 descriptors arrive, so no more need to go.
 ///
 /// The papers fix H and S. [`adaptive`](Self::adaptive), the default, lets H follow what the node
-/// itself sees: it has the in-degrees of the swapper, and after a large crash it heals nearly as
+/// itself sees. It has the in-degrees of the swapper, and after a large crash it heals nearly as
 /// fast as the healer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Random {
@@ -65,23 +65,23 @@ impl Random {
 
     /// A swapper that turns into a healer when its own exchanges fail. Not from the papers.
     ///
-    /// Let f be how many of the latest 10 exchanges that this node started got no answer, at most
-    /// 4: then H = ⌊c/2 · (f/4)²⌋, but at least 1 where the node is asked, and S = c/2 − H. At
-    /// rest, H = 0 in the active and 1 in the passive thread: the asked node has to drop one
-    /// descriptor more than it has sent, and when that is the oldest, it forgets the dead nearly as
-    /// fast as with H = 1 at both ends (16 and 24 rounds in the table below, without what f adds)
-    /// at the in-degrees of the swapper.
+    /// Let f be how many of the latest 10 exchanges that this node started got no answer, and at
+    /// most 4. Then H = ⌊c/2 · (f/4)²⌋, but at least 1 in the passive thread, and S = c/2 − H. At
+    /// rest, H = 0 in the active and 1 in the passive thread. The asked node has to drop one
+    /// descriptor more than it has sent. It drops the oldest, and so forgets the dead nearly as
+    /// fast as with H = 1 at both ends, at the in-degrees of the swapper. Without what f adds, that
+    /// is 16 and 24 rounds in the table below.
     ///
     /// What a node sees is enough, nothing more is sent, and no clock is read. Exchanges that are
     /// lost count like those with the dead. A peer that refuses exchanges can turn the nodes that
-    /// ask it into healers, whose in-degrees spread wider, and which prefer young descriptors; each
+    /// ask it into healers. Their in-degrees spread wider, and they prefer young descriptors. Each
     /// refusal costs the refuser its place in that view, the second time at the latest.
     ///
     /// Measured, N=10^4, c=30, push-pull, tail, 3 retries, synchronous rounds, several seeds
-    /// (`docs/healing.md`). SD of in-degrees (of a random graph: 5.47) at rest, and among the live
-    /// while in each round 0.1 % of the nodes die and as many join by way of one other; rounds
-    /// after half of the nodes have crashed at once until less than 1 %, and none, of the links
-    /// lead to dead nodes:
+    /// (`docs/healing.md`). The first two columns are the SD of in-degrees (of a random graph:
+    /// 5.47). With churn: among the live, while in each round 0.1 % of the nodes die and as many
+    /// join by way of one other. The last two are rounds after half of the nodes have crashed at
+    /// once, until less than 1 %, and none, of the links lead to dead nodes:
     ///
     /// | | SD at rest | SD with churn | below 1 % | none |
     /// |---|---|---|---|---|
@@ -93,9 +93,9 @@ impl Random {
     /// | H=9 | 11.4 | 11.5 | 6 | 9–10 |
     /// | H=15, the healer | 11.0 | 11.1 | 5 | 7–8 |
     ///
-    /// What it does not do, one seed each: in-degrees change as slowly as the swapper's
-    /// (autocorrelation at lag 20: 0.39; H=1 0.35, healer 0.01), after 10 % crash it takes 11 and
-    /// 18 rounds, and when 5 % of exchanges are lost the SD at rest is 5.8 (H=0 4.7, H=1 5.6).
+    /// What it does not do, one seed each. In-degrees change as slowly as the swapper's
+    /// (autocorrelation at lag 20: 0.39; H=1 0.35, healer 0.01). After 10 % crash it takes 11 and
+    /// 18 rounds. When 5 % of exchanges are lost the SD at rest is 5.8 (H=0 4.7, H=1 5.6).
     pub const fn adaptive(view_size: usize) -> Self {
         let mode = Mode::Adaptive {
             half: saturating(view_size / 2),
@@ -171,7 +171,7 @@ impl<P: Peer> Overlay<P> for Random {
     /// TOCS: "buffer ← ((me,0)); view.permute(); move oldest H items to end of view;
     /// buffer.append(view.head(c/2-1))".
     ///
-    /// The other way round, which comes to the same: what is not among the oldest is permuted. One
+    /// Here in the other order, to the same effect: what is not among the oldest is permuted. One
     /// more than is sent, since S may exceed that by one and then takes from the head.
     fn compose<R: Rng + ?Sized>(
         &mut self,

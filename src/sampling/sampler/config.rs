@@ -60,12 +60,13 @@ pub struct Config {
     diversity: Option<Diversity>,
 }
 
-/// How many peers of the view may come from one hand. Against attackers who have many identities;
-/// peers that nobody could choose freely are counted: who tells, where they are, how fast.
+/// How many peers of the view may come from one hand. Against attackers with many identities: it
+/// counts what they cannot choose freely, which is who tells, where peers are, and how fast they
+/// come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Diversity {
-    /// How many peers of the view may have been learnt from one and the same partner, that one
-    /// itself left out; 1 or more, from c on without effect.
+    /// How many peers of the view may have been learnt from one partner, itself left out; 1 or
+    /// more, from c on without effect.
     pub per_source: usize,
     /// How many peers of the view may lie in one narrow network: a /24 or a /48, see
     /// [`Prefixes`](crate::peer::Prefixes); 1 or more, from c on without effect. Peers without
@@ -77,8 +78,8 @@ pub struct Diversity {
 }
 
 impl Default for Config {
-    /// c=30, push-pull and tail from the paper (TOCS 2007); a period of 10 s and a time-out of 10 s
-    /// (guesses); fanout 1; 3 retries (measured by simulation); eager delay 100 ms (a guess); no
+    /// c=30, push-pull and tail from the paper (TOCS 2007). A period of 10 s, a timeout of 10 s and
+    /// an eager delay of 100 ms (guesses). Fanout 1. 3 retries (measured by simulation). No
     /// quarantine and no caps, as in the papers.
     fn default() -> Self {
         Self {
@@ -102,7 +103,7 @@ impl Config {
     /// The shortest and the longest period.
     pub const PERIOD: (Duration, Duration) =
         (Duration::from_millis(1), Duration::from_secs(24 * 60 * 60));
-    /// The shortest and the longest time-out of an exchange.
+    /// The shortest and the longest timeout of an exchange.
     pub const EXCHANGE_TIMEOUT: (Duration, Duration) =
         (Duration::from_millis(1), Duration::from_secs(60 * 60));
 
@@ -140,8 +141,8 @@ impl Config {
         self
     }
 
-    /// The pause between rounds while the view is not full, or after [`hasten`]; at least 1 ms.
-    /// Doubles with each exchange that brings nobody new, up to the period, so that small networks,
+    /// The pause between rounds while the view is not full, or after [`hasten`]; at least 1 ms. It
+    /// doubles with each exchange that brings nobody new, up to the period. So small networks,
     /// where the view never fills, come to rest.
     ///
     /// [`hasten`]: crate::sampling::sampler::Sampler::hasten
@@ -162,10 +163,10 @@ impl Config {
         self
     }
 
-    /// For how long a peer that failed is not taken in again, no matter who tells of it; the pause
+    /// For how long a peer that failed is not taken in again, no matter who tells of it. The pause
     /// doubles with each further failure. `None` takes it in again at once. A node that is left
-    /// with nobody forgives all: it may have been its own connection that failed. Some 16 failed
-    /// peers are remembered for each place in the view.
+    /// with nobody forgives all: its own connection may have failed. Some 16 failed peers are
+    /// remembered for each place in the view.
     pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {
         self.quarantine = quarantine;
         self

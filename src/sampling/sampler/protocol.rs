@@ -58,6 +58,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Protocol for Sampler<P, O, R> {
         self.next_sample()
     }
 
+    fn restrain(&mut self, restraint: Option<f64>, now: Time) {
+        Sampler::restrain(self, restraint, now);
+    }
+
     fn next_wake(&self) -> Option<Wake> {
         Self::next_wake(self)
     }

@@ -124,7 +124,7 @@ pub enum NotAdmitted {
     /// It does not work from as far away as the scope that is set.
     #[error("{}", out_of_scope(*.0))]
     Scope(Scope),
-    /// Nobody has confirmed that this node can be reached there, as the global scope wants it.
+    /// Nobody has confirmed that this node can be reached there, which the global scope requires.
     #[error(
         "not confirmed to be reachable; AutoNAT, UPnP or Swarm::add_external_address confirm \
          addresses"
@@ -140,8 +140,8 @@ pub enum NotAdmitted {
     /// no.
     #[error("kept out by the filter of Config::with_address_filter")]
     Filter,
-    /// It is nothing that a peer could be told to dial: unspecified, multicast, reserved, without a
-    /// port, of an unknown kind, or relayed by the peer itself or more than once.
+    /// A peer could not be told to dial it. It is unspecified, multicast, reserved, without a port
+    /// or of an unknown kind, or relayed by the peer itself or more than once.
     #[error("nothing that a peer could be told to dial")]
     Unusable,
 }

@@ -105,7 +105,7 @@ impl Holder {
 
     // ---- Dials ----
 
-    /// This behaviour dials, at what was chosen; `None`: whoever knows an address is to say so.
+    /// This behaviour dials, at the addresses of `choice`; `None`: the sampler says where.
     pub(crate) fn begin_dial(
         &self,
         connection: ConnectionId,

@@ -1,12 +1,12 @@
 //! Leases: which behaviour keeps which connection open, and what for.
 //!
-//! Several behaviours of one peer dial: samplers, and the protocols that ride on them. A connection
-//! that one of them has dialled, another may use, so the last to let go of it closes it. To let go
-//! is a vote, and not a count of the holders, since none of them knows what the others' handlers
-//! have just begun to receive: a behaviour that has nothing under way asks the others, which answer
-//! when they have nothing under way either. A behaviour that uses the connection meanwhile ends the
-//! vote, and begins the next one when it is done. No waker is needed: a swarm that has told one of
-//! its behaviours something polls them all.
+//! Several behaviours of one peer dial: samplers, and the protocols that ride on them. One may use
+//! a connection that another has dialled, so the last to let go of it closes it. To let go is a
+//! vote, not a count of the holders: none of them knows what the others' handlers have just begun
+//! to receive. A behaviour that has nothing under way asks the others. They answer when they have
+//! nothing under way either. A behaviour that uses the connection meanwhile ends the vote, and
+//! begins the next one when it is done. No waker is needed: a swarm that has told one of its
+//! behaviours something polls them all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ pub enum LeasePurpose {
     Neighbour,
     /// This node has hardly a neighbour, and stays in touch with its latest partners.
     Lifeline,
-    /// The peer relays something, or may be about to: siblings use that connection in silence.
+    /// The peer relays something, or may be about to: siblings use that connection without saying
+    /// so.
     Relay,
     /// It leads through a relay, and a direct one may come of it.
     Upgrade,
@@ -87,7 +88,7 @@ impl Owned {
 }
 
 impl Leases {
-    /// A behaviour more.
+    /// One more behaviour.
     pub(crate) fn join(&mut self, name: StreamProtocol) -> HolderId {
         self.last += 1;
         self.names.insert(self.last, name);

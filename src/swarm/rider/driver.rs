@@ -130,6 +130,8 @@ where
         while let Some(id) = self.protocol.poll_expired(now) {
             self.end(id);
         }
+        let health = self.exchanger.keeper.holder.node().health();
+        self.protocol.restrain(health.restraint(), now);
         loop {
             let mut peers = Connected {
                 peers: &mut self.peers,

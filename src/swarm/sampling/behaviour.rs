@@ -45,37 +45,37 @@ use crate::{
 ///
 /// # Contract
 ///
-/// Compose it into a swarm and poll the swarm; there is nothing else that must be called. The
-/// behaviour joins through its [seeds](Config::with_seeds), or through any peer that speaks the
-/// protocol and that somebody else connects, or knows the address of; it keeps a view of random
-/// peers from then on, and keeps a few of them connected as neighbours.
+/// Compose it into a swarm and poll the swarm: nothing else must be called. The behaviour joins
+/// through its [seeds](Config::with_seeds), or through any peer that speaks the protocol, if
+/// somebody else connects it or knows its address. From then on it keeps a view of random peers,
+/// and keeps a few of them connected as neighbours.
 ///
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
 ///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
 ///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
-///   `PeerId` alone; within the budget of [`Limits`](crate::Limits), which counts addresses. They
+///   `PeerId` alone, within the budget of [`Limits`](crate::Limits), which counts addresses. They
 ///   are told where contacts were found (`FromSwarm::NewExternalAddrOfPeer`, see
-///   [`Event::Contacted`]). And where they say by the same event that a peer is (mDNS, rendezvous,
-///   identify and Kademlia do, `Swarm::add_peer_address` does it for the application), this one
-///   looks for somebody to make an exchange with, while the view has room: within the same budget,
-///   one attempt for each address, and more while the view is empty.
+///   [`Event::Contacted`]). By the same event they can say where a peer is: mDNS, rendezvous,
+///   identify and Kademlia do, and `Swarm::add_peer_address` does it for the application. While the
+///   view has room, this behaviour tries an exchange with such a peer, within the same budget. It
+///   makes one attempt for each address, and more while the view is empty.
 ///
-/// Connections that it dials for an exchange are closed by it afterwards, unless the peer has
-/// become a neighbour; connections that existed before stay. A behaviour that wants such a
-/// connection for itself dials the peer, as usual, by its `PeerId`: it is told that the peer is
-/// connected already, and the connection stays. One that uses it in silence may lose it.
+/// The behaviour closes a connection that it has dialled for an exchange afterwards, unless the
+/// peer has become a neighbour. Connections that existed before stay. If another behaviour wants
+/// such a connection for itself, it dials the peer, as usual, by its `PeerId`. It is told that the
+/// peer is connected already, and the connection stays. If it uses the connection without dialling,
+/// it may lose it.
 ///
-/// Several samplers may share a swarm, each with a network's name of its own
-/// ([`Config::with_network`]): see [`beside`](Self::beside). They share connections too, and the
-/// one that needs a connection last closes it. Two that know nothing of each other are to each
-/// other as any other behaviour.
+/// Several samplers may share a swarm, each with its own network name ([`Config::with_network`]):
+/// see [`beside`](Self::beside). They share connections too: the last one that needs a connection
+/// closes it. Two that are made by [`new`](Self::new) treat each other like any other behaviour.
 ///
-/// Behaviours that deny connections are respected. What connection-limits or
-/// memory-connection-limits deny blames nobody, and the round makes its exchange with a connected
-/// peer instead; leave room for a few connections beside the neighbours, or newcomers find no way
-/// in. Whom allow-block-list does not want leaves the view as soon as either end dials.
+/// Behaviours that deny connections are respected. If connection-limits or memory-connection-limits
+/// deny a dial, nobody is blamed, and the round makes its exchange with a connected peer instead.
+/// Leave room for a few connections beside the neighbours, or newcomers find no way in. A peer that
+/// allow-block-list denies leaves the view as soon as either end dials.
 ///
 /// `O` is the overlay: which peers stay in the view.
 pub struct Behaviour<O = AnyOverlay> {
@@ -127,8 +127,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
 
     /// A second sampler of the same node, for another network, or with another overlay: a behaviour
     /// to compose into the same swarm. The two share connections, the one dial budget, and the
-    /// counters; [`Limits`](crate::Limits) on dials, and on the requests of all peers together, are
-    /// those of the first.
+    /// counters. The [`Limits`](crate::Limits) on dials, and on the requests of all peers together,
+    /// are those of the first.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// The id of the keypair that this behaviour was built with. The swarm must have the same
-    /// keypair, and it tells no behaviour its own. `SwarmBuilder::with_behaviour` hands in the
+    /// keypair, but it tells no behaviour its own. `SwarmBuilder::with_behaviour` hands in the
     /// right one; a program that builds the two apart can compare:
     ///
     /// ```
@@ -269,8 +269,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     ///
     /// # Errors
     ///
-    /// A [`SeedError`] when the address is this node's own or cannot be dialled, or there are too
-    /// many: 256, of which none was tried yet. Nothing was changed.
+    /// A [`SeedError`] when the address is this node's own or cannot be dialled, or there are 256
+    /// others already, none of which was tried yet. Nothing was changed.
     pub fn add_seed(&mut self, address: Multiaddr) -> Result<(), SeedError> {
         self.driver
             .discovery
@@ -289,11 +289,11 @@ impl<O: Overlay<Record>> Behaviour<O> {
         self.driver.discovery.seeds.addresses()
     }
 
-    /// The paper's `init`: puts peers into the view whose records were saved, as
-    /// [`Record::envelope`]s, as far as there is room. An envelope that is not a valid record is
-    /// refused, and the others come in all the same. Records without an address that is admitted,
-    /// or beyond this node's limits, or of a key type whose crate feature is off, are passed over,
-    /// and so are this node itself and peers already known.
+    /// The paper's `init`: puts peers into the view from saved records, [`Record::envelope`]s, as
+    /// far as there is room. An envelope that is not a valid record is refused, and the others come
+    /// in all the same. This node itself and peers already known are passed over. So are records
+    /// without an admitted address, beyond this node's limits, or of a key type whose crate feature
+    /// is off.
     ///
     /// With this a node that restarts finds its way back without its seeds. What to save:
     /// [`Handle::contacted`].
@@ -326,8 +326,8 @@ impl<O: Overlay<Record>> Behaviour<O> {
     }
 
     /// Says goodbye to every connected peer that speaks the protocol, so that they forget this node
-    /// at once instead of finding out; ends with [`Event::Left`] within a second or so. Nothing
-    /// depends on it. From now on this behaviour takes no part any more.
+    /// at once. Ends with [`Event::Left`] within a second or so. Nothing depends on it: without it
+    /// peers find out by themselves. From now on this behaviour takes no part any more.
     pub fn leave(&mut self) {
         let now = self.now();
         self.leaving = true;

@@ -1,5 +1,5 @@
-//! Candidates: peers of whom other behaviours of the swarm, or the application, know where they
-//! are.
+//! Candidates: peers whose addresses this node has from other behaviours of the swarm, or from the
+//! application.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -199,8 +199,8 @@ impl Candidates {
         }
     }
 
-    /// The node is alone: whoever failed has another chance, but for those that do not speak the
-    /// protocol.
+    /// The node is alone: candidates that failed have another chance, except those that do not
+    /// speak the protocol.
     pub(crate) fn start_over(&mut self, now: Time) {
         for candidate in self.peers.values_mut() {
             if !candidate.trying && !candidate.is_mute(now) {
@@ -249,7 +249,7 @@ mod tests {
         Multiaddr::empty().with(Protocol::Memory(port))
     }
 
-    /// Tries whoever is due, and lets it fail; returns at how many addresses.
+    /// Tries all candidates that are due, and lets them fail; returns at how many addresses.
     fn fail(candidates: &mut Candidates, now: Time) -> usize {
         let mut rng = StdRng::seed_from_u64(1);
         let mut tried = 0;

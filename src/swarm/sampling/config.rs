@@ -98,7 +98,7 @@ impl<K> Config<K> {
         self
     }
 
-    /// Which addresses are sent, kept and dialled, by how far away they work from. Default:
+    /// From how far away an address must work to be sent, kept and dialled. Default:
     /// [`Scope::Global`].
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.addresses = self.addresses.with_scope(scope);
@@ -114,12 +114,12 @@ impl<K> Config<K> {
         self
     }
 
-    /// Whether this node advertises the addresses that it listens on although nobody has confirmed
+    /// Whether this node advertises the addresses that it listens on even if nobody has confirmed
     /// that it can be reached there. Default: no in [`Scope::Global`], yes in narrower ones.
     ///
     /// `false` is for a private network with address translators inside, and for tests of AutoNAT
-    /// on one machine: then only *external* addresses are advertised, those that AutoNAT, UPnP, a
-    /// relay or `Swarm::add_external_address` have confirmed, and for as long as they are. `true`
+    /// on one machine. Then only *external* addresses are advertised: those that AutoNAT, UPnP, a
+    /// relay or `Swarm::add_external_address` have confirmed, as long as they are confirmed. `true`
     /// is for machines that are known to have public addresses of their own. Either way an address
     /// must be in scope.
     pub fn with_listen_addresses(mut self, advertised: bool) -> Self {
@@ -131,37 +131,37 @@ impl<K> Config<K> {
     /// address must be admitted too. Default: no.
     ///
     /// A node that cannot be reached directly takes part either way: it starts exchanges, keeps a
-    /// view, and may have neighbours, whom it has dialled. Without a relayed address nobody *else*
-    /// hears of it, neither other nodes nor other behaviours there: whoever it dialled knows it as
-    /// a contact, reaches it for as long as that connection lasts, and cannot pass it on. Set it on
-    /// those that are behind a translator and on those that shall hear of them.
+    /// view, and may have neighbours that it has dialled. Without a relayed address only the peers
+    /// that it has dialled know it, as a contact. They reach it as long as that connection lasts,
+    /// and cannot pass it on, to other nodes or to other behaviours of theirs. Set it on nodes
+    /// behind a translator, and on nodes that should hear of them.
     ///
-    /// Relays limit what they carry, libp2p's own by default to two minutes and 128 KiB per
-    /// circuit, 4 circuits per peer and 16 in all, and 30 new ones an hour for each peer that asks,
-    /// so:
+    /// Relays limit what they carry. libp2p's own limit by default: two minutes and 128 KiB per
+    /// circuit, 4 circuits per peer and 16 in all. Each peer that asks gets up to 30 new an hour.
+    /// So:
     ///
-    /// - A relayed connection is good for an exchange, and not for a neighbour: those are only
-    ///   agreed on, and kept, over direct connections. Exchanges prefer these, too. With records of
+    /// - A relayed connection serves for exchanges, not for neighbours: peers become and stay
+    ///   neighbours only over direct connections. Exchanges prefer these, too. With records of
     ///   usual size an exchange takes some 12 kB both ways, and at most 33 kB (a view of 128 that
-    ///   has room), so a circuit's 128 KiB hold several.
-    /// - When there is room for one more neighbour, the relayed connection is left open for 5 s
-    ///   after an exchange (a guess): dcutr may make a direct one of it, and then the two agree at
-    ///   once. Otherwise it is closed at once.
-    /// - A relay that carries all it will says so
-    ///   ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the peer leaves the view,
-    ///   without blame. Where many nodes are behind few relays, raise the relays' limits.
-    /// - Peers behind one relay are in that relay's network: caps and rankings by network
-    ///   count them as one crowd, for identities behind a relay cost nothing.
-    /// - Dials in vain count against a relay that does not answer as for any address. One that
-    ///   answers, and does not reach the peer, may be asked four times as often within an hour
-    ///   ([`Limits::dials_per_address`]), and whoever is reached through it clears that count.
+    ///   has room). So a circuit's 128 KiB hold several.
+    /// - If there is room for one more neighbour, the relayed connection stays open for 5 s after
+    ///   an exchange (a guess). dcutr may make a direct one of it, and then the two agree at once.
+    ///   If there is no room, it is closed at once.
+    /// - A full relay says so ([`ExchangeError::RelayFull`](crate::ExchangeError::RelayFull)); the
+    ///   peer leaves the view, without blame. Where many nodes are behind few relays, raise the
+    ///   relays' limits.
+    /// - Peers behind one relay are in that relay's network: caps and rankings by network count
+    ///   them as one crowd, since identities behind a relay cost nothing.
+    /// - If a relay does not answer, the dial in vain counts against it as against any address. If
+    ///   it answers but does not reach the peer, it may be asked four times as often within an hour
+    ///   ([`Limits::dials_per_address`]). A peer that is reached through it clears that count.
     pub fn with_relayed(mut self, relayed: bool) -> Self {
         self.addresses = self.addresses.with_relayed(relayed);
         self
     }
 
-    /// A filter of one's own: an address is sent, kept and dialled only when `filter` says yes as
-    /// well. It is given the address without `/p2p/<peer>` at its end, and called often, on any
+    /// A filter of your own: an address is sent, kept and dialled only when `filter` says yes as
+    /// well. It gets the address without `/p2p/<peer>` at its end, and is called often, on any
     /// thread. Default: none.
     pub fn with_address_filter(
         mut self,
@@ -172,16 +172,16 @@ impl<K> Config<K> {
     }
 
     /// The peers to start from, with or without `/p2p/<peer>` at the end. Default: none; more can
-    /// be added while the swarm runs, by [`Behaviour::add_seed`](crate::Behaviour::add_seed). What
-    /// is wrong with one of them comes as [`Event::SeedFailed`](crate::Event::SeedFailed).
+    /// be added while the swarm runs, by [`Behaviour::add_seed`](crate::Behaviour::add_seed).
+    /// [`Event::SeedFailed`](crate::Event::SeedFailed) says what is wrong with one of them.
     pub fn with_seeds(mut self, seeds: impl IntoIterator<Item = Multiaddr>) -> Self {
         self.seeds.extend(seeds);
         self
     }
 
     /// The first and the longest pause between two attempts at the seeds, and at former contacts,
-    /// while the view is empty; the pause doubles in between, and each is stretched or shortened at
-    /// random by up to half. 1 ms to 24 h, and the first not longer than the longest. Default: 1 s,
+    /// while the view is empty. The pause doubles in between; each is stretched or shortened at
+    /// random by up to half. 1 ms to 24 h; the first is not longer than the longest. Default: 1 s,
     /// 5 min (guesses).
     pub fn with_seed_backoff(mut self, backoff: Backoff) -> Self {
         self.seed_backoff = backoff;
@@ -189,27 +189,29 @@ impl<K> Config<K> {
     }
 
     /// How often a node looks outside its view, in rounds. It makes an exchange with a seed, or
-    /// with a former contact that is in the view no more: that joins networks which have lost sight
-    /// of each other. 1 to 1,000,000 rounds, stretched or shortened at random by up to half;
+    /// with a former contact that is no longer in the view. That joins networks which have lost
+    /// sight of each other. 1 to 1,000,000 rounds, stretched or shortened at random by up to half;
     /// `None`: never. Default: 30 rounds (measured, see `docs/recovery.md`).
     ///
-    /// A node that knows more than three peers waits a third as long for each of them. So a network
-    /// of any size probes every ten rounds or oftener, and a node with the default period makes 12
-    /// probes an hour at most, 1.2 with a view of 30 and 0.36 with a view of 100. Half of them go
-    /// to seeds: the only seed of 100,000 nodes with views of 100 answers 5 a second.
+    /// A node with more than three peers in its view waits longer: a third of this for each of
+    /// them. So a network of any size probes every ten rounds or oftener. With the default period a
+    /// node makes at most 12 probes an hour, 1.2 with a view of 30, and 0.36 with a view of 100.
+    /// Half of them go to seeds: the only seed of 100,000 nodes with views of 100 answers 5 a
+    /// second.
     pub fn with_probe_interval(mut self, rounds: Option<u32>) -> Self {
         self.probe_interval = rounds;
         self
     }
 
-    /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub
-    /// meshes over them. Both directions count: a node has at most this many neighbours, whoever
-    /// proposed it. With 1 they are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
+    /// How many exchange partners stay connected on purpose; 0 to 128, 0 for none. Gossipsub meshes
+    /// over them. A node has at most this many neighbours, whichever end proposed it. With 1 they
+    /// are pairs, with 2 chains and rings: a mesh wants at least 4 or so.
     ///
-    /// Beside theirs a node has the connections of exchanges under way, its own and others': with 8
-    /// neighbours at most 3 at any moment (measured: 60 nodes with gossipsub, 300 rounds). At worst
-    /// count on n inbound ones and 4 more, as long as an exchange takes less than a period. What
-    /// siblings have dialled comes on top; see [`with_pruning`](Self::with_pruning).
+    /// Beside the neighbours' a node has the connections of exchanges under way, its own and
+    /// others'. With 8 neighbours these were at most 3 at any moment (measured: 60 nodes with
+    /// gossipsub, 300 rounds). At worst count on n inbound ones and 4 more, as long as an exchange
+    /// takes less than a period. What siblings dial comes on top; see
+    /// [`with_pruning`](Self::with_pruning).
     ///
     /// Default: 8, from HyParView's active view of 5 and gossipsub's mesh of 6, with
     /// some to spare (a guess).
@@ -218,18 +220,18 @@ impl<K> Config<K> {
         self
     }
 
-    /// After how many rounds without a fresh neighbour the one that was there for longest gives way
-    /// to one, although all places are taken; the peer that takes its place has agreed before. 1 to
-    /// 1,000,000 rounds, stretched or shortened at random by up to half; `None`: neighbours stay
-    /// until one of them fails. Default: 30 (a guess), which makes a fresh neighbour every 19
-    /// rounds (measured), by one's own rotation and by that of others.
+    /// After how many rounds without a fresh neighbour the longest-standing one gives way to a
+    /// fresh one, even if all places are taken. The fresh one has agreed before. 1 to 1,000,000
+    /// rounds, stretched or shortened at random by up to half; `None`: neighbours stay until one of
+    /// them fails. Default: 30 (a guess). A node then gets a fresh neighbour every 19 rounds
+    /// (measured), by its own rotation and by that of others.
     pub fn with_neighbour_rotation(mut self, rounds: Option<u32>) -> Self {
         self.neighbour_rotation = rounds;
         self
     }
 
     /// When this node closes connections that siblings or other nodes have opened. Default: `None`,
-    /// never: what this behaviour opens itself it closes itself.
+    /// never. The behaviour closes those that it has opened itself in any case.
     pub fn with_pruning(mut self, pruning: Option<Pruning>) -> Self {
         self.pruning = pruning;
         self
@@ -304,8 +306,8 @@ impl<K> Config<K> {
 
     /// After how long an exchange without an answer has failed, dialling included: see
     /// [`sampler::Config::with_exchange_timeout`](crate::sampler::Config::with_exchange_timeout).
-    /// Substreams that a peer opens are held to the same time, and never to less than 10 s, from
-    /// the protocol. Default: 10 s (a guess).
+    /// Substreams that a peer opens have the same timeout, and never less than 10 s, from the
+    /// protocol. Default: 10 s (a guess).
     pub fn with_exchange_timeout(mut self, timeout: Duration) -> Self {
         self.gossip = self.gossip.with_exchange_timeout(timeout);
         self
@@ -333,8 +335,8 @@ impl<K> Config<K> {
         self
     }
 
-    /// For how long a peer that failed is not taken into the view again, and an address that was
-    /// dialled in vain not dialled again, no matter who tells of it: see
+    /// For how long a peer that failed stays out of the view, no matter who tells of it. For as
+    /// long an address that was dialled in vain is not dialled again. See
     /// [`sampler::Config::with_quarantine`](crate::sampler::Config::with_quarantine). `None`: at
     /// once. Default: 1 min to 1 h; in the preset [`local`](Self::local) 1 s to 1 min (guesses).
     pub fn with_quarantine(mut self, quarantine: Option<Backoff>) -> Self {

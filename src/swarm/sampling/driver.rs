@@ -231,8 +231,8 @@ impl<O: Overlay<Record>> Driver<O> {
     /// Does less while there is too much to do.
     fn bear(&mut self, now: Time) {
         self.strain.advance(now);
-        let (restraint, health) = (self.strain.restraint(), self.strain.health());
-        self.sampler.restrain(restraint, now);
+        let health = self.strain.health();
+        self.sampler.restrain(health.restraint(), now);
         let before = std::mem::replace(&mut self.health, health);
         if health != before {
             let holder = &self.exchanger.keeper.holder;

@@ -18,7 +18,7 @@ use crate::swarm::{
 };
 
 /// An event of the [`Behaviour`](crate::Behaviour). None of them calls for an answer: the behaviour
-/// has done already what there is to do.
+/// has already done what there is to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -35,14 +35,14 @@ pub enum Event {
         view_len: usize,
     },
     /// An exchange with the peer has succeeded, and it was *found* at these addresses of its own
-    /// signed record: this node has dialled it there, or it came, without a relay, from the host
-    /// that they name. Comes before the [`Exchanged`](Self::Exchanged), and after each address was
-    /// told to the other behaviours of the swarm (`FromSwarm::NewExternalAddrOfPeer`), once.
+    /// signed record. Either this node has dialled it there, or it came, without a relay, from the
+    /// host that they name. Comes before the [`Exchanged`](Self::Exchanged). Before both, the other
+    /// behaviours of the swarm are told of each address, once (`FromSwarm::NewExternalAddrOfPeer`).
     ///
-    /// Only what was not told before; all again when the peer has failed, said goodbye, was
-    /// [removed](crate::Behaviour::remove) or displaced by some 500 later ones, and is met again. A
-    /// peer that does not advertise itself, or whose address nobody has seen it at, is in no such
-    /// event.
+    /// Only addresses that were not told before. All are told again if the peer is met again after
+    /// it has failed, said goodbye, was [removed](crate::Behaviour::remove), or was displaced by
+    /// some 500 later ones. There is no such event for a peer that does not advertise itself, or
+    /// was found at none of its addresses.
     Contacted {
         /// The peer.
         peer: PeerId,
@@ -55,11 +55,11 @@ pub enum Event {
         peer: PeerId,
         /// Why.
         error: ExchangeError,
-        /// Whether the peer left the view for it. If not, the view is as it was.
+        /// Whether the peer left the view because of it. If not, the view is as it was.
         removed: bool,
     },
-    /// An exchange that a peer started came to nothing. The connection stays. Told once a minute
-    /// for each peer where it may be one of very many: see [`InboundError`].
+    /// An exchange that a peer started came to nothing. The connection stays. Where there may be
+    /// very many, it is told once a minute for each peer: see [`InboundError`].
     InboundFailed {
         /// The peer.
         peer: PeerId,
@@ -88,17 +88,17 @@ pub enum Event {
         /// Why.
         reason: NeighbourDownReason,
     },
-    /// This node takes part and nobody will hear of it: none of its addresses may be advertised.
-    /// Said once each time it becomes so, also as a warning by `tracing`.
+    /// This node takes part, but others never hear of it: none of its addresses may be advertised.
+    /// Said once each time this begins, also as a warning by `tracing`.
     NotAdvertising(NotAdvertising),
     /// This node has known nobody for 10 s: its view is empty, and it has no neighbour. Said again
     /// every 5 minutes while that stays so, also as a warning by `tracing`. The first node of a
-    /// network is told, too, until somebody joins by it.
+    /// network is told, too, until another joins through it.
     Isolated(Isolated),
     /// The behaviour was built with another keypair than its swarm's, so nobody can dial this node
     /// by its record. From now on the record is not advertised. This is an error in the program,
-    /// told once, also as an error by `tracing`. It is noticed only when the swarm shows its id: it
-    /// has dialled itself, or listens at a relay. To find out in any case, compare
+    /// told once, also as an error by `tracing`. It is noticed only when the swarm shows its id:
+    /// when it has dialled itself, or listens at a relay. To find out in any case, compare
     /// [`Behaviour::local_peer_id`](crate::Behaviour::local_peer_id).
     WrongKeypair {
         /// The id of the keypair that signs the record.
@@ -106,10 +106,10 @@ pub enum Event {
         /// The id of the swarm.
         swarm: PeerId,
     },
-    /// A record has room for [`MAX_ADDRESSES`](crate::MAX_ADDRESSES), and this node has more
-    /// addresses that it may advertise. Said once each time that others are left out, also as a
-    /// warning by `tracing`. If the wrong ones are: [`Config::with_address_filter`] keeps addresses
-    /// out, so that there is room for others.
+    /// This node may advertise more addresses than the [`MAX_ADDRESSES`](crate::MAX_ADDRESSES) that
+    /// a record has room for. Said once each time that others are left out, also as a warning by
+    /// `tracing`. If the wrong ones are left out, [`Config::with_address_filter`] can make room for
+    /// others.
     ///
     /// [`Config::with_address_filter`]: crate::Config::with_address_filter
     AddressesLeftOut {
@@ -118,8 +118,8 @@ pub enum Event {
         /// What is left out, without this node's id at the end.
         left_out: Vec<Multiaddr>,
     },
-    /// How the node bears what it has to do has changed: it has too much to do now, or can do again
-    /// what it is set to. Said once for each change, and not of a change in how much; see
+    /// The node's health has changed: it has too much to do now, or can again do what it is set to.
+    /// Said once for each change, but not when only the slowdown changes; see
     /// [`Handle::health`](crate::Handle::health). Becoming overloaded is a warning by `tracing`,
     /// too.
     Health(Health),
@@ -137,7 +137,7 @@ impl Event {
     }
 }
 
-/// Why nobody will hear of this node. As text: what can be done about it.
+/// Why others never hear of this node. Its text says what can be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotAdvertising {
@@ -148,8 +148,8 @@ pub struct NotAdvertising {
     pub addresses: Vec<(Multiaddr, NotAdmitted)>,
 }
 
-/// For how long this node has known nobody, and what it has tried. As text: what can be done about
-/// it.
+/// For how long this node has known nobody, and what it has tried. Its text says what can be done
+/// about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Isolated {
@@ -271,7 +271,7 @@ pub enum NeighbourDownReason {
     /// It was a neighbour for longest, and gave way to a fresh one: see
     /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
     Rotated,
-    /// It has not answered: neither an exchange in time, nor twice in a row whether it is still a
+    /// It answered neither an exchange in time, nor, twice in a row, whether it is still a
     /// neighbour. Its process may be stopped, or the way to it lost.
     Unresponsive,
     /// The application has removed it: see [`Behaviour::remove`](crate::Behaviour::remove).

@@ -1,7 +1,7 @@
 //! First sentences, lengths of files, widths of comments.
 
 use super::code;
-use crate::form::{too_long, too_wide, without_a_sentence};
+use crate::form::{too_long, without_a_sentence};
 
 #[test]
 fn files_without_a_sentence_are_found() {
@@ -39,19 +39,4 @@ fn long_files_are_found() {
         ])),
         ["b has 501 lines, at most 500 are allowed"]
     );
-}
-
-#[test]
-fn wide_comments_are_found() {
-    let narrow = format!(
-        "// {}\n    /// {}\nfn f() {{}}\n",
-        "ä".repeat(97),
-        "a".repeat(92)
-    );
-    let wide = format!("\n    //! {}\n", "a".repeat(93));
-    let text = format!("const C: &str = \"{}\";\n", "a".repeat(100));
-    let mut files = code(&[("a", &narrow), ("b", &text)]);
-    assert_eq!(too_wide(&files), [""; 0]);
-    files.insert("c".to_owned(), wide);
-    assert_eq!(too_wide(&files), ["c:2 is a comment beyond 100 columns"]);
 }

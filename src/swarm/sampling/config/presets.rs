@@ -26,14 +26,14 @@ impl Config {
     /// For the open internet: only global IP addresses are sent, kept and dialled, and a node
     /// advertises only the external addresses that the swarm has confirmed.
     ///
-    /// [`Basalt`](crate::overlay::Basalt) with a view of 100 peers, of whom at most 25 were learnt
-    /// from one partner and at most 12 lie in one /24 or /48, and a quarantine of a minute to an
-    /// hour for peers that failed. Measured against the random overlay, with these caps and
-    /// without, in `docs/threat-model.md`.
+    /// [`Basalt`](crate::overlay::Basalt) with a view of 100 peers: at most 25 were learnt from one
+    /// partner, and at most 12 lie in one /24 or /48. The quarantine for peers that failed is a
+    /// minute to an hour. `docs/threat-model.md` measures it against the random overlay, with these
+    /// caps and without.
     ///
-    /// No DNS names: whoever makes one up can have it lead into a private network, or to a victim,
-    /// and under as many names as they like. No relayed addresses: whose bandwidth they cost is not
-    /// the one who gave them away.
+    /// No DNS names: their owner can have them lead into a private network, or to a victim, under
+    /// any number of names. No relayed addresses: they cost the bandwidth of the relay, not of the
+    /// peer that gives them away.
     pub fn open_internet() -> Self {
         Self {
             gossip: sampler::config::Config::default()
@@ -65,9 +65,9 @@ impl Config {
     /// For a LAN or a VPN: private addresses and DNS names as well, listen addresses among them.
     ///
     /// [`Random`](crate::overlay::Random) with a view of 30 peers and without caps: it is fresher
-    /// and heals sooner than what resists attackers. Whoever is on the network is less of a danger,
-    /// and all are on the same few subnets: a tenfold budget of dials, none by prefix, all
-    /// addresses of a peer at once (a machine may have many that only it can reach).
+    /// and heals sooner than what resists attackers. Peers on the network are less of a danger, and
+    /// all are on the same few subnets. So the dial budget is tenfold, with no limit by prefix. One
+    /// dial tries all addresses of a peer (a machine may have many that only it can reach).
     pub fn private_network() -> Self {
         let limits = Limits {
             dials_per_minute: 600,
@@ -88,8 +88,8 @@ impl Config {
     /// For one machine, or one process: loopback and `/memory` addresses and DNS names as well,
     /// listen addresses among them.
     ///
-    /// What fails here is being worked on: no limits for dials, and who failed is tried again after
-    /// a second, at most a minute.
+    /// What fails here is being worked on. So dials have no limits, and a peer that failed is tried
+    /// again after a second, at most a minute.
     pub fn local() -> Self {
         let config = Self::private_network().with_scope(Scope::Loopback);
         let limits = Limits {

@@ -248,7 +248,7 @@ fn a_seed_with_too_much_to_do_is_tried_again_when_it_has_said() {
     assert_eq!(
         again,
         [both[0].clone()],
-        "whoever else is in the view by now"
+        "even if others are in the view by now"
     );
 }
 
