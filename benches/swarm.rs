@@ -8,6 +8,7 @@
 //! program on the machine disturbs it little.
 
 #[path = "../examples/overload"]
+#[expect(dead_code, reason = "the study needs more of it")]
 mod overload {
     pub mod network;
     pub mod requests;
@@ -23,7 +24,7 @@ use clap::Parser;
 use columns::aligned;
 use overload::{
     network::{Failure, Kind, Network, Plan, Start},
-    usage::{cpu, memory},
+    usage::cpu,
 };
 use tokio::time::sleep;
 
@@ -73,26 +74,21 @@ struct Arguments {
 struct Cost {
     /// Processor time per exchange.
     each: Duration,
-    /// Memory per node, in bytes.
-    memory: usize,
     dials: f64,
     failed: u64,
 }
 
 /// Runs a network for `warm`, and measures it for `time`.
 async fn measure(plan: Plan, warm: Duration, time: Duration) -> Result<Cost, Failure> {
-    let without = memory();
     let network = Network::start(plan).await?;
     sleep(warm).await;
     let (before, start) = (network.totals(), cpu());
     sleep(time).await;
     let (took, done) = (cpu() - start, network.totals().since(before));
-    let memory = memory().saturating_sub(without) / plan.nodes;
     network.stop().await?;
     let count = done.succeeded.max(1);
     Ok(Cost {
         each: took / u32::try_from(count)?,
-        memory,
         dials: done.dials as f64 / count as f64,
         failed: done.failed,
     })
@@ -112,7 +108,6 @@ async fn main() -> Result<(), Failure> {
             "ratio",
             "dials",
             "failed",
-            "kB per node",
         ]
         .map(str::to_owned)
         .to_vec(),
@@ -157,7 +152,6 @@ async fn main() -> Result<(), Failure> {
                     format!("{ratio:.2}"),
                     format!("{:.2} {:.2}", requests.dials, exchanges.dials),
                     format!("{} {}", requests.failed, exchanges.failed),
-                    format!("{} {}", requests.memory / 1_000, exchanges.memory / 1_000),
                 ]);
                 eprintln!(
                     "{}",

@@ -1,6 +1,20 @@
 //! **Gossip peer sampling for libp2p**: every node keeps a small, always fresh, uniformly random
 //! view of a network of any size, at a constant cost.
 //!
+//! # Where to find what
+//!
+//! - **Start here**: [`Behaviour`] goes into the swarm, [`Config`] sets it up, [`Event`] is what it
+//!   tells, [`Handle`] samples from any task, [`Record`] is a sampled peer, [`PeerSampling`] the
+//!   service.
+//! - **Running it**: [`Health`], [`Counters`], [`Lease`], and the repository's
+//!   `docs/operations.md`.
+//! - **Bounds**: [`Limits`], [`Scope`], [`AddressPolicy`], [`Pruning`], and the `MAX_` constants.
+//! - **What goes wrong**: [`ConfigError`], [`SeedError`], [`ExchangeError`], [`OutboundError`],
+//!   [`InboundError`], [`MessageError`], [`RecordError`], [`Reason`].
+//! - **Another view**: [`overlay`], [`view`], [`sampler`], and the feature `simulator`.
+//! - **Other gossip on top**: [`protocols`], [`gossip`], [`rider`], [`wire`]; [`extrema`],
+//!   [`round_trip`].
+//!
 //! # How it works
 //!
 //! Each node keeps a *view*: 30 to 100 *descriptors*, each a peer's signed record and an *age*.

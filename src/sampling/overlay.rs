@@ -32,6 +32,49 @@ use crate::{
 /// Every method is given the view, which [`Sampler`](crate::sampling::sampler::Sampler) owns, and
 /// the node's RNG; an implementation that draws from anything else loses determinism.
 ///
+/// A whole overlay, which keeps those it has heard of last (`examples/own_overlay.rs` runs it in the
+/// simulator and in a swarm):
+///
+/// ```
+/// use libp2p_peer_sampling::{
+///     overlay::{Merge, Outgoing, Overlay, OverlayError},
+///     peer::Peer,
+///     rand::Rng,
+///     view::View,
+/// };
+///
+/// struct Youngest;
+///
+/// impl<P: Peer> Overlay<P> for Youngest {
+///     fn check(&self, _view_size: usize) -> Result<(), OverlayError> {
+///         Ok(())
+///     }
+///
+///     fn compose<R: Rng + ?Sized>(
+///         &mut self,
+///         view: &mut View<P>,
+///         outgoing: &mut Outgoing<'_, P>,
+///         rng: &mut R,
+///     ) {
+///         let half = outgoing.view_size / 2;
+///         view.permute_head(half, view.len(), rng);
+///         outgoing.push_local();
+///         outgoing.extend(view.head(half));
+///     }
+///
+///     fn merge<R: Rng + ?Sized>(
+///         &mut self,
+///         view: &mut View<P>,
+///         merge: Merge<'_, P>,
+///         _rng: &mut R,
+///     ) {
+///         view.append(merge.received);
+///         view.remove_old_items(view.len().saturating_sub(merge.view_size));
+///         view.increase_age();
+///     }
+/// }
+/// ```
+///
 /// Three methods are required; the others are for overlays that know more than a list of peers. In
 /// an exchange the order is: both ends [`compose`](Self::compose) what they send, before either end
 /// [merges](Self::merge) what it has received.

@@ -40,6 +40,22 @@ pub(crate) mod streams;
 /// have talked to them yet; see [`is_contacted`](Self::is_contacted). If an overlay gives out
 /// samples itself, as [`Basalt`](crate::overlay::Basalt) does, these are handed out first.
 ///
+/// ```no_run
+/// use libp2p_peer_sampling::{Handle, Selection};
+///
+/// async fn poll_some_peers(handle: Handle) {
+///     if handle.joined().await.is_err() {
+///         return; // The behaviour is gone.
+///     }
+///     if let Some(peer) = handle.select_peer(Selection::Uniform) {
+///         println!("a random peer: {} at {:?}", peer.peer_id(), peer.addresses());
+///     }
+///     for peer in handle.sample(5) {
+///         println!("one of five different ones: {}", peer.peer_id());
+///     }
+/// }
+/// ```
+///
 /// # When draws repeat
 ///
 /// Fresh peers come first: peers that no reader was handed since they entered the view, and the

@@ -33,6 +33,24 @@ const DESCRIPTOR_BYTES: usize = 8;
 
 /// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
 /// on as it is. Cheap to clone.
+///
+/// A record comes from a sampler, which has verified it. Its envelope can be kept, and given to
+/// [`Behaviour::init`](crate::Behaviour::init) later: `examples/contacts.rs`.
+///
+/// ```
+/// use libp2p::Multiaddr;
+/// use libp2p_peer_sampling::Record;
+///
+/// /// Where to dial the peer.
+/// fn targets(record: &Record) -> Vec<Multiaddr> {
+///     let addresses = record.addresses().iter().cloned();
+///     addresses.filter_map(|address| address.with_p2p(record.peer_id()).ok()).collect()
+/// }
+///
+/// fn to_be_saved(records: &[Record]) -> Vec<Vec<u8>> {
+///     records.iter().map(|record| record.envelope().to_vec()).collect()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Record {
     said: Arc<Inner>,

@@ -43,6 +43,35 @@ use crate::{
 
 /// Gossip peer sampling as a [`NetworkBehaviour`](libp2p_swarm::NetworkBehaviour).
 ///
+/// Beside another behaviour in one swarm:
+///
+/// ```
+/// use libp2p::{SwarmBuilder, noise, ping, swarm::NetworkBehaviour, tcp, yamux};
+/// use libp2p_peer_sampling::{Behaviour, Config};
+///
+/// #[derive(NetworkBehaviour)]
+/// struct Node {
+///     sampling: Behaviour,
+///     ping: ping::Behaviour,
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let swarm = SwarmBuilder::with_new_identity()
+///     .with_tokio()
+///     .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)?
+///     .with_behaviour(|keypair| {
+///         let config = Config::private_network().with_network("example");
+///         Ok(Node {
+///             sampling: Behaviour::new(keypair, config)?,
+///             ping: ping::Behaviour::default(),
+///         })
+///     })?
+///     .build();
+/// assert!(swarm.behaviour().sampling.neighbours().is_empty());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Contract
 ///
 /// Compose it into a swarm and poll the swarm: nothing else must be called. The behaviour joins

@@ -59,6 +59,24 @@ impl IntoOverlay for OverlayKind {
 /// Settings of the [`Behaviour`](crate::Behaviour). Checked as a whole when it is made.
 ///
 /// `K` is the overlay, or names one of this crate: see [`with_overlay`](Config::with_overlay).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use libp2p_peer_sampling::{Config, overlay::Cyclon};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = Config::private_network()
+///     .with_network("example")
+///     .with_seeds(["/ip4/192.168.1.7/tcp/4001".parse()?])
+///     .with_period(Duration::from_secs(5))
+///     .with_neighbours(6)
+///     .with_view_size(20)
+///     .with_overlay(Cyclon::new(8));
+/// config.check()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Config<K = OverlayKind> {
     gossip: sampler::config::Config,
