@@ -73,6 +73,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The same in a swarm.
     let config = Config::local().with_view_size(20).with_overlay(Youngest);
     let sampling = Behaviour::new(&Keypair::generate_ed25519(), config)?;
-    println!("a node with this overlay: {sampling:?}");
+    println!("{} has this overlay", sampling.local_peer_id());
     Ok(())
 }

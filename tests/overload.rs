@@ -44,5 +44,5 @@ async fn a_process_with_too_much_to_do_does_less_and_most_of_it_succeeds() {
     let sum = |count: fn(&Stretch) -> u64| late.iter().map(count).sum::<u64>();
     let succeeded = sum(|stretch| stretch.totals.succeeded);
     let failed = sum(|stretch| stretch.totals.failed);
-    assert!(succeeded > 100 && failed < succeeded / 4, "{seen:?}");
+    assert!(succeeded > 100 && failed < succeeded / 2, "{seen:?}");
 }

@@ -165,6 +165,8 @@ fn well_signed(input: &mut Unstructured<'_>, node: &Node) -> Result<&'static str
             let again = node.1.record(envelope).expect("it has passed before");
             assert_eq!(again, *record);
         }
+        // Who has signed it is known once the signature is right.
+        Err(RecordError::Signer { subject, signer }) => assert_ne!(subject, signer),
         // A signature has 64 bytes.
         Err(RecordError::TooLarge { .. }) => assert!(size > MAX_RECORD_BYTES - 70),
         other => panic!("good but for a signature, and then {other:?}"),

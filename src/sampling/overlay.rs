@@ -32,8 +32,8 @@ use crate::{
 /// Every method is given the view, which [`Sampler`](crate::sampling::sampler::Sampler) owns, and
 /// the node's RNG; an implementation that draws from anything else loses determinism.
 ///
-/// A whole overlay, which keeps those it has heard of last (`examples/own_overlay.rs` runs it in the
-/// simulator and in a swarm):
+/// A whole overlay, which keeps the peers it has heard of last. `examples/own_overlay.rs` runs it
+/// in the simulator and in a swarm.
 ///
 /// ```
 /// use libp2p_peer_sampling::{

@@ -14,6 +14,9 @@ use crate::time::{Time, Wake};
 /// a dial takes some 16 turns, one after the other at the two ends, so that half of its time would
 /// go with waiting for them (a guess, which `examples/overload` holds).
 const TURNS: u32 = 16;
+/// How often lateness is weighed in the time that an exchange may take, at most: what a change of
+/// the rounds brings about is seen only when exchanges have ended (a guess).
+const WEIGHINGS: u32 = 4;
 /// A turn that comes so many times later than that is far too late.
 const FAR: u32 = 4;
 /// How many times longer rounds become after a period with a turn that was late, and after one with
@@ -80,7 +83,8 @@ impl Health {
 /// Whether this node has more to do than it can.
 #[derive(Debug)]
 pub(crate) struct Strain {
-    period: Duration,
+    /// How often `worst` is looked at: once in a period, or less often where periods are short.
+    interval: Duration,
     /// How late a turn may come.
     bearable: Duration,
     /// The latest turn since `weighed`.
@@ -97,7 +101,7 @@ impl Strain {
     /// For rounds in each `period`, whose exchanges may take `timeout`.
     pub(crate) fn new(period: Duration, timeout: Duration) -> Self {
         Self {
-            period,
+            interval: period.max(timeout / WEIGHINGS),
             bearable: timeout / TURNS,
             worst: Duration::ZERO,
             weighed: Time::ZERO,
@@ -123,9 +127,9 @@ impl Strain {
         self.balance = self.balance.saturating_sub(1);
     }
 
-    /// Looks at the last period, once in each.
+    /// Looks at the last interval, once in each.
     pub(crate) fn advance(&mut self, now: Time) {
-        if now < self.weighed + self.period {
+        if now < self.weighed + self.interval {
             return;
         }
         self.weighed = now;
@@ -153,10 +157,15 @@ impl Strain {
         }
     }
 
-    /// While rounds are slower a turn is asked for in each period, to see how late it comes.
+    /// While rounds are slower a turn is asked for in each interval, to see how late it comes.
     pub(crate) fn next_wake(&self) -> Option<Wake> {
         let is_slow = self.slowdown > 1.0;
-        is_slow.then(|| Wake::new(self.weighed + self.period, "whether turns still come late"))
+        is_slow.then(|| {
+            Wake::new(
+                self.weighed + self.interval,
+                "whether turns still come late",
+            )
+        })
     }
 }
 
@@ -170,7 +179,7 @@ mod tests {
     /// A node whose exchanges may take 10 s, after so many periods with such a turn in each.
     fn after(strain: &mut Strain, periods: u32, late: Duration) {
         for _ in 0..periods {
-            let now = strain.weighed + SECOND;
+            let now = strain.weighed + strain.interval;
             strain.note_turn(late);
             strain.advance(now);
         }
@@ -200,11 +209,11 @@ mod tests {
     fn lateness_is_weighed_once_in_a_period() {
         let mut strain = strain();
         strain.note_turn(LATE);
-        let soon = strain.weighed + SECOND / 2;
+        let soon = strain.weighed + strain.interval / 2;
         strain.advance(soon);
         assert_eq!(strain.health().restraint(), None);
-        strain.advance(soon + SECOND);
-        strain.advance(soon + SECOND);
+        strain.advance(soon + strain.interval);
+        strain.advance(soon + strain.interval);
         assert_eq!(strain.health().restraint(), Some(SLOWER));
     }
 
