@@ -33,23 +33,49 @@ use tokio::time::sleep;
 #[command(name = "swarm")]
 struct Arguments {
     /// How many nodes the networks have
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [40, 400, 1_000], value_parser = clap::value_parser!(u16).range(2..=5_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_values_t = [40, 400, 1_000],
+        value_parser = clap::value_parser!(u16).range(2..=5_000)
+    )]
     nodes: Vec<u16>,
 
     /// How many pairs of networks are measured for each line of the table
-    #[arg(long, value_name = "K", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
     pairs: u16,
 
     /// For how long each network is measured
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
     seconds: u64,
 
     /// How many exchanges all nodes together start per second; 400 is a third of what two cores do
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 400,
+        value_parser = clap::value_parser!(u16).range(1..=10_000)
+    )]
     rate: u16,
 
     /// How many rounds pass before anything is measured
-    #[arg(long, value_name = "K", default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 40,
+        value_parser = clap::value_parser!(u16).range(1..=1_000)
+    )]
     rounds: u16,
 
     /// Over QUIC instead of TCP

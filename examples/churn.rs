@@ -12,6 +12,8 @@ mod churn {
 
 #[path = "shared/columns.rs"]
 mod columns;
+#[path = "shared/seconds.rs"]
+mod seconds;
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 
@@ -21,6 +23,7 @@ use churn::{
 };
 use clap::Parser;
 use columns::aligned;
+use seconds::seconds;
 
 /// Kills a node and starts another one, again and again, and counts the messages that are lost.
 #[derive(Debug, Parser)]
@@ -71,14 +74,6 @@ struct Arguments {
     /// The seed that decides which nodes are killed
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    match (0.001..=86_400.0).contains(&seconds) {
-        true => Ok(seconds),
-        false => Err("not between 0.001 and 86400".to_owned()),
-    }
 }
 
 impl Arguments {

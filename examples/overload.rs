@@ -6,6 +6,8 @@
 
 #[path = "shared/columns.rs"]
 mod columns;
+#[path = "shared/seconds.rs"]
+mod seconds;
 mod overload {
     pub mod network;
     pub mod plot;
@@ -25,6 +27,7 @@ use overload::{
     plot::{Curve, draw},
     study::{Burst, Stretch, trace},
 };
+use seconds::seconds;
 use shared::output::Plot;
 
 /// Runs more exchanges than the machine can make, and shows how many succeed.
@@ -32,7 +35,12 @@ use shared::output::Plot;
 #[command(name = "overload")]
 struct Arguments {
     /// How many nodes there are
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(2..=5_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000,
+        value_parser = clap::value_parser!(u16).range(2..=5_000)
+    )]
     nodes: u16,
 
     /// What the nodes do
@@ -48,7 +56,12 @@ struct Arguments {
     timeout: f64,
 
     /// How many neighbours a node has
-    #[arg(long, value_name = "K", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=64))]
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(0..=64)
+    )]
     neighbours: u16,
 
     /// How nodes join: each knows some others, or all know the first
@@ -60,7 +73,12 @@ struct Arguments {
     quic: bool,
 
     /// For how long each network runs, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(5..=3_600))]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(5..=3_600)
+    )]
     seconds: u32,
 
     /// From this second on, other work takes half of the machine for 20 s
@@ -97,14 +115,6 @@ const STEP: Duration = Duration::from_secs(5);
 const LAST: usize = 3;
 /// How long other work takes half of the machine.
 const BURST: Duration = Duration::from_secs(20);
-
-fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    match (0.001..=86_400.0).contains(&seconds) {
-        true => Ok(seconds),
-        false => Err("not between 0.001 and 86400".to_owned()),
-    }
-}
 
 impl Arguments {
     fn plan(&self) -> Plan {

@@ -208,7 +208,6 @@ impl Network {
                 swarm.behaviour_mut().sampling.init(some);
             }
         }
-        let mut swarms = swarms;
         if plan.connected {
             connect(&mut swarms, &places).await?;
         }

@@ -28,13 +28,9 @@ pub fn behaviour(timeout: std::time::Duration) -> Behaviour {
 
 async fn read(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = io.take(2 * MESSAGE_BYTES as u64);
-    { read }.read_to_end(&mut bytes).await?;
+    let mut io = io.take(2 * MESSAGE_BYTES as u64);
+    io.read_to_end(&mut bytes).await?;
     Ok(bytes)
-}
-
-async fn write(io: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
-    io.write_all(bytes).await
 }
 
 impl request_response::Codec for Blobs {
@@ -65,7 +61,7 @@ impl request_response::Codec for Blobs {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request).await
+        io.write_all(&request).await
     }
 
     async fn write_response<T>(
@@ -77,6 +73,6 @@ impl request_response::Codec for Blobs {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &response).await
+        io.write_all(&response).await
     }
 }

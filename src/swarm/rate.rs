@@ -74,11 +74,11 @@ impl Bucket {
         there_is
     }
 
-    /// Takes a token that may not be there yet, and returns how long it is until it is. Nobody
-    /// waits for more tokens than a minute brings, so that the queue does not grow for ever.
-    pub(crate) fn queue(&mut self, rate: Rate, now: Time) -> Duration {
-        let longest = now + Duration::from_secs(60);
-        self.full_at = self.full_at.max(now).min(longest) + rate.interval;
+    /// Takes a token that may not be there yet, and returns how long it is until it is there:
+    /// `longest` at most, so that the queue does not grow for ever.
+    pub(crate) fn queue(&mut self, rate: Rate, longest: Duration, now: Time) -> Duration {
+        let next = self.full_at.max(now).saturating_add(rate.interval);
+        self.full_at = next.min(now.saturating_add(longest));
         self.full_at - now
     }
 

@@ -154,8 +154,8 @@ impl Gate {
     pub(crate) fn retry_after(&self, now: Time) -> Duration {
         let mut state = self.state();
         let overall = self.overall.slowed(state.slowdown);
-        let waiting = state.returns.queue(overall, now);
-        waiting.clamp(SHORTEST_RETURN, LONGEST_RETURN)
+        let waiting = state.returns.queue(overall, LONGEST_RETURN, now);
+        waiting.max(SHORTEST_RETURN)
     }
 
     /// Whether to tell the application that a stream of `caller` was dropped.

@@ -10,31 +10,32 @@ use std::time::Duration;
 
 use crate::time::{Time, Wake};
 
-/// A turn that comes later than such a part of an exchange's time-out is too late. An exchange with
-/// a dial takes some 16 turns, one after the other at the two ends, so that half of its time would
-/// go with waiting for them (a guess, which `examples/overload` holds).
+/// A turn is late if it comes later than this part of an exchange's timeout. An exchange with a
+/// dial takes about 16 turns, one after another, so it would spend all its time waiting for them
+/// (a guess that stood up in `examples/overload`).
 const TURNS: u32 = 16;
-/// How often lateness is weighed in the time that an exchange may take, at most: what a change of
-/// the rounds brings about is seen only when exchanges have ended (a guess).
+/// How often lateness is weighed within an exchange's timeout, at most. A change of the rounds
+/// shows its effect only once exchanges have ended (a guess).
 const WEIGHINGS: u32 = 4;
 /// A turn that comes so many times later than that is far too late.
 const FAR: u32 = 4;
-/// How many times longer rounds become after a period with a turn that was late, and after one with
-/// a turn that was far too late, by which most exchanges fail.
+/// How many times longer rounds become after an interval with a late turn, and after one with a
+/// turn that came far too late: most exchanges fail then.
 const SLOWER: f64 = 1.15;
 const MUCH_SLOWER: f64 = 2.0;
-/// How many times shorter they become after a period without, and after each further one so many
-/// times more often, up to [`MOST_OFTEN`] times: slowly up where there is more to do than the
-/// machine can, and quickly once there is not. Chosen with the other two by `examples/overload`:
-/// with 1.5 and 1.1 a third of the machine was left unused at 2.5 times what it can do.
+/// How many times shorter rounds become after an interval without a late turn. The second such
+/// interval in a row counts twice, the third three times, up to [`MOST_OFTEN`]. So rounds become
+/// shorter slowly while there is too much to do, and quickly once there is not. Chosen with the
+/// other two by `examples/overload`: 1.5 and 1.1 left a third of the machine unused at 2.5 times
+/// what it can do.
 const FASTER: f64 = 1.05;
 const MOST_OFTEN: i32 = 5;
-/// How many times longer rounds are at most. A guess: a machine that is short of processors by more
-/// does not come to anything.
+/// How many times longer rounds are at most. A guess: with less than that, a machine does no useful
+/// work.
 const SLOWEST: f64 = 32.0;
-/// How far answers can make up in advance for silence. Making up for failures ends when half is
-/// left. As in gRPC's retry throttling (proposal A6), where an answer counts for less: there the
-/// client asks one server, here silence may also mean that this partner is dead.
+/// The largest balance of answers over silence. When half of it is left, failures are not made up
+/// for. As in gRPC's retry throttling (proposal A6), where an answer counts for less: a gRPC client
+/// asks one server, and here silence may also mean that one partner is dead.
 const BALANCE: u32 = 20;
 
 /// How a node bears what it has to do.
@@ -92,7 +93,7 @@ pub(crate) struct Strain {
     /// When `worst` was looked at last.
     weighed: Time,
     slowdown: f64,
-    /// For how many periods in a row no turn was late.
+    /// For how many intervals in a row no turn was late, up to [`MOST_OFTEN`].
     calm: i32,
     balance: u32,
 }
@@ -176,9 +177,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const LATE: Duration = Duration::from_millis(640);
 
-    /// A node whose exchanges may take 10 s, after so many periods with such a turn in each.
-    fn after(strain: &mut Strain, periods: u32, late: Duration) {
-        for _ in 0..periods {
+    /// A node whose exchanges may take 10 s, after so many intervals with such a turn in each.
+    fn after(strain: &mut Strain, intervals: u32, late: Duration) {
+        for _ in 0..intervals {
             let now = strain.weighed + strain.interval;
             strain.note_turn(late);
             strain.advance(now);
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn lateness_is_weighed_once_in_a_period() {
+    fn lateness_is_weighed_once_in_an_interval() {
         let mut strain = strain();
         strain.note_turn(LATE);
         let soon = strain.weighed + strain.interval / 2;

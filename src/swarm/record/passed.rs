@@ -10,15 +10,25 @@ use crate::swarm::record::Record;
 /// guess: several views' worth, some 300 kB.
 const MOST_RECORDS: usize = 512;
 
-/// Stands for the bytes of an envelope. The keys of the two hashes are secret and differ from node
-/// to node, so nobody can make an envelope with the tag of another: 2^-128 for each try.
+/// Stands for the bytes of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Tag([u64; 2]);
+
+/// Makes tags, by two hashes. Their keys are secret and differ from node to node, so nobody can
+/// make an envelope with the tag of another: 2^-128 for each try.
+#[derive(Debug, Default)]
+pub(crate) struct Tagger([RandomState; 2]);
+
+impl Tagger {
+    /// What stands for an envelope with these bytes.
+    pub(crate) fn tag(&self, envelope: &[u8]) -> Tag {
+        Tag(self.0.each_ref().map(|key| key.hash_one(envelope)))
+    }
+}
 
 /// The envelopes that have passed. The least recently seen go first.
 #[derive(Debug)]
 pub(crate) struct Passed {
-    keys: [RandomState; 2],
     records: LruCache<Tag, Record>,
     /// Those of `records` too.
     tags: LruCache<Tag, ()>,
@@ -28,15 +38,9 @@ impl Passed {
     /// None yet, and at most so many, in envelopes.
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            keys: [RandomState::new(), RandomState::new()],
             records: LruCache::new(most.min(MOST_RECORDS)),
             tags: LruCache::new(most),
         }
-    }
-
-    /// What stands for an envelope with these bytes.
-    pub(crate) fn tag(&self, envelope: &[u8]) -> Tag {
-        Tag(self.keys.each_ref().map(|key| key.hash_one(envelope)))
     }
 
     /// The record in the envelope, if it has passed lately.
@@ -64,11 +68,11 @@ mod tests {
 
     #[test]
     fn envelopes_that_were_not_seen_for_longest_are_forgotten() {
-        let mut passed = Passed::new(2);
+        let (mut passed, tagger) = (Passed::new(2), Tagger::default());
         let records: Vec<_> = (0..3)
             .map(|_| Record::sign(&Keypair::generate_ed25519(), 1, &[]).expect("signing works"))
             .collect();
-        let tags: Vec<_> = records.iter().map(|r| passed.tag(r.envelope())).collect();
+        let tags: Vec<_> = records.iter().map(|r| tagger.tag(r.envelope())).collect();
         for (seen, note) in [(0, 0), (0, 1), (0, 2)] {
             passed.note(tags[note], &records[note]);
             assert!(passed.contains(tags[seen]));

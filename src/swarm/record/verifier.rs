@@ -16,7 +16,11 @@ use crate::{
         generated as pb,
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
         rate::{Bucket, Rate},
-        record::{DOMAIN, PAYLOAD_TYPE, Record, error::RecordError, passed::Passed},
+        record::{
+            DOMAIN, PAYLOAD_TYPE, Record,
+            error::RecordError,
+            passed::{Passed, Tagger},
+        },
     },
     time::Time,
 };
@@ -40,6 +44,7 @@ pub(crate) struct Verifier {
     /// Of records that nobody has asked for.
     unasked: Rate,
     tally: Arc<Tally>,
+    tagger: Tagger,
     state: Mutex<State>,
 }
 
@@ -55,6 +60,7 @@ impl Verifier {
         Self {
             policy,
             tally,
+            tagger: Tagger::default(),
             state: Mutex::new(State {
                 passed: Passed::new(limits.records_remembered),
                 budget: Bucket::default(),
@@ -83,7 +89,7 @@ impl Verifier {
                 bytes: envelope.len(),
             });
         }
-        let tag = self.state().passed.tag(&envelope);
+        let tag = self.tagger.tag(&envelope);
         let known = self.state().passed.record(tag);
         if let Some(known) = known {
             self.tally.records_known.add(1);
