@@ -1,6 +1,7 @@
 //! The libp2p part: the only place that knows libp2p, sockets and clocks.
 
 pub(crate) mod address;
+pub(crate) mod alarm;
 pub(crate) mod clock;
 pub(crate) mod counters;
 #[rustfmt::skip]

@@ -21,6 +21,7 @@ use crate::{
 
 pub(crate) mod error;
 mod passed;
+mod signature;
 pub(crate) mod verifier;
 
 /// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.

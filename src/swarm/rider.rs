@@ -6,12 +6,9 @@ pub(crate) mod driver;
 use std::{
     fmt,
     sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
 };
 
-use futures::FutureExt;
-use futures_timer::Delay;
 use libp2p_core::{Endpoint, Multiaddr, transport::PortUse};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
@@ -23,6 +20,7 @@ use crate::{
     gossip::Protocol,
     swarm::{
         address::is_relayed,
+        alarm::Alarm,
         handle::Handle,
         handler::{ToBehaviour, connection::Handler},
         node::holder::Holder,
@@ -32,9 +30,6 @@ use crate::{
     },
     time::Time,
 };
-
-/// Timers are not made for eternity; waking up for nothing once a day costs nothing.
-const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A gossip protocol in a swarm: any [`Protocol`], with any [`Wire`].
 ///
@@ -53,8 +48,7 @@ pub struct Behaviour<P: Protocol<Id = PeerId>, W: Wire> {
     shared: Arc<Shared<W>>,
     handle: Handle,
     driver: Driver<P, W>,
-    timer: Delay,
-    timer_at: Option<Time>,
+    alarm: Alarm,
 }
 
 impl<P, W> Behaviour<P, W>
@@ -76,8 +70,7 @@ where
             shared: Arc::new(shared),
             driver: Driver::new(protocol, holder, name, sampling.peers(), config),
             handle: sampling,
-            timer: Delay::new(Duration::ZERO),
-            timer_at: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -91,8 +84,7 @@ where
     pub fn with_protocol<T>(&mut self, work: impl FnOnce(&mut P, Time) -> T) -> T {
         let now = self.now();
         // The protocol may want to be woken earlier now.
-        self.timer.reset(Duration::ZERO);
-        self.timer_at = Some(now);
+        self.alarm.ring(now);
         work(self.driver.protocol_mut(), now)
     }
 
@@ -213,16 +205,7 @@ where
                 continue;
             }
             let wake = self.driver.next_wake().map(|wake| wake.at);
-            if self.timer_at != wake {
-                self.timer_at = wake;
-                if let Some(at) = wake {
-                    self.timer.reset((at - now).min(LONGEST_SLEEP));
-                }
-            }
-            if self.timer_at.is_none() || self.timer.poll_unpin(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.timer_at = None;
+            ready!(self.alarm.poll(wake, now, cx));
         }
     }
 }

@@ -38,6 +38,7 @@ const LAYERS: &[Layer] = &[
         "swarm ground",
         &[
             "swarm/address",
+            "swarm/alarm",
             "swarm/clock",
             "swarm/counters",
             "swarm/generated",

@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{
-    FutureExt,
-    stream::{Abortable, Aborted},
-};
+use futures::stream::{Abortable, Aborted};
 use futures_bounded::{Delay, FuturesMap, FuturesSet, Timeout};
 use libp2p_core::upgrade::ReadyUpgrade;
 use libp2p_identity::PeerId;
@@ -22,16 +19,20 @@ use libp2p_swarm::{
     handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
 };
 
-use crate::swarm::{
-    handler::{
-        Command, InboundError, InboundId, OutboundError, OutboundId, ToBehaviour,
-        listen::Listen,
-        streams::{Answer, Reply, is_reset, receive_request, refuse, send_request},
+use crate::{
+    swarm::{
+        alarm::Alarm,
+        handler::{
+            Command, InboundError, InboundId, OutboundError, OutboundId, ToBehaviour,
+            listen::Listen,
+            streams::{Answer, Reply, is_reset, receive_request, refuse, send_request},
+        },
+        limits::MIN_INBOUND_TIMEOUT,
+        node::gate::{Pass, Refusal},
+        shared::Shared,
+        wire::{MessageError, Wire},
     },
-    limits::MIN_INBOUND_TIMEOUT,
-    node::gate::{Pass, Refusal},
-    shared::Shared,
-    wire::{MessageError, Wire},
+    time::Time,
 };
 
 type HandlerEvent<W> = ConnectionHandlerEvent<ReadyUpgrade<StreamProtocol>, (), ToBehaviour<W>>;
@@ -66,8 +67,9 @@ pub struct Handler<W: Wire> {
     next_inbound: u64,
     events: VecDeque<ToBehaviour<W>>,
     keep_alive: bool,
-    /// Runs while the peer may need the connection: for its first request, or to read an answer.
-    linger: Option<futures_timer::Delay>,
+    /// Until when the peer may need the connection: for its first request, or to read an answer.
+    linger: Option<Time>,
+    alarm: Alarm,
     notify_idle: bool,
     waker: Option<Waker>,
 }
@@ -101,6 +103,7 @@ impl<W: Wire> Handler<W> {
             events: VecDeque::new(),
             keep_alive,
             linger: None,
+            alarm: Alarm::default(),
             notify_idle: false,
             waker: None,
         }
@@ -118,7 +121,7 @@ impl<W: Wire> Handler<W> {
     /// behaviour of this node that may still need it has been asked, or together with the last
     /// bytes of an answer: then the peer's swarm may drop the answer unread.
     fn linger(&mut self) {
-        self.linger = Some(futures_timer::Delay::new(self.inbound_timeout));
+        self.linger = Some(self.shared.clock.now() + self.inbound_timeout);
     }
 
     fn inbound(&self) -> usize {
@@ -283,10 +286,11 @@ impl<W: Wire> Handler<W> {
             self.notify_idle = false;
             return Poll::Ready(ToBehaviour::Idle);
         }
-        if let Some(linger) = &mut self.linger
-            && linger.poll_unpin(cx).is_ready()
-        {
-            self.linger = None;
+        if self.linger.is_some() {
+            let now = self.shared.clock.now();
+            if self.alarm.poll(self.linger, now, cx).is_ready() {
+                self.linger = None;
+            }
         }
         Poll::Pending
     }

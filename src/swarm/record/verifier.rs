@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use libp2p_core::{Multiaddr, SignedEnvelope, signed_envelope};
-use libp2p_identity::{self as identity, KeyType, PeerId};
+use libp2p_core::Multiaddr;
+use libp2p_identity::{KeyType, PeerId};
 use prost::Message;
 
 use crate::{
@@ -17,9 +17,10 @@ use crate::{
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
         rate::{Bucket, Rate},
         record::{
-            DOMAIN, PAYLOAD_TYPE, Record,
+            PAYLOAD_TYPE, Record,
             error::RecordError,
-            passed::{Passed, Tagger},
+            passed::{Passed, Tag, Tagger},
+            signature::Signature,
         },
     },
     time::Time,
@@ -32,8 +33,21 @@ pub(crate) enum Effort {
     Asked,
     /// It came unasked at this time: its signature is verified within the budget for those.
     Unasked(Time),
-    /// Its signature is not verified.
-    None,
+}
+
+/// What is left to do for a record.
+enum Opened {
+    /// It has passed before.
+    Known(Record),
+    Unverified(Record, Signature, Tag),
+}
+
+/// What is known of the signatures of a message.
+enum Verdict {
+    AllValid,
+    /// No wrong one yet.
+    OneByOne,
+    OneWrong,
 }
 
 /// Checks records, and remembers those that passed. Shared by all connections.
@@ -71,19 +85,48 @@ impl Verifier {
     }
 
     /// The record in `envelope`. A record that is not taken is counted, with its reason.
-    ///
-    /// What costs anything, the key and the signature, comes last, and not for an envelope that has
-    /// passed before. One that has passed lately is not even read.
     pub(crate) fn check(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
-        let checked = self.check_uncounted(envelope, effort);
-        if let Err(error) = &checked {
-            tracing::debug!(%error, "A record is passed over");
-            self.tally.pass_over(error.reason());
-        }
-        checked
+        let mut checked = self.check_all([envelope], effort);
+        checked.next().unwrap_or(Err(RecordError::NotVerified))
     }
 
-    fn check_uncounted(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
+    /// The records in the envelopes of one message, in their order. One that is not taken is
+    /// counted, with its reason.
+    ///
+    /// What costs anything, the keys and the signatures, comes last, and not for an envelope that
+    /// has passed before. One that has passed lately is not even read. Signatures are verified
+    /// together. If one of them is wrong, they are verified one by one, and after the first wrong
+    /// one no more, so that such a message makes at most half as much work again as a good one.
+    pub(crate) fn check_all(
+        &self,
+        envelopes: impl IntoIterator<Item = Vec<u8>>,
+        effort: Effort,
+    ) -> impl Iterator<Item = Result<Record, RecordError>> {
+        let envelopes = envelopes.into_iter();
+        let opened: Vec<_> = envelopes.map(|bytes| self.open(bytes, effort)).collect();
+        let signatures: Vec<_> = opened
+            .iter()
+            .filter_map(|opened| match opened {
+                Ok(Opened::Unverified(_, signature, _)) => Some(signature),
+                _ => None,
+            })
+            .collect();
+        let mut verdict = match Signature::are_valid(&signatures) {
+            true => Verdict::AllValid,
+            false => Verdict::OneByOne,
+        };
+        opened.into_iter().map(move |opened| {
+            let checked = opened.and_then(|opened| self.settle(opened, &mut verdict));
+            if let Err(error) = &checked {
+                tracing::debug!(%error, "A record is passed over");
+                self.tally.pass_over(error.reason());
+            }
+            checked
+        })
+    }
+
+    /// Reads an envelope, and does all but verify its signature.
+    fn open(&self, envelope: Vec<u8>, effort: Effort) -> Result<Opened, RecordError> {
         if envelope.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLarge {
                 bytes: envelope.len(),
@@ -93,7 +136,7 @@ impl Verifier {
         let known = self.state().passed.record(tag);
         if let Some(known) = known {
             self.tally.records_known.add(1);
-            return Ok(known);
+            return Ok(Opened::Known(known));
         }
         let opened = pb::Envelope::decode(&envelope[..])?;
         if opened.payload_type != PAYLOAD_TYPE {
@@ -115,21 +158,40 @@ impl Verifier {
             return Err(RecordError::BeyondLimits);
         }
         let addresses = self.addresses(&subject, record.addresses)?;
-        let has_passed = self.state().passed.contains(tag);
-        match has_passed {
-            true => self.tally.records_known.add(1),
-            false => {
-                if !self.may_verify(effort) {
-                    return Err(RecordError::NotVerified);
-                }
-                self.tally.records_verified.add(1);
-                let signer = verify(&envelope, key_type, &opened.payload)?;
-                if subject != signer {
-                    return Err(RecordError::Signer { subject, signer });
-                }
-            }
-        }
         let record = Record::new(subject, record.seq, addresses, envelope);
+        let has_passed = self.state().passed.contains(tag);
+        if has_passed {
+            self.tally.records_known.add(1);
+            self.state().passed.note(tag, &record);
+            return Ok(Opened::Known(record));
+        }
+        if !self.may_verify(effort) {
+            return Err(RecordError::NotVerified);
+        }
+        self.tally.records_verified.add(1);
+        let signature = Signature::of(key_type, key, &opened.payload, opened.signature)?;
+        Ok(Opened::Unverified(record, signature, tag))
+    }
+
+    /// The record, if its signature is valid.
+    fn settle(&self, opened: Opened, verdict: &mut Verdict) -> Result<Record, RecordError> {
+        let (record, signature, tag) = match opened {
+            Opened::Known(record) => return Ok(record),
+            Opened::Unverified(record, signature, tag) => (record, signature, tag),
+        };
+        match verdict {
+            Verdict::AllValid => {}
+            Verdict::OneByOne if signature.is_valid() => {}
+            Verdict::OneByOne => {
+                *verdict = Verdict::OneWrong;
+                return Err(RecordError::Signature);
+            }
+            Verdict::OneWrong => return Err(RecordError::NotVerified),
+        }
+        let (subject, signer) = (record.peer_id(), signature.signer());
+        if subject != signer {
+            return Err(RecordError::Signer { subject, signer });
+        }
         self.state().passed.note(tag, &record);
         Ok(record)
     }
@@ -138,7 +200,6 @@ impl Verifier {
         match effort {
             Effort::Asked => true,
             Effort::Unasked(now) => self.state().budget.take(self.unasked, now),
-            Effort::None => false,
         }
     }
 
@@ -195,33 +256,6 @@ fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
         Ok(pb::KeyType::Secp256k1) => Ok(KeyType::Secp256k1),
         Ok(pb::KeyType::Ecdsa) => Ok(KeyType::Ecdsa),
         Ok(pb::KeyType::Rsa) | Err(_) => Err(RecordError::KeyType(key.r#type)),
-    }
-}
-
-/// Returns who has signed the envelope: with a key of this type, and over this payload, since there
-/// is more than one way to read protobuf.
-fn verify(envelope: &[u8], key_type: KeyType, payload: &[u8]) -> Result<PeerId, RecordError> {
-    use signed_envelope::DecodingError;
-
-    let envelope = match SignedEnvelope::from_protobuf_encoding(envelope) {
-        Ok(envelope) => envelope,
-        Err(DecodingError::InvalidPublicKey(error)) => return Err(unreadable(error, key_type)),
-        // The same bytes have just been decoded.
-        Err(_) => return Err(RecordError::Signature),
-    };
-    match envelope.payload_and_signing_key(DOMAIN.into(), PAYLOAD_TYPE) {
-        Ok((verified, key)) if verified == payload && key.key_type() == key_type => {
-            Ok(key.to_peer_id())
-        }
-        _ => Err(RecordError::Signature),
-    }
-}
-
-fn unreadable(error: identity::DecodingError, key_type: KeyType) -> RecordError {
-    // The error has no kind to match on; a test holds the wording.
-    match error.to_string().contains("is not enabled") {
-        true => RecordError::KeyUnsupported(key_type),
-        false => RecordError::Key(error),
     }
 }
 

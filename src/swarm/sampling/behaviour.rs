@@ -2,9 +2,8 @@
 
 mod network;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use futures_timer::Delay;
 use libp2p_core::Multiaddr;
 use libp2p_identity::{KeyType, Keypair, PeerId};
 use libp2p_swarm::StreamProtocol;
@@ -17,6 +16,7 @@ use crate::{
         overlay::{Overlay, any::AnyOverlay},
     },
     swarm::{
+        alarm::Alarm,
         clock::Clock,
         counters::Counters,
         handle::Handle,
@@ -119,8 +119,7 @@ pub struct Behaviour<O = AnyOverlay> {
     /// Whether it has taken leave, and takes no part any more.
     leaving: bool,
     node: Arc<Node>,
-    timer: Delay,
-    timer_at: Option<Time>,
+    alarm: Alarm,
 }
 
 impl<O: Overlay<Record>> Behaviour<O> {
@@ -223,8 +222,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
             isolation: Isolation::default(),
             leaving: false,
             node,
-            timer: Delay::new(Duration::ZERO),
-            timer_at: None,
+            alarm: Alarm::default(),
             config,
         };
         for address in behaviour.config.seeds().to_vec() {

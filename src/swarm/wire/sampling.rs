@@ -17,7 +17,6 @@ use crate::{
         limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
         record::{
             Record,
-            error::RecordError,
             verifier::{Effort, Verifier},
         },
         wire::{self, MessageError, Wire, frame::framed_len},
@@ -213,36 +212,33 @@ impl Sampling {
     }
 
     /// The descriptors whose records pass. The others are passed over: what one implementation
-    /// cannot read, another may, so an honest peer may have sent it. After the first wrong
-    /// signature only records that are known already are taken, so that a message makes no more
-    /// work than one without a fault.
+    /// cannot read, another may, so an honest peer may have sent it.
     fn descriptors(
         &self,
         descriptors: Vec<pb::Descriptor>,
-        mut effort: Effort,
+        effort: Effort,
     ) -> Result<Vec<Descriptor<Record>>, MessageError> {
         let sizes = descriptors.iter().map(|d| d.signed_peer_record.len());
         if let Some((index, bytes)) = sizes.enumerate().find(|(_, size)| *size > MAX_RECORD_BYTES) {
             return Err(MessageError::RecordTooLarge { index, bytes });
         }
-        let mut descriptors = descriptors.into_iter();
         let few = self.limits.descriptors_per_message.min(descriptors.len());
-        let mut checked = Vec::with_capacity(few);
-        for descriptor in descriptors.by_ref().take(few) {
-            match self.verifier.check(descriptor.signed_peer_record, effort) {
-                Ok(peer) => checked.push(Descriptor {
-                    peer,
-                    age: descriptor.age,
-                }),
-                Err(RecordError::Signature) => effort = Effort::None,
-                Err(_) => {}
-            }
-        }
-        // The protocol allows them, so to refuse the message would be to blame the peer.
-        for _ in descriptors {
+        // The protocol allows the others, so to refuse the message would be to blame the peer.
+        for _ in few..descriptors.len() {
             self.tally.pass_over(Reason::RecordBeyondLimits);
         }
-        Ok(checked)
+        let ages: Vec<_> = descriptors.iter().map(|d| d.age).collect();
+        let envelopes = descriptors.into_iter().take(few);
+        let envelopes = envelopes.map(|descriptor| descriptor.signed_peer_record);
+        let checked = self.verifier.check_all(envelopes, effort).zip(ages);
+        Ok(checked
+            .filter_map(|(peer, age)| {
+                Some(Descriptor {
+                    peer: peer.ok()?,
+                    age,
+                })
+            })
+            .collect())
     }
 }
 

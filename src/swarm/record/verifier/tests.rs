@@ -1,13 +1,16 @@
 //! Which records are taken, and why others are not.
 
-use libp2p_core::{PeerRecord, multiaddr};
+use libp2p_core::{PeerRecord, SignedEnvelope, multiaddr};
 use libp2p_identity::Keypair;
 
 use super::*;
 use crate::swarm::{
     address::Scope,
     counters::Reason,
-    record::tests::{address, home},
+    record::{
+        DOMAIN,
+        tests::{address, home},
+    },
 };
 
 mod budget;

@@ -1,11 +1,10 @@
 //! What the swarm asks of the sampler's behaviour, and what the behaviour asks of the swarm.
 
 use std::{
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use futures::FutureExt;
 use libp2p_core::{Endpoint, Multiaddr, multiaddr::Protocol, transport::PortUse};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
@@ -26,8 +25,6 @@ use crate::{
     },
 };
 
-/// Timers are not made for eternity; waking up for nothing once a day costs nothing.
-const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// A node that is woken so much too late has too much to do, or was asleep: it cannot tell whether
 /// others answer in time. A guess: far more than any scheduler takes that has time.
 const LATE: Duration = Duration::from_secs(1);
@@ -247,7 +244,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 return Poll::Ready(action);
             }
             let now = self.now();
-            let late = self.timer_at.map_or(Duration::ZERO, |at| now - at);
+            let late = self.alarm.late(now);
             self.driver.strain.note_turn(late);
             if late > LATE {
                 self.driver.exchanger.trouble.note(now);
@@ -276,16 +273,7 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 self.isolation.next_wake(),
             ];
             let wake = wakes.into_iter().flatten().min();
-            if self.timer_at != wake {
-                self.timer_at = wake;
-                if let Some(at) = wake {
-                    self.timer.reset((at - now).min(LONGEST_SLEEP));
-                }
-            }
-            if self.timer_at.is_none() || self.timer.poll_unpin(cx).is_pending() {
-                return Poll::Pending;
-            }
-            self.timer_at = None;
+            ready!(self.alarm.poll(wake, now, cx));
         }
     }
 }

@@ -2,23 +2,6 @@
 
 use super::*;
 
-/// Holds the wording of libp2p-identity's error, which has no kind to match on. Of all key
-/// types only RSA's feature is off here, and records of such keys are refused before.
-#[test]
-fn key_whose_feature_is_off_is_named() {
-    let key = pb::PublicKey {
-        r#type: pb::KeyType::Rsa.into(),
-        data: vec![2; 33],
-    };
-    let key = identity::PublicKey::try_decode_protobuf(&key.encode_to_vec());
-    let error = unreadable(key.expect_err("its feature is off"), KeyType::RSA);
-    assert!(
-        matches!(error, RecordError::KeyUnsupported(KeyType::RSA)),
-        "{error:?}"
-    );
-    assert_eq!(error.reason(), Reason::RecordKeyUnsupported);
-}
-
 #[cfg(feature = "secp256k1")]
 #[test]
 fn record_of_a_secp256k1_key_is_verified() {

@@ -24,7 +24,7 @@ fn isolated_node_says_so_until_it_has_left() {
                 .any(|event| matches!(event, Event::Isolated(_)))
         };
         assert!(!isolated(&mut behaviour, Duration::ZERO));
-        assert!(behaviour.timer_at.is_some(), "nothing wakes it");
+        assert!(behaviour.alarm.is_set(), "nothing wakes it");
         if left {
             behaviour.leave();
         }
