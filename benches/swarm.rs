@@ -7,7 +7,7 @@
 //! The bench measures the processor time of the process, not the time that passes. So another
 //! program on the machine disturbs it little.
 
-#[path = "../examples/overload"]
+#[path = "../examples/studies/overload"]
 #[expect(dead_code, reason = "the study needs more of it")]
 mod overload {
     pub mod network;

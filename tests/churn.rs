@@ -1,7 +1,6 @@
-//! Gossipsub while nodes are killed and replaced: the study of `examples/churn.rs` on a small
-//! scale.
+//! Gossipsub while nodes are killed and replaced: `examples/studies/churn.rs` on a small scale.
 
-#[path = "../examples/churn"]
+#[path = "../examples/studies/churn"]
 #[allow(dead_code, unreachable_pub)]
 mod churn {
     pub mod node;

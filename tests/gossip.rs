@@ -1,9 +1,9 @@
-//! Gossipsub over neighbours: the study of `examples/gossip.rs` on a small scale, and gossipsub's
-//! own peer exchange.
+//! Gossipsub over neighbours: `examples/studies/gossip.rs` on a small scale, and gossipsub's own
+//! peer exchange.
 
 mod common;
 
-#[path = "../examples/gossip"]
+#[path = "../examples/studies/gossip"]
 #[allow(dead_code, unreachable_pub)]
 mod gossip {
     pub mod gauge;

@@ -1,4 +1,5 @@
-//! Is adaptive healing, the default, worth having? The whole comparison is `examples/healing.rs`.
+//! Is adaptive healing, the default, worth having? The whole comparison is
+//! `examples/studies/healing.rs`.
 
 use libp2p_peer_sampling::{
     overlay::Random,

@@ -1,9 +1,9 @@
-//! Kademlia over peer sampling: real sockets on loopback, and the nodes of `examples/kademlia.rs`.
-//! What it costs, and what the usual way costs, is measured there.
+//! Kademlia over peer sampling: real sockets on loopback, and the nodes of
+//! `examples/studies/kademlia.rs`. What it costs, and what the usual way costs, is measured there.
 
 mod common;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../examples/kademlia"]
+#[path = "../examples/studies/kademlia"]
 mod kademlia {
     pub mod member;
     pub mod node;

@@ -1,8 +1,8 @@
 //! A process with more to do than the machine can: real swarms over TCP, a quick subset of what
-//! `examples/overload.rs` shows.
+//! `examples/studies/overload.rs` shows.
 #![cfg(feature = "swarm")]
 
-#[path = "../examples/overload"]
+#[path = "../examples/studies/overload"]
 #[allow(dead_code, unreachable_pub)]
 mod overload {
     pub mod network;

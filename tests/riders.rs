@@ -2,7 +2,7 @@
 //! for, and cost no dial.
 #![cfg(feature = "swarm")]
 
-#[path = "../examples/riders"]
+#[path = "../examples/studies/riders"]
 #[allow(dead_code, unreachable_pub)]
 mod riders {
     pub mod study;

@@ -1,4 +1,4 @@
-//! Code that several examples share.
+//! Code that several studies share.
 
 pub mod figure;
 pub mod output;

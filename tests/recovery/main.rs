@@ -4,7 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-#[path = "../../examples/churn"]
+#[path = "../../examples/studies/churn"]
 #[allow(dead_code, unreachable_pub)]
 mod churn {
     pub mod node;

@@ -12,7 +12,7 @@ use crate::time::{Time, Wake};
 
 /// A turn is late if it comes later than this part of an exchange's timeout. An exchange with a
 /// dial takes about 16 turns, one after another, so it would spend all its time waiting for them
-/// (a guess that stood up in `examples/overload`).
+/// (a guess that stood up in `examples/studies/overload`).
 const TURNS: u32 = 16;
 /// How often lateness is weighed within an exchange's timeout, at most. A change of the rounds
 /// shows its effect only once exchanges have ended (a guess).
@@ -26,8 +26,8 @@ const MUCH_SLOWER: f64 = 2.0;
 /// How many times shorter rounds become after an interval without a late turn. The second such
 /// interval in a row counts twice, the third three times, up to [`MOST_OFTEN`]. So rounds become
 /// shorter slowly while there is too much to do, and quickly once there is not. Chosen with the
-/// other two by `examples/overload`: 1.5 and 1.1 left a third of the machine unused at 2.5 times
-/// what it can do.
+/// other two by `examples/studies/overload`: 1.5 and 1.1 left a third of the machine unused at 2.5
+/// times what it can do.
 const FASTER: f64 = 1.05;
 const MOST_OFTEN: i32 = 5;
 /// How many times longer rounds are at most. A guess: with less than that, a machine does no useful

@@ -11,8 +11,9 @@ mod attacks {
     pub mod table;
 }
 
-#[path = "shared/columns.rs"]
+#[path = "../shared/columns.rs"]
 mod columns;
+#[path = "../shared/mod.rs"]
 mod shared;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -9,6 +9,7 @@ mod healing {
     pub mod table;
 }
 
+#[path = "../shared/mod.rs"]
 mod shared;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -10,9 +10,9 @@ mod churn {
     pub mod study;
 }
 
-#[path = "shared/columns.rs"]
+#[path = "../shared/columns.rs"]
 mod columns;
-#[path = "shared/seconds.rs"]
+#[path = "../shared/seconds.rs"]
 mod seconds;
 
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};

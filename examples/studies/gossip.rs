@@ -14,12 +14,13 @@ mod gossip {
     pub mod topology;
 }
 
-#[path = "shared/columns.rs"]
+#[path = "../shared/columns.rs"]
 mod columns;
 #[expect(
     dead_code,
     reason = "real nodes have their own tasks, and are not simulated one per thread"
 )]
+#[path = "../shared/mod.rs"]
 mod shared;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};

@@ -13,7 +13,7 @@ mod kademlia {
 }
 
 #[expect(dead_code, reason = "nothing is plotted")]
-#[path = "shared/output.rs"]
+#[path = "../shared/output.rs"]
 mod output;
 
 use std::{process::ExitCode, time::Duration};

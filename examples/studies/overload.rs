@@ -4,9 +4,9 @@
 //! `cargo run --release --example overload` runs 1,000 nodes for 90 s, an exchange per second each.
 //! `-- --load 200,400,800,1600` compares what is asked for per second with what succeeds.
 
-#[path = "shared/columns.rs"]
+#[path = "../shared/columns.rs"]
 mod columns;
-#[path = "shared/seconds.rs"]
+#[path = "../shared/seconds.rs"]
 mod seconds;
 mod overload {
     pub mod network;
@@ -16,6 +16,7 @@ mod overload {
     pub mod usage;
 }
 #[expect(dead_code, reason = "the figures of other examples need more of it")]
+#[path = "../shared/mod.rs"]
 mod shared;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
