@@ -6,6 +6,9 @@
 mod simulate {
     pub mod arguments;
     pub mod blame;
+    pub mod description;
+    pub mod experiment;
+    pub mod json;
     pub mod plot;
     pub mod settings;
     pub mod table;
@@ -31,9 +34,10 @@ use libp2p_peer_sampling::{
     },
 };
 use simulate::{
+    json::Line,
     plot,
     settings::{Chosen, Request, Settings},
-    table::{self, Line},
+    table,
 };
 
 fn main() -> ExitCode {
@@ -100,14 +104,15 @@ fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
     overlay: O,
     plot: Option<File>,
 ) -> Result<(), Failure> {
-    let config = settings.config.clone();
+    let config = settings.experiment.config.clone();
     let blame = |error| Failure::Settings(settings.blame(&error));
     let reports = match settings.events {
         false => run(settings, Rounds::new(config, overlay).map_err(blame)?)?,
         true => run(settings, Events::new(config, overlay).map_err(blame)?)?,
     };
     if let Some(mut file) = plot {
-        let figure = plot::figure(settings, &reports).map_err(|e| Failure::Plot(e.to_string()))?;
+        let figure = plot::figure(&settings.experiment, &reports)
+            .map_err(|e| Failure::Plot(e.to_string()))?;
         let written = file.write_all(figure.as_bytes());
         written.map_err(|error| Failure::Plot(error.to_string()))?;
     }
@@ -116,16 +121,19 @@ fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
 
 /// Lets the rounds pass, and prints the reports as they come.
 fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Failure> {
-    let last = settings.config.rounds();
+    let experiment = &settings.experiment;
+    let last = experiment.config.rounds();
     let progress = Progress::new(last);
     let mut out = Output::new(settings, &progress);
-    out.print(&table::header(settings))?;
+    if !settings.json {
+        out.print(&table::header(experiment))?;
+    }
     let mut reports = Vec::new();
     let mut since = Since::now(&driver);
     let mut clock = Clock::default();
     // In a network that has yet to grow there is nothing to be seen.
     if !driver.network().is_empty() {
-        let report = Report::of(&driver, &since, settings.paths);
+        let report = Report::of(&driver, &since, experiment.paths);
         out.report(&report, Duration::ZERO)?;
         reports.push(report);
     }
@@ -133,8 +141,8 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         clock.time(|| driver.next_round());
         let round = driver.round();
         progress.bar.set_position(round);
-        if settings.reports_after(round) {
-            let report = Report::of(&driver, &since, settings.paths);
+        if experiment.reports_after(round) {
+            let report = Report::of(&driver, &since, experiment.paths);
             since = Since::now(&driver);
             out.report(&report, clock.take())?;
             if settings.plot.is_none() {
@@ -145,8 +153,10 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         }
     }
     progress.bar.finish_and_clear();
-    if let Some(last) = reports.last() {
-        out.print(&table::footer(settings, last))?;
+    if let Some(last) = reports.last()
+        && !settings.json
+    {
+        out.print(&table::footer(experiment, last))?;
     }
     Ok(reports)
 }
@@ -215,7 +225,7 @@ impl<'a> Output<'a> {
     fn report(&mut self, report: &Report, took: Duration) -> io::Result<()> {
         let line = match self.settings.json {
             true => Line::new(report, self.settings.speed.then_some(took)).to_json(),
-            false => table::row(self.settings, report),
+            false => table::row(&self.settings.experiment, report),
         };
         self.print(&line)
     }

@@ -17,7 +17,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use crate::simulate::settings::Settings;
+use crate::simulate::experiment::Experiment;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Drawn = Result<(), Box<dyn Error>>;
@@ -49,9 +49,9 @@ const GRID: RGBColor = RGBColor(228, 228, 228);
 /// # Errors
 ///
 /// When the backend has any, which writes to a string.
-pub fn figure(settings: &Settings, reports: &[Report]) -> Result<String, Box<dyn Error>> {
+pub fn figure(experiment: &Experiment, reports: &[Report]) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
-    let curves = curves_of(settings);
+    let curves = curves_of(experiment);
     let rows = curves.len() / 2;
     let height = HEAD + rows as i32 * ROW + BOTTOM;
     {
@@ -59,13 +59,13 @@ pub fn figure(settings: &Settings, reports: &[Report]) -> Result<String, Box<dyn
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         root.fill(&WHITE)?;
         let (head, body) = root.split_vertically(HEAD);
-        draw_head(&head, settings)?;
+        draw_head(&head, experiment)?;
         let (top, bottom) = body.split_vertically(rows as i32 * ROW);
         for (area, curve) in top.split_evenly((rows, 2)).iter().zip(curves) {
-            curve.draw(area, settings, reports)?;
+            curve.draw(area, experiment, reports)?;
         }
         if let Some(last) = reports.last() {
-            draw_in_degrees(&bottom, settings, last)?;
+            draw_in_degrees(&bottom, experiment, last)?;
         }
         root.present()?;
     }
@@ -78,14 +78,14 @@ fn text(size: f64, color: RGBColor, h_pos: HPos) -> TextStyle<'static> {
 }
 
 /// What was simulated, and what the colours mean.
-fn draw_head(area: &Area<'_>, settings: &Settings) -> Drawn {
+fn draw_head(area: &Area<'_>, experiment: &Experiment) -> Drawn {
     let bold = (FONT, LARGE, FontStyle::Bold).into_font().color(&INK);
     let bold = bold.pos(Pos::new(HPos::Left, VPos::Center));
     area.draw_text("Gossip-based peer sampling, simulated", &bold, (20, 24))?;
-    for (line, y) in wrapped(&settings.description(), 130).iter().zip([50, 70]) {
+    for (line, y) in wrapped(&experiment.description, 130).iter().zip([50, 70]) {
         area.draw_text(line, &text(SMALL, INK, HPos::Left), (20, y))?;
     }
-    let faults = settings.config.faults();
+    let faults = experiment.config.faults();
     let mut keys = vec![("this network", MEASURED), ("uniform random graph", RANDOM)];
     if !faults.crashes().is_empty() {
         keys.push(("crash", FAULT));
@@ -163,7 +163,7 @@ enum Against {
 }
 
 /// An even number of them.
-fn curves_of(settings: &Settings) -> Vec<Curve> {
+fn curves_of(experiment: &Experiment) -> Vec<Curve> {
     use libp2p_peer_sampling::simulator::report::Paths;
     let mut curves = vec![
         Curve {
@@ -188,7 +188,7 @@ fn curves_of(settings: &Settings) -> Vec<Curve> {
             logarithmic: true,
         },
         Curve {
-            title: match settings.paths {
+            title: match experiment.paths {
                 Paths::Directed => "Mean path length, in links",
                 Paths::Undirected => "Mean path length both ways, in links",
             },
@@ -198,7 +198,7 @@ fn curves_of(settings: &Settings) -> Vec<Curve> {
             logarithmic: true,
         },
     ];
-    if let Some(adversaries) = settings.config.adversaries() {
+    if let Some(adversaries) = experiment.config.adversaries() {
         curves.extend(curves_of_attack(
             adversaries.attack(),
             adversaries.fraction(),
@@ -246,14 +246,14 @@ fn percent(report: &Report, share: impl Fn(&Exposure) -> f64) -> f64 {
 }
 
 impl Curve {
-    fn draw(&self, area: &Area<'_>, settings: &Settings, reports: &[Report]) -> Drawn {
+    fn draw(&self, area: &Area<'_>, experiment: &Experiment, reports: &[Report]) -> Drawn {
         // Where nobody is left, there is nothing to compare.
         let reports = reports.iter().filter(|report| report.nodes > 0);
         let measured = reports
             .clone()
             .map(|report| (report.round, (self.measure)(report)));
         let mut measured: Vec<(u64, f64)> = measured.collect();
-        let view_size = settings.config.gossip().view_size() as f64;
+        let view_size = experiment.config.gossip().view_size() as f64;
         let against = |report: &Report| {
             let value = match self.against {
                 Against::Nothing => return None,
@@ -275,20 +275,20 @@ impl Curve {
             measured.retain(|point| value(point) >= bottom);
             let range = (bottom..max * 1.5).log_scale();
             let title = format!("{}, log scale", self.title);
-            return draw_curves(area, settings, &title, range, [&measured, &random]);
+            return draw_curves(area, experiment, &title, range, [&measured, &random]);
         }
         let top = match max.max(self.at_least) {
             0.0 => 1.0,
             max => max * 1.12,
         };
-        draw_curves(area, settings, self.title, 0.0..top, [&measured, &random])
+        draw_curves(area, experiment, self.title, 0.0..top, [&measured, &random])
     }
 }
 
 /// What was measured, and the same in the random graph.
 fn draw_curves<Y>(
     area: &Area<'_>,
-    settings: &Settings,
+    experiment: &Experiment,
     title: &str,
     range: Y,
     [measured, random]: [&[(u64, f64)]; 2],
@@ -297,7 +297,7 @@ where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
-    let rounds = settings.config.rounds();
+    let rounds = experiment.config.rounds();
     let mut chart = ChartBuilder::on(area)
         .margin(14)
         .margin_top(44)
@@ -307,7 +307,7 @@ where
         .build_cartesian_2d(0..rounds, range)?;
     area.draw_text(title, &text(MEDIUM, INK, HPos::Left), (22, 26))?;
     draw_mesh(&mut chart, "round", 6)?;
-    let faults = settings.config.faults();
+    let faults = experiment.config.faults();
     let (bottom, top) = {
         let range = chart.y_range();
         (range.start, range.end)
@@ -399,14 +399,14 @@ impl Number {
 }
 
 /// The in-degrees of the last report, beside those of the uniform random graph.
-fn draw_in_degrees(area: &Area<'_>, settings: &Settings, report: &Report) -> Drawn {
+fn draw_in_degrees(area: &Area<'_>, experiment: &Experiment, report: &Report) -> Drawn {
     let round = report.round;
     if report.nodes == 0 {
         let nobody = format!("In-degrees: nobody is left after round {round}");
         area.draw_text(&nobody, &text(MEDIUM, INK, HPos::Left), (22, 26))?;
         return Ok(());
     }
-    let view_size = settings.config.gossip().view_size() as f64;
+    let view_size = experiment.config.gossip().view_size() as f64;
     let random = in_degrees::random_distribution(report.nodes, view_size);
     let histogram = &report.in_degrees.histogram;
     let nodes = report.nodes as f64;

@@ -11,7 +11,7 @@ use libp2p_peer_sampling::{
         adversary::attack::{Adversaries, Attack},
         bootstrap::Bootstrap,
         config::{Config, ConfigError},
-        faults::{Crash, Faults},
+        faults::Faults,
         host::Host,
         latency::Latency,
         report::Paths,
@@ -22,6 +22,8 @@ use libp2p_peer_sampling::{
 use crate::simulate::{
     arguments::Arguments,
     blame,
+    description::description,
+    experiment::Experiment,
     values::{
         AttackName, Between, BootstrapName, Caps, CrashAt, DriverName, OverlayName, Pair,
         PathsName, PropagationName, RankingName, SelectName,
@@ -47,22 +49,13 @@ pub enum Chosen {
     Basalt(Basalt),
 }
 
-/// After how many rounds there is a report, unless the arguments say so.
-const EVERY: u64 = 10;
-/// For how many rounds after a crash there is one after each. By then all dead links are gone.
-const AFTER_CRASH: u64 = 12;
-
 /// A simulation that is known to be possible, and what is to be shown of it.
 pub struct Settings {
     arguments: Arguments,
-    /// What to simulate.
-    pub config: Config,
+    /// What to simulate, and to measure.
+    pub experiment: Experiment,
     /// The overlay of all nodes.
     pub overlay: Chosen,
-    /// Along which links paths are followed.
-    pub paths: Paths,
-    /// After how many rounds there is a report, if nothing happens; at least 1.
-    pub every: u64,
     /// Whether messages take time.
     pub events: bool,
     /// Whether the reports are printed as JSON.
@@ -74,17 +67,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether there is a report after this round.
-    pub fn reports_after(&self, round: u64) -> bool {
-        let after_crash = |CrashAt(crash): &CrashAt| {
-            (crash.round..=crash.round.saturating_add(AFTER_CRASH)).contains(&round)
-        };
-        let Arguments { every, crash, .. } = &self.arguments;
-        round.is_multiple_of(self.every)
-            || round == self.config.rounds()
-            || (every.is_none() && crash.iter().any(after_crash))
-    }
-
     /// What the command line asks for.
     ///
     /// # Errors
@@ -103,99 +85,6 @@ impl Settings {
     /// Which argument an error is about, and why, in a line.
     pub fn blame(&self, error: &ConfigError) -> String {
         blame::config(&self.arguments, error)
-    }
-
-    /// All that makes the simulation what it is, in a line: what makes it different from others of
-    /// its kind is left out where it is as always.
-    pub fn description(&self) -> String {
-        let Arguments {
-            nodes, view, seed, ..
-        } = self.arguments;
-        let gossip = self.config.gossip();
-        let name = |value: Option<clap::builder::PossibleValue>| {
-            value.map_or_else(String::new, |value| value.get_name().to_owned())
-        };
-        let mut parts = vec![format!("{nodes} nodes"), format!("view {view}")];
-        let overlay = name(self.arguments.overlay.to_possible_value());
-        parts.push(format!("overlay {overlay}"));
-        for (name, parameter) in [
-            ("H=", self.arguments.healer),
-            ("S=", self.arguments.swapper),
-            ("L=", self.arguments.shuffle_length),
-            ("memory ", self.arguments.memory),
-        ] {
-            parts.extend(parameter.map(|value| format!("{name}{value}")));
-        }
-        let ranking = self.arguments.ranking.and_then(|r| r.to_possible_value());
-        parts.extend(ranking.map(|ranking| format!("ranking {}", ranking.get_name())));
-        for (what, pair) in [
-            ("tickets", self.arguments.tickets),
-            ("renewal", self.arguments.renewal),
-        ] {
-            parts.extend(pair.map(|pair| format!("{what} {pair}")));
-        }
-        if let Some(Between(rounds)) = &self.arguments.quarantine {
-            parts.push(format!("quarantine {}..{}", rounds.start, rounds.end));
-        }
-        parts.extend(
-            self.arguments
-                .diversity
-                .map(|caps| format!("diversity {caps}")),
-        );
-        // Basalt chooses its partners by itself.
-        if self.arguments.overlay != OverlayName::Basalt {
-            parts.push(name(self.arguments.select.to_possible_value()));
-        }
-        parts.push(name(self.arguments.propagation.to_possible_value()));
-        if gossip.fanout() != 1 {
-            parts.push(format!("fanout {}", gossip.fanout()));
-        }
-        parts.push(format!("{} retries", gossip.retries()));
-        if let Latency::LogNormal { median, sigma } = self.config.latency()
-            && self.events
-        {
-            parts.push(format!("latency {} ms, sigma {sigma}", median.as_millis()));
-        }
-        let bootstrap = name(self.arguments.bootstrap.to_possible_value());
-        parts.push(format!("bootstrap {bootstrap}"));
-        for CrashAt(Crash { fraction, round }) in &self.arguments.crash {
-            parts.push(format!("crash {fraction}@{round}"));
-        }
-        if self.arguments.churn > 0.0 {
-            parts.push(format!("churn {}", self.arguments.churn));
-        }
-        if self.arguments.loss > 0.0 {
-            parts.push(format!("loss {}", self.arguments.loss));
-        }
-        if let Some(adversaries) = self.config.adversaries() {
-            let attack = name(
-                self.arguments
-                    .attack
-                    .unwrap_or(AttackName::Flood)
-                    .to_possible_value(),
-            );
-            parts.push(format!("attackers {}", adversaries.fraction()));
-            parts.push(format!("{attack} with force {}", adversaries.force()));
-            for (what, number) in [
-                ("identities", adversaries.identities()),
-                ("descriptors each", adversaries.message()),
-            ] {
-                parts.extend(number.map(|number| format!("{number} {what}")));
-            }
-            let kept = self
-                .arguments
-                .kept
-                .and_then(|kept| kept.to_possible_value());
-            parts.extend(kept.map(|kept| format!("kept {}", kept.get_name())));
-        }
-        if self.paths == Paths::Undirected {
-            parts.push("undirected paths".to_owned());
-        }
-        if let Some(Between(rounds)) = &self.arguments.partition {
-            parts.push(format!("partition {}..{}", rounds.start, rounds.end));
-        }
-        parts.push(format!("seed {seed}"));
-        parts.join(", ")
     }
 }
 
@@ -230,13 +119,16 @@ impl Arguments {
         };
         checked.map_err(|error| blame::overlay(&self, &error))?;
         Ok(Settings {
-            config,
-            overlay,
-            paths: match self.paths {
-                PathsName::Directed => Paths::Directed,
-                PathsName::Undirected => Paths::Undirected,
+            experiment: Experiment {
+                description: description(&self, &config),
+                config,
+                paths: match self.paths {
+                    PathsName::Directed => Paths::Directed,
+                    PathsName::Undirected => Paths::Undirected,
+                },
+                every: self.every,
             },
-            every: self.every.unwrap_or(EVERY),
+            overlay,
             events: self.driver == DriverName::Events,
             json: self.json,
             speed: !self.no_speed,

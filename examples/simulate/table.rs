@@ -1,15 +1,10 @@
-//! Reports as text: the rows of a table, or lines of JSON.
-
-use std::time::Duration;
+//! Reports as the rows of a table.
 
 use libp2p_peer_sampling::simulator::{
-    adversary::{attack::Attack, exposure::Exposure},
-    clustering, in_degrees,
-    report::Report,
+    adversary::attack::Attack, clustering, in_degrees, report::Report,
 };
-use serde::Serialize;
 
-use crate::simulate::settings::Settings;
+use crate::simulate::experiment::Experiment;
 
 /// The columns: what stands above them and how wide they are at least.
 const COLUMNS: [(&str, usize); 12] = [
@@ -34,9 +29,9 @@ const VICTIM: (&str, usize) = ("victim %", 8);
 const DIALS: (&str, usize) = ("victim dials", 12);
 
 /// All columns of this table.
-fn columns(settings: &Settings) -> Vec<(&'static str, usize)> {
+fn columns(experiment: &Experiment) -> Vec<(&'static str, usize)> {
     let mut columns = COLUMNS.to_vec();
-    let adversaries = settings.config.adversaries();
+    let adversaries = experiment.config.adversaries();
     if let Some(attack) = adversaries.map(|adversaries| adversaries.attack()) {
         columns.extend(EXPOSURE);
         match attack {
@@ -48,23 +43,24 @@ fn columns(settings: &Settings) -> Vec<(&'static str, usize)> {
     columns
 }
 
-/// What stands above the table; nothing above JSON.
-pub fn header(settings: &Settings) -> String {
-    if settings.json {
-        return String::new();
-    }
-    let columns = columns(settings);
+/// What stands above the table.
+pub fn header(experiment: &Experiment) -> String {
+    let columns = columns(experiment);
     let names: Vec<_> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-    format!("{}\n{}", settings.description(), aligned(settings, &names))
+    format!(
+        "{}\n{}",
+        experiment.description,
+        aligned(experiment, &names)
+    )
 }
 
 /// What stands below the table: what it would be in the uniform random graph of as many nodes.
-pub fn footer(settings: &Settings, last: &Report) -> String {
-    if settings.json || last.nodes == 0 {
+pub fn footer(experiment: &Experiment, last: &Report) -> String {
+    if last.nodes == 0 {
         return String::new();
     }
     let nodes = last.nodes;
-    let view_size = settings.config.gossip().view_size() as f64;
+    let view_size = experiment.config.gossip().view_size() as f64;
     let mut cells = vec![String::new(); COLUMNS.len()];
     cells[0] = "random".to_owned();
     cells[1] = nodes.to_string();
@@ -72,11 +68,11 @@ pub fn footer(settings: &Settings, last: &Report) -> String {
     cells[3] = format!("{:.2}", in_degrees::random_sd(nodes, view_size));
     let clustering = clustering::random_coefficient(nodes, view_size);
     cells[5] = format!("{clustering:.5}");
-    aligned(settings, &cells)
+    aligned(experiment, &cells)
 }
 
 /// A row of the table.
-pub fn row(settings: &Settings, report: &Report) -> String {
+pub fn row(experiment: &Experiment, report: &Report) -> String {
     let mut cells = vec![
         report.round.to_string(),
         report.nodes.to_string(),
@@ -92,7 +88,7 @@ pub fn row(settings: &Settings, report: &Report) -> String {
         report.exchanges.to_string(),
     ];
     if let Some(exposure) = &report.exposure {
-        for (name, _) in columns(settings).split_off(COLUMNS.len()) {
+        for (name, _) in columns(experiment).split_off(COLUMNS.len()) {
             cells.push(match name {
                 "attackers %" => format!("{:.2}", exposure.attacker_share * 100.0),
                 "samples %" => format!("{:.2}", exposure.attacker_samples * 100.0),
@@ -105,98 +101,25 @@ pub fn row(settings: &Settings, report: &Report) -> String {
             });
         }
     }
-    aligned(settings, &cells)
+    aligned(experiment, &cells)
 }
 
-fn aligned(settings: &Settings, cells: &[String]) -> String {
+fn aligned(experiment: &Experiment, cells: &[String]) -> String {
     // In a star the largest in-degree is nearly as long as the number of nodes, and so on.
     let digits = |number: usize| number.to_string().len();
-    let nodes = settings.config.nodes();
-    let rounds = usize::try_from(settings.config.rounds().min(settings.every));
+    let nodes = experiment.config.nodes();
+    let rounds = usize::try_from(experiment.config.rounds().min(experiment.every()));
     let exchanges = nodes.saturating_mul(rounds.unwrap_or(usize::MAX));
     let at_least = |name| match name {
         "nodes" | "largest" | "max" | "pieces" | "isolated" => digits(nodes),
-        "exchanges" => digits(exchanges.saturating_mul(settings.config.gossip().fanout())),
+        "exchanges" => digits(exchanges.saturating_mul(experiment.config.gossip().fanout())),
         _ => 0,
     };
-    let columns = columns(settings);
+    let columns = columns(experiment);
     let cells = columns.iter().zip(cells).map(|(&(name, width), cell)| {
         let width = width.max(at_least(name));
         format!("{cell:>width$}")
     });
     let line = cells.collect::<Vec<_>>().join(" ");
     format!("{}\n", line.trim_end())
-}
-
-/// A report as JSON has it.
-#[derive(Serialize)]
-pub struct Line {
-    round: u64,
-    nodes: usize,
-    in_degree_mean: f64,
-    in_degree_sd: f64,
-    in_degree_max: usize,
-    clustering: f64,
-    path_length: f64,
-    dead_links: f64,
-    components: usize,
-    largest_component: usize,
-    bytes_per_node: f64,
-    exchanges: u64,
-    exchanges_per_second: Option<f64>,
-    #[serde(flatten)]
-    exposure: Option<Exposed>,
-}
-
-/// What there is to say of attackers, if there are any.
-#[derive(Serialize)]
-struct Exposed {
-    attacker_share: f64,
-    attacker_samples: f64,
-    isolated: usize,
-    victim_dials: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    victim_share: Option<f64>,
-}
-
-impl From<Exposure> for Exposed {
-    fn from(exposure: Exposure) -> Self {
-        Self {
-            attacker_share: exposure.attacker_share,
-            attacker_samples: exposure.attacker_samples,
-            isolated: exposure.isolated,
-            victim_dials: exposure.victim_dials,
-            victim_share: exposure.victim_share,
-        }
-    }
-}
-
-impl Line {
-    /// `took`: how long the rounds took, unless that is nobody's business.
-    pub fn new(report: &Report, took: Option<Duration>) -> Self {
-        // Before the first round there were none, in no time.
-        let per_second = |took: Duration| report.exchanges as f64 / took.as_secs_f64().max(1e-9);
-        Self {
-            round: report.round,
-            nodes: report.nodes,
-            in_degree_mean: report.in_degrees.mean,
-            in_degree_sd: report.in_degrees.sd,
-            in_degree_max: report.in_degrees.max,
-            clustering: report.clustering.coefficient,
-            path_length: report.path_lengths.mean,
-            dead_links: report.dead_links,
-            components: report.components.count,
-            largest_component: report.components.largest,
-            bytes_per_node: report.bytes_per_node,
-            exchanges: report.exchanges,
-            exchanges_per_second: took.map(per_second),
-            exposure: report.exposure.map(Exposed::from),
-        }
-    }
-
-    /// One line.
-    pub fn to_json(&self) -> String {
-        let json = serde_json::to_string(self).expect("a flat object of numbers");
-        format!("{json}\n")
-    }
 }
