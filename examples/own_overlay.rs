@@ -1,12 +1,22 @@
 //! To copy: an overlay of one's own, in the simulator and in a swarm. It keeps the peers that were
-//! heard of most recently. `cargo run --release --example own_overlay`.
+//! heard of most recently.
+//!
+//! `cargo run --release --example own_overlay` prints what the simulator reports of it, and of the
+//! overlay `Random`. `-- youngest.svg` draws its reports into that file. Table and figure are those
+//! of the example `simulate`, and take reports of any overlay.
 
-use std::error::Error;
+mod simulate {
+    pub mod experiment;
+    pub mod plot;
+    pub mod table;
+}
+
+use std::{env, error::Error, fs};
 
 use libp2p::identity::Keypair;
 use libp2p_peer_sampling::{
     Behaviour, Config,
-    overlay::{Merge, Outgoing, Overlay, OverlayError},
+    overlay::{Merge, Outgoing, Overlay, OverlayError, Random},
     peer::Peer,
     rand::Rng,
     sampler,
@@ -14,10 +24,15 @@ use libp2p_peer_sampling::{
         config::Config as Network,
         driver::Driver,
         faults::{Crash, Faults},
+        host::Host,
+        report::{Paths, Report, Since},
         rounds::Rounds,
     },
     view::View,
 };
+use simulate::{experiment::Experiment, plot, table};
+
+const VIEW_SIZE: usize = 20;
 
 /// Keeps the youngest descriptors, and sends half of them.
 #[derive(Debug, Clone, Copy)]
@@ -51,27 +66,64 @@ impl<P: Peer> Overlay<P> for Youngest {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    // 1,000 nodes in the simulator. Half of them crash: how long are they remembered?
-    let gossip = sampler::Config::default().with_view_size(20);
+/// 1,000 nodes, of which half crash: how random is the network of views, and how long are the dead
+/// remembered?
+fn experiment(overlay: &str) -> Experiment {
+    let gossip = sampler::Config::default().with_view_size(VIEW_SIZE);
     let crash = Crash {
         fraction: 0.5,
         round: 20,
     };
-    let network = Network::new(1_000)
-        .with_gossip(gossip)
-        .with_faults(Faults::none().with_crash(crash));
-    let mut rounds = Rounds::new(network, Youngest)?;
-    for round in 1..=30 {
-        rounds.next_round();
-        let dead = rounds.network().graph().dead_share() * 100.0;
-        if round >= 20 {
-            println!("Round {round}: {dead:.1} % of all links lead to dead nodes");
+    Experiment {
+        description: format!("1000 nodes, view {VIEW_SIZE}, overlay {overlay}, crash 0.5@20"),
+        config: Network::new(1_000)
+            .with_gossip(gossip)
+            .with_faults(Faults::none().with_crash(crash))
+            .with_rounds(30),
+        paths: Paths::Directed,
+        every: None,
+    }
+}
+
+/// Lets the rounds pass, and prints the reports as they come.
+fn run<O>(experiment: &Experiment, overlay: O) -> Result<Vec<Report>, Box<dyn Error>>
+where
+    O: Overlay<Host> + Clone + Send + Sync,
+{
+    print!("{}", table::header(experiment));
+    let mut rounds = Rounds::new(experiment.config.clone(), overlay)?;
+    let mut since = Since::now(&rounds);
+    let mut reports = Vec::new();
+    loop {
+        if experiment.reports_after(rounds.round()) {
+            let report = Report::of(&rounds, &since, experiment.paths);
+            since = Since::now(&rounds);
+            print!("{}", table::row(experiment, &report));
+            reports.push(report);
         }
+        if rounds.round() == experiment.config.rounds() {
+            break;
+        }
+        rounds.next_round();
+    }
+    if let Some(last) = reports.last() {
+        println!("{}", table::footer(experiment, last));
+    }
+    Ok(reports)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    run(&experiment("random"), Random::for_view_size(VIEW_SIZE))?;
+    let youngest = experiment("youngest");
+    let reports = run(&youngest, Youngest)?;
+    if let Some(file) = env::args_os().nth(1) {
+        fs::write(file, plot::figure(&youngest, &reports)?)?;
     }
 
     // The same in a swarm.
-    let config = Config::local().with_view_size(20).with_overlay(Youngest);
+    let config = Config::local()
+        .with_view_size(VIEW_SIZE)
+        .with_overlay(Youngest);
     let sampling = Behaviour::new(&Keypair::generate_ed25519(), config)?;
     println!("{} has this overlay", sampling.local_peer_id());
     Ok(())

@@ -33,7 +33,8 @@ use crate::{
 /// the node's RNG; an implementation that draws from anything else loses determinism.
 ///
 /// A whole overlay, which keeps the peers it has heard of last. `examples/own_overlay.rs` runs it
-/// in the simulator and in a swarm.
+/// in the simulator, prints the simulator's reports beside those of [`Random`](random::Random), and
+/// runs it in a swarm.
 ///
 /// ```
 /// use libp2p_peer_sampling::{

@@ -28,6 +28,9 @@ pub enum Paths {
 }
 
 /// What the network looks like at the end of a round, and what it has cost since the report before.
+///
+/// Of any [`Driver`], whatever its overlay: `examples/own_overlay.rs` prints and draws the reports
+/// of an overlay of one's own, with the table and the figure of the example `simulate`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// How many rounds have passed; 0 at the start.
