@@ -30,7 +30,7 @@ impl Troubles {
                 format!("the exchange that {peer} started has failed: {error}")
             }
             Event::NeighbourDown { peer, reason } => {
-                format!("{peer} is no longer a neighbour: {reason:?}")
+                format!("{peer} is no longer a neighbour: {reason}")
             }
             Event::SeedFailed { address, error } => format!("seed {address}: {error}"),
             Event::NotAdvertising(why) => why.to_string(),

@@ -39,7 +39,7 @@ pub(crate) enum Effort {
 enum Opened {
     /// It has passed before.
     Known(Record),
-    Unverified(Record, Signature, Tag),
+    Unverified(Record, Box<Signature>, Tag),
 }
 
 /// What is known of the signatures of a message.
@@ -107,7 +107,7 @@ impl Verifier {
         let signatures: Vec<_> = opened
             .iter()
             .filter_map(|opened| match opened {
-                Ok(Opened::Unverified(_, signature, _)) => Some(signature),
+                Ok(Opened::Unverified(_, signature, _)) => Some(&**signature),
                 _ => None,
             })
             .collect();
@@ -170,7 +170,7 @@ impl Verifier {
         }
         self.tally.records_verified.add(1);
         let signature = Signature::of(key_type, key, &opened.payload, opened.signature)?;
-        Ok(Opened::Unverified(record, signature, tag))
+        Ok(Opened::Unverified(record, Box::new(signature), tag))
     }
 
     /// The record, if its signature is valid.

@@ -88,7 +88,8 @@ pub enum Event {
         /// Why.
         reason: NeighbourDownReason,
     },
-    /// This node takes part, but others never hear of it: none of its addresses may be advertised.
+    /// This node takes part, but others never hear of it: none of its addresses may be advertised,
+    /// or it has not begun to listen within 10 s.
     /// Said once each time this begins, also as a warning by `tracing`.
     NotAdvertising(NotAdvertising),
     /// This node has known nobody for 10 s: its view is empty, and it has no neighbour. Said again
@@ -144,7 +145,7 @@ pub struct NotAdvertising {
     /// The scope that is set.
     pub scope: Scope,
     /// The node's addresses, without its id at their end, and what speaks against each. Empty when
-    /// it listens nowhere any more.
+    /// it listens nowhere.
     pub addresses: Vec<(Multiaddr, NotAdmitted)>,
 }
 
@@ -155,7 +156,7 @@ pub struct NotAdvertising {
 pub struct Isolated {
     /// For how long.
     pub lasting: Duration,
-    /// How many seeds it has, in seeds.
+    /// How many seeds it has.
     pub seeds: usize,
     /// The seed that has failed last since then, and why; `None`: none has, so far.
     pub last_failure: Option<String>,
@@ -184,7 +185,7 @@ impl fmt::Display for NotAdvertising {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("no other node will hear of this one, since ")?;
         if self.addresses.is_empty() {
-            return f.write_str("it has no address: it listens nowhere");
+            return f.write_str("it has no address: it listens nowhere. See Swarm::listen_on");
         }
         f.write_str("none of its addresses may be advertised: ")?;
         for (number, (address, reason)) in self.addresses.iter().enumerate() {
@@ -280,4 +281,19 @@ pub enum NeighbourDownReason {
     Goodbye,
     /// This node said goodbye.
     Leaving,
+}
+
+impl fmt::Display for NeighbourDownReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ConnectionClosed => "its last connection closed",
+            Self::Dissolved => "it keeps the connection no longer",
+            Self::Replaced => "it gave way to a peer that was short of neighbours",
+            Self::Rotated => "it gave way to a fresh one",
+            Self::Unresponsive => "it does not answer",
+            Self::Removed => "the application has removed it",
+            Self::Goodbye => "it said goodbye",
+            Self::Leaving => "this node is leaving",
+        })
+    }
 }

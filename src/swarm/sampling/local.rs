@@ -24,6 +24,10 @@ use crate::time::Time;
 /// has left some out. A guess: listeners report theirs one by one.
 const ADDRESSES_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a node that has never listened may take to begin before it says that others never hear
+/// of it. A guess: as long as for a node that knows nobody.
+const LISTENING_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(crate) struct LocalRecord {
     keypair: Keypair,
     policy: AddressPolicy,
@@ -154,8 +158,9 @@ impl LocalRecord {
     pub(crate) fn renew(&mut self, now: Time) -> Option<Option<Record>> {
         let (chosen, left_out) = choose(self.admitted(), MAX_ADDRESSES);
         let new = if chosen.is_empty() {
-            if !self.said && self.not_advertising_at.is_none() {
-                self.not_advertising_at = Some(now.saturating_add(ADDRESSES_TIMEOUT));
+            let soon = now.saturating_add(ADDRESSES_TIMEOUT);
+            if !self.said && self.not_advertising_at.is_none_or(|at| soon < at) {
+                self.not_advertising_at = Some(soon);
             }
             self.chosen = chosen;
             self.record.take().map(|_| None)
@@ -219,6 +224,9 @@ impl LocalRecord {
     pub(crate) fn poll(&mut self, now: Time) -> Option<Event> {
         if self.left_out_at.take_if(|at| *at <= now).is_some() {
             return Some(self.say_left_out());
+        }
+        if self.not_advertising_at.is_none() && self.record.is_none() && !self.said {
+            self.not_advertising_at = Some(now.saturating_add(LISTENING_TIMEOUT));
         }
         self.not_advertising_at.take_if(|at| *at <= now)?;
         self.said = true;

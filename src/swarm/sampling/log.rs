@@ -25,7 +25,7 @@ pub(crate) fn log(event: &Event) {
         } => tracing::debug!(%peer, connection = %connection_id, %error, "Inbound exchange failed"),
         Event::SeedFailed { address, error } => tracing::debug!(%address, %error, "Seed failed"),
         Event::NeighbourUp { peer } => tracing::debug!(%peer, "Neighbour up"),
-        Event::NeighbourDown { peer, reason } => tracing::debug!(%peer, ?reason, "Neighbour down"),
+        Event::NeighbourDown { peer, reason } => tracing::debug!(%peer, %reason, "Neighbour down"),
         Event::NotAdvertising(_)
         | Event::AddressesLeftOut { .. }
         | Event::Isolated(_)

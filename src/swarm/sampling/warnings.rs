@@ -17,6 +17,10 @@ use crate::time::Time;
 /// the application is not told again of the same refusal.
 const QUIET: Duration = Duration::from_secs(60);
 
+/// How many exchanges in a row may succeed and leave the view empty, before that is worth a
+/// warning. A guess: the first node of a network has one or two such exchanges.
+const MOST_BARREN: u32 = 3;
+
 /// Turns events that call for an operator into warnings. There is at most one of each kind in
 /// [`QUIET`], with the number of those left out: other nodes can cause as many as they like.
 #[derive(Debug, Default)]
@@ -25,6 +29,9 @@ pub(crate) struct Warnings {
     misnamed: Quiet,
     overloaded: Quiet,
     strained: Quiet,
+    nobody: Quiet,
+    /// How many exchanges in a row have succeeded and left the view empty.
+    barren: u32,
     /// How many streams had been refused for overload at the last warning.
     overloads: u64,
 }
@@ -60,6 +67,21 @@ impl Warnings {
                         suppressed,
                         "This node gets its turns too late: the process or the machine has too \
                          much to do. It makes fewer exchanges, and reads fewer requests"
+                    );
+                }
+            }
+            Event::Exchanged { view_len, .. } => {
+                self.barren = match view_len {
+                    0 => self.barren.saturating_add(1),
+                    _ => 0,
+                };
+                if self.barren > MOST_BARREN
+                    && let Some(suppressed) = self.nobody.take(now)
+                {
+                    tracing::warn!(
+                        suppressed,
+                        "Exchanges succeed and bring nobody: the others advertise no address, or \
+                         none that this node admits. Do all nodes have the same preset?"
                     );
                 }
             }
@@ -103,13 +125,16 @@ struct Quiet {
 
 impl Quiet {
     /// Whether to say it now; if so, how often it was not said since the last time.
-    fn take(&mut self, now: Time) -> Option<u64> {
+    /// `Some(None)`: it was said each time.
+    #[expect(clippy::option_option, reason = "a field that is `None` is not logged")]
+    fn take(&mut self, now: Time) -> Option<Option<u64>> {
         if now < self.until {
             self.suppressed = self.suppressed.saturating_add(1);
             return None;
         }
         self.until = now.saturating_add(QUIET);
-        Some(mem::take(&mut self.suppressed))
+        let suppressed = mem::take(&mut self.suppressed);
+        Some((suppressed > 0).then_some(suppressed))
     }
 }
 
@@ -122,7 +147,7 @@ mod tests {
     use crate::swarm::{
         handler::{InboundError, OutboundError},
         logged::logged,
-        sampling::config::PROTOCOL_NAME,
+        sampling::{config::PROTOCOL_NAME, event::Direction},
     };
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -146,17 +171,12 @@ mod tests {
         };
         let first = warned(&mut warnings, &tally, event, Time::new(SECOND));
         assert_eq!(first.len(), 1, "{first:?}");
-        let parts = [
-            "WARN",
-            "/memory/7",
-            "/main/",
-            "with_network",
-            "suppressed=0",
-        ];
+        let parts = ["WARN", "/memory/7", "/main/", "with_network"];
         assert!(
             parts.iter().all(|part| first[0].contains(part)),
             "{first:?}"
         );
+        assert!(!first[0].contains("suppressed"), "{first:?}");
         for _ in 0..3 {
             let again = warned(&mut warnings, &tally, event, Time::new(QUIET));
             assert!(again.is_empty(), "{again:?}");
@@ -169,6 +189,28 @@ mod tests {
             error: SeedError::Timeout,
         };
         assert!(warned(&mut warnings, &tally, absent, Time::new(9 * QUIET)).is_empty());
+    }
+
+    #[test]
+    fn exchanges_that_bring_nobody_are_warned_of() {
+        let (mut warnings, tally) = (Warnings::default(), Tally::default());
+        let event = |view_len| Event::Exchanged {
+            peer: PeerId::random(),
+            direction: Direction::Outbound,
+            received: 0,
+            view_len,
+        };
+        let mut warned = |view_len, second| {
+            let now = Time::new(second * SECOND);
+            !warned(&mut warnings, &tally, || event(view_len), now).is_empty()
+        };
+        for second in 0..=MOST_BARREN {
+            assert_eq!(warned(0, second), second == MOST_BARREN);
+        }
+        assert!(!warned(0, MOST_BARREN + 1), "again at once");
+        // Somebody is known, then nobody again.
+        assert!(!warned(1, 100));
+        assert!(!warned(0, 101), "at once");
     }
 
     #[test]

@@ -248,6 +248,19 @@ fn not_advertising_is_told_once_and_after_a_while() {
 }
 
 #[test]
+fn a_node_that_never_listens_is_told_once() {
+    let mut local = local(Scope::Global);
+    assert!(local.poll(Time::ZERO).is_none());
+    assert_eq!(local.next_wake(), Some(Time::new(LISTENING_TIMEOUT)));
+    let Some(Event::NotAdvertising(silence)) = local.poll(Time::new(LISTENING_TIMEOUT)) else {
+        panic!("nothing is said");
+    };
+    assert_eq!(silence.addresses, []);
+    assert!(local.poll(Time::new(9 * LISTENING_TIMEOUT)).is_none());
+    assert_eq!(local.next_wake(), None);
+}
+
+#[test]
 fn not_advertising_is_told_once_for_many_addresses() {
     let mut local = local(Scope::Global);
     assert!(listen(&mut local, "/ip4/10.0.0.1/tcp/1").is_none());
