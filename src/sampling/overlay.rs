@@ -166,6 +166,19 @@ pub trait Overlay<P: Peer> {
         let _ = (view, view_size, rng);
     }
 
+    /// How many peers at the head of the view are links of a topology: those that are to stay
+    /// connected, 0 to the length of the view. The default, of overlays without a topology: none.
+    fn targets(&self, view: &View<P>) -> usize {
+        let _ = view;
+        0
+    }
+
+    /// Whether the overlay ranks: then the first peers of its view are its targets, and it wants
+    /// candidates. Said once, when the node is made. The default: no.
+    fn is_ranked(&self) -> bool {
+        false
+    }
+
     /// Whether the node knows so few peers that it should look for more eagerly. The default: as
     /// long as the view is not full.
     fn has_room(&self, view: &View<P>, view_size: usize) -> bool {

@@ -18,5 +18,7 @@ pub(crate) mod neighbourhood;
 pub(crate) mod neighbours;
 pub(crate) mod probes;
 pub(crate) mod seeds;
+pub(crate) mod targets;
+pub(crate) mod topology;
 pub(crate) mod warnings;
 pub(crate) mod whereabouts;

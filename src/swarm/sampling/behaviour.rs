@@ -150,13 +150,16 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let clock = Clock::new(Instant::now());
         let local = keypair.public().to_peer_id();
         let node = Node::new(local, *config.limits(), pace, clock);
-        Self::at_node(node, keypair, config.split())
+        Self::at_node(node, None, keypair, config.split())
     }
 
     /// A second sampler of the same node, for another network, or with another overlay: a behaviour
     /// to compose into the same swarm. The two share connections, the one dial budget, and the
     /// counters. The [`Limits`](crate::Limits) on dials, and on the requests of all peers together,
     /// are those of the first.
+    ///
+    /// A ranked overlay ([`Ranked`](crate::overlay::Ranked)) takes the view of the first for its
+    /// candidates, anew in each round. Peers that do not speak its protocol leave it again.
     ///
     /// # Errors
     ///
@@ -177,13 +180,14 @@ impl<O: Overlay<Record>> Behaviour<O> {
         config.check()?;
         let node = first.node();
         match node.local == keypair.public().to_peer_id() {
-            true => Self::at_node(node, keypair, config.split()),
+            true => Self::at_node(node, Some(first.clone()), keypair, config.split()),
             false => Err(ConfigError::OtherKeypair),
         }
     }
 
     fn at_node(
         node: Arc<Node>,
+        beside: Option<Handle>,
         keypair: &Keypair,
         (overlay, config): (O, Config<()>),
     ) -> Result<Self, ConfigError> {
@@ -206,7 +210,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let protocol = config.protocol()?;
         let holder = Holder::join(&node, protocol.clone());
         let caller = holder.id();
-        let driver = Driver::new(holder, &config, overlay, rng)?;
+        let driver = Driver::new(holder, &config, overlay, beside, rng)?;
         let (limits, clock) = (*config.limits(), node.clock());
         let (gate, tally) = (node.gate.clone(), node.tally.clone());
         let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());

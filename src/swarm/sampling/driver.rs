@@ -25,7 +25,7 @@ use crate::{
             Exchanger,
             outcome::{Outcome, is_sign_of_life},
         },
-        handle::Publisher,
+        handle::{Handle, Publisher},
         handler::{OutboundError, OutboundId},
         node::{
             holder::Holder,
@@ -43,6 +43,7 @@ use crate::{
             event::{Event, NeighbourDownReason, SeedError},
             neighbourhood::Neighbourhood,
             neighbours::Neighbours,
+            topology::Topology,
         },
         wire::sampling::{Response, Sampling},
     },
@@ -64,6 +65,7 @@ pub(crate) struct Driver<O> {
     pub(crate) neighbourhood: Neighbourhood,
     pub(crate) discovery: Discovery,
     pub(crate) strain: Strain,
+    topology: Topology,
     health: Health,
     blocked: Blocked,
     requests: Requests,
@@ -91,6 +93,7 @@ impl<O: Overlay<Record>> Driver<O> {
         holder: Holder,
         config: &Config<K>,
         overlay: O,
+        beside: Option<Handle>,
         mut rng: StdRng,
     ) -> Result<Self, ConfigError> {
         let sampler_rng = StdRng::from_rng(&mut rng);
@@ -99,7 +102,11 @@ impl<O: Overlay<Record>> Driver<O> {
         let network = config.network().map(str::to_owned);
         let gossip = config.gossip();
         let timeout = gossip.exchange_timeout();
-        let neighbours = Neighbours::new(config.neighbours(), config.neighbour_rotation());
+        let is_ranked = overlay.is_ranked();
+        let neighbours = match is_ranked {
+            true => Neighbours::ranked(config.neighbours()),
+            false => Neighbours::new(config.neighbours(), config.neighbour_rotation()),
+        };
         let neighbourhood = Neighbourhood::new(neighbours, gossip.period());
         let sampler = Sampler::new(local, gossip.clone(), overlay, sampler_rng)?;
         let publisher_rng = StdRng::from_rng(&mut rng);
@@ -113,6 +120,7 @@ impl<O: Overlay<Record>> Driver<O> {
             discovery: Discovery::new(config, config.limits(), &mut rng),
             health: Health::Well,
             strain: Strain::new(gossip.period(), timeout),
+            topology: Topology::new(beside.filter(|_| is_ranked), gossip.period()),
             blocked: Blocked::new(gossip.quarantine().map(|backoff| backoff.first)),
             requests: Requests::default(),
             local,
@@ -204,6 +212,7 @@ impl<O: Overlay<Record>> Driver<O> {
         self.bear(now);
         self.exchanger.advance(now);
         self.carry_on(now);
+        self.topology.feed(&mut self.sampler, now);
         let round = self.start_rounds(now);
         while let Some(sample) = self.sampler.next_sample() {
             self.publisher.give(&sample);
@@ -223,6 +232,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.neighbourhood.end_silence(&mut self.exchanger, now);
         self.look_for_peers(now);
         self.exchanger.prune(now);
+        let neighbourhood = (&mut self.neighbourhood, &mut self.exchanger);
+        self.topology
+            .settle(&self.sampler, &self.publisher, neighbourhood);
         if self.neighbourhood.take_eager(round) {
             self.sampler.hasten(now);
         }
@@ -255,6 +267,7 @@ impl<O: Overlay<Record>> Driver<O> {
                     self.exchanger.next_wake(),
                     self.neighbourhood.next_wake(),
                     self.strain.next_wake(),
+                    self.topology.next_wake(),
                     self.discovery.next_wake(&situation),
                 ])
             }

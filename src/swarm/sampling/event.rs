@@ -88,6 +88,19 @@ pub enum Event {
         /// Why.
         reason: NeighbourDownReason,
     },
+    /// The peer is a *target* from now on: the overlay ranks it among the first K of the view, and
+    /// this node has made an exchange with it. Only ranked overlays have targets
+    /// ([`Ranked`](crate::overlay::Ranked)). A connection to it is kept if it agrees:
+    /// [`Event::NeighbourUp`].
+    TargetUp {
+        /// The peer.
+        peer: PeerId,
+    },
+    /// The peer is a target no longer: others are ranked before it, or it is gone.
+    TargetDown {
+        /// The peer.
+        peer: PeerId,
+    },
     /// This node takes part, but others never hear of it: none of its addresses may be advertised,
     /// or it has not begun to listen within 10 s.
     /// Said once each time this begins, also as a warning by `tracing`.
@@ -269,6 +282,8 @@ pub enum NeighbourDownReason {
     Dissolved,
     /// It gave way to a peer that was short of neighbours.
     Replaced,
+    /// The overlay ranks others before it, at both ends; or it gave way to one of those.
+    Outranked,
     /// It was a neighbour for longest, and gave way to a fresh one: see
     /// [`Config::with_neighbour_rotation`](crate::Config::with_neighbour_rotation).
     Rotated,
@@ -289,6 +304,7 @@ impl fmt::Display for NeighbourDownReason {
             Self::ConnectionClosed => "its last connection closed",
             Self::Dissolved => "it keeps the connection no longer",
             Self::Replaced => "it gave way to a peer that was short of neighbours",
+            Self::Outranked => "others are ranked before it",
             Self::Rotated => "it gave way to a fresh one",
             Self::Unresponsive => "it does not answer",
             Self::Removed => "the application has removed it",

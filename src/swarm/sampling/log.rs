@@ -26,6 +26,8 @@ pub(crate) fn log(event: &Event) {
         Event::SeedFailed { address, error } => tracing::debug!(%address, %error, "Seed failed"),
         Event::NeighbourUp { peer } => tracing::debug!(%peer, "Neighbour up"),
         Event::NeighbourDown { peer, reason } => tracing::debug!(%peer, %reason, "Neighbour down"),
+        Event::TargetUp { peer } => tracing::debug!(%peer, "Target up"),
+        Event::TargetDown { peer } => tracing::debug!(%peer, "Target down"),
         Event::NotAdvertising(_)
         | Event::AddressesLeftOut { .. }
         | Event::Isolated(_)
@@ -78,7 +80,7 @@ mod tests {
             &[&name, "exchange time-out", "removed=true"],
             &[&name, "too many requests", "connection=3"],
             &["/memory/7", "exchange time-out"],
-            &[&name, "Replaced"],
+            &[&name, "gave way"],
         ];
         let lines = logged(|| events.iter().for_each(log));
         assert_eq!(lines.len(), parts.len(), "{lines:?}");

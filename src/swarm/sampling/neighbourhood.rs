@@ -49,6 +49,11 @@ impl Neighbourhood {
         }
     }
 
+    /// The peers that the overlay ranks first: these are to be the neighbours, if it ranks.
+    pub(crate) fn set_targets(&mut self, targets: &[PeerId]) {
+        self.neighbours.set_targets(targets);
+    }
+
     pub(crate) fn members(&self) -> &[PeerId] {
         self.neighbours.members()
     }
@@ -123,6 +128,9 @@ impl Neighbourhood {
     /// it, whatever the reason was.
     pub(crate) fn begin_round(&mut self, exchanger: &mut Exchanger<Sampling, Event>, now: Time) {
         self.neighbours.begin_round();
+        while let Some(peer) = self.neighbours.outranked() {
+            self.dismiss(peer, NeighbourDownReason::Outranked, exchanger);
+        }
         if let Some(peer) = self.confirmations.next() {
             self.ask_to_confirm(peer, exchanger, now);
         }
@@ -136,7 +144,7 @@ impl Neighbourhood {
     ) {
         self.confirmations.asked(&peer, now);
         if let Some(connection) = exchanger.keeper.usable(&peer) {
-            let request = Request::notice(Proposal::Welcome);
+            let request = Request::notice(self.neighbours.confirmation(&peer));
             exchanger.notify((peer, connection), request, RequestPurpose::Confirm);
         }
     }

@@ -18,11 +18,19 @@
 //! places are taken, and the one that was there for longest gives way. The new one has agreed
 //! before the old one goes, so rotation costs this node no neighbour; the displaced peer finds
 //! another in the same manner.
+//!
+//! Where the overlay ranks, the neighbours are the peers that it ranks first, and nothing is
+//! rotated: see [`Neighbours::ranked`].
+
+mod wishes;
 
 use libp2p_identity::PeerId;
 use rand::{Rng, RngExt, seq::IndexedRandom};
 
-use crate::swarm::{sampling::event::NeighbourDownReason, wire::sampling::Proposal};
+use crate::swarm::{
+    sampling::{event::NeighbourDownReason, neighbours::wishes::Wishes},
+    wire::sampling::Proposal,
+};
 
 /// Which peers are neighbours, and which were asked to be.
 #[derive(Debug)]
@@ -43,6 +51,8 @@ pub(crate) struct Neighbours {
     /// comes: or a network that has started as one would rotate as one; and while others press in,
     /// nobody is rotated out in their favour.
     due_in: u32,
+    /// If the overlay ranks: which peers are wanted by name.
+    wishes: Option<Wishes>,
 }
 
 /// The answer to a proposal.
@@ -91,7 +101,36 @@ impl Neighbours {
             asked: Vec::new(),
             unasked: Vec::new(),
             due_in: u32::MAX,
+            wishes: None,
         }
+    }
+
+    /// At most `bound`, and only such as one of the two ends ranks among its first ones. A target
+    /// of this node always has a place, and another gives way to it. What is left is for peers that
+    /// have this node among their targets, those that come first.
+    pub(crate) fn ranked(bound: usize) -> Self {
+        Self {
+            wishes: Some(Wishes::default()),
+            ..Self::new(bound, None)
+        }
+    }
+
+    /// The peers that this node ranks first, the best first. Without meaning where the overlay does
+    /// not rank.
+    pub(crate) fn set_targets(&mut self, targets: &[PeerId]) {
+        let most = targets.len().min(self.bound);
+        if let Some(wishes) = &mut self.wishes {
+            wishes.set_targets(&targets[..most]);
+        }
+    }
+
+    /// A neighbour that neither end ranks among its first ones any more.
+    pub(crate) fn outranked(&self) -> Option<PeerId> {
+        let wishes = self.wishes.as_ref()?;
+        self.members
+            .iter()
+            .find(|peer| wishes.is_idle(peer))
+            .copied()
     }
 
     pub(crate) fn contains(&self, peer: &PeerId) -> bool {
@@ -109,7 +148,8 @@ impl Neighbours {
 
     /// Whether this node has fewer than half of the neighbours that it wants.
     pub(crate) fn is_short(&self) -> bool {
-        self.members.len() < self.bound.div_ceil(2)
+        // A ranked one looks for certain peers, and haste does not bring these.
+        self.wishes.is_none() && self.members.len() < self.bound.div_ceil(2)
     }
 
     /// Whether this node has fewer neighbours than it wants.
@@ -130,11 +170,21 @@ impl Neighbours {
 
     /// What to propose to `peer` in a request. A place is held for it until [`Self::settle`].
     pub(crate) fn propose(&mut self, peer: PeerId) -> Proposal {
-        let priority = match self.is_short() {
+        let is_target = self.wishes.as_ref().map(|wishes| wishes.wants(&peer));
+        let priority = match is_target.unwrap_or(self.is_short()) {
             true => Proposal::Needed,
             false => Proposal::Welcome,
         };
         if self.contains(&peer) {
+            return priority;
+        }
+        if let Some(is_target) = is_target {
+            if !is_target {
+                return Proposal::None;
+            }
+            if !self.asked.contains(&peer) {
+                self.asked.push(peer);
+            }
             return priority;
         }
         // Of one at a time, or one wave of answers would replace all.
@@ -146,6 +196,14 @@ impl Neighbours {
             self.asked.push(peer);
         }
         priority
+    }
+
+    /// What to say to a neighbour that is asked whether it sees it that way.
+    pub(crate) fn confirmation(&self, peer: &PeerId) -> Proposal {
+        match &self.wishes {
+            Some(wishes) if wishes.wants(peer) => Proposal::Needed,
+            _ => Proposal::Welcome,
+        }
     }
 
     /// All proposals are given up.
@@ -184,6 +242,13 @@ impl Neighbours {
                 self.add(peer, true, rng);
                 ProposalOutcome::Up(None)
             }
+            (Some(true), false) if asked && self.wishes.is_some() => match self.give_way() {
+                Some(displaced) => {
+                    self.add(peer, true, rng);
+                    ProposalOutcome::Up(Some(displaced))
+                }
+                None => ProposalOutcome::TooLate,
+            },
             (Some(true), false) if asked && self.is_due() => {
                 let crowd = self.crowd(network(&peer), network);
                 match crowd.first().copied() {
@@ -210,6 +275,22 @@ impl Neighbours {
         network: impl Fn(&PeerId) -> Option<u64>,
         rng: &mut R,
     ) -> Answer {
+        let answer = self.decide(peer, proposal, network, rng);
+        let is_member = self.contains(&peer);
+        if let Some(wishes) = self.wishes.as_mut().filter(|_| is_member) {
+            wishes.note(peer, proposal);
+        }
+        answer
+    }
+
+    fn decide<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        proposal: Proposal,
+        network: impl Fn(&PeerId) -> Option<u64>,
+        rng: &mut R,
+    ) -> Answer {
+        let is_target = self.wishes.as_ref().map(|wishes| wishes.wants(&peer));
         match (proposal, self.contains(&peer)) {
             // Messages overtake each other: a yes to what we asked before is not worth more than
             // this.
@@ -217,8 +298,16 @@ impl Neighbours {
                 true => Answer::Dissolved,
                 false => Answer::Declined,
             },
+            // Neither end ranks the other among its first ones.
+            (Proposal::Welcome, true) if is_target == Some(false) => {
+                self.remove(&peer);
+                Answer::Dissolved
+            }
             (_, true) => Answer::Kept,
             (_, false) if self.unasked.contains(&peer) => Answer::Declined,
+            (_, false) if is_target.is_some() => {
+                self.answer_ranked(peer, is_target == Some(true), rng)
+            }
             (_, false) if self.has_room_beside(&peer) && self.has_room_for_others() => {
                 self.add(peer, false, rng);
                 Answer::Accepted(None)
@@ -254,6 +343,47 @@ impl Neighbours {
         }
     }
 
+    /// Answers a peer that has this node among its targets, or is among this node's own.
+    fn answer_ranked<R: Rng + ?Sized>(
+        &mut self,
+        peer: PeerId,
+        is_target: bool,
+        rng: &mut R,
+    ) -> Answer {
+        let displaced = match (self.has_room(), is_target) {
+            (true, true) => None,
+            (false, true) => match self.give_way() {
+                Some(displaced) => Some(displaced),
+                None => return Answer::Declined,
+            },
+            (_, false) if self.has_room_for_strangers() => None,
+            (_, false) => return Answer::Declined,
+        };
+        self.add(peer, is_target, rng);
+        Answer::Accepted(displaced)
+    }
+
+    /// Removes the neighbour that gives way to a target: the latest one that is no target itself.
+    fn give_way(&mut self) -> Option<Displaced> {
+        let wishes = self.wishes.as_ref()?;
+        let mut members = self.members.iter().rev();
+        let peer = *members.find(|member| !wishes.wants(member))?;
+        self.remove(&peer);
+        Some(Displaced {
+            peer,
+            reason: NeighbourDownReason::Outranked,
+        })
+    }
+
+    /// Whether there is a place that no target of this node may come to need.
+    fn has_room_for_strangers(&self) -> bool {
+        let Some(wishes) = &self.wishes else {
+            return false;
+        };
+        let strangers = self.members.iter().filter(|peer| !wishes.wants(peer));
+        strangers.count() + wishes.count() < self.bound
+    }
+
     /// The neighbours of which one may give way to a peer in the network `newcomers`: all in the
     /// most crowded networks, or, if it is one of these itself, all in it. Neighbours for longest
     /// first.
@@ -280,6 +410,9 @@ impl Neighbours {
     pub(crate) fn remove(&mut self, peer: &PeerId) -> bool {
         self.asked.retain(|asked| asked != peer);
         self.chosen.retain(|chosen| chosen != peer);
+        if let Some(wishes) = &mut self.wishes {
+            wishes.forget(peer);
+        }
         let before = self.members.len();
         self.members.retain(|member| member != peer);
         self.members.len() < before

@@ -335,7 +335,8 @@ fn new_driver(
     let overlay = AnyOverlay::new(*config.overlay(), config.gossip().view_size());
     let record = Record::sign(keypair, seq, std::slice::from_ref(home)).expect("signing works");
     let driver_rng = StdRng::from_rng(rng);
-    let mut driver = Driver::new(holder, config, overlay, driver_rng).expect("valid settings");
+    let mut driver =
+        Driver::new(holder, config, overlay, None, driver_rng).expect("valid settings");
     driver.sampler.set_local(Some(record));
     driver
 }

@@ -31,7 +31,14 @@ pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) fn driver(config: Config) -> Driver<Random> {
     let overlay = Random::for_view_size(config.gossip().view_size());
     let rng = StdRng::seed_from_u64(1);
-    Driver::new(holder(PeerId::random(), &config), &config, overlay, rng).expect("valid settings")
+    Driver::new(
+        holder(PeerId::random(), &config),
+        &config,
+        overlay,
+        None,
+        rng,
+    )
+    .expect("valid settings")
 }
 
 /// The first behaviour of a new node.

@@ -357,3 +357,94 @@ fn bound_of_zero_means_no_neighbours() {
         Answer::Declined
     );
 }
+
+/// Of a ranked neighbourhood, with these targets.
+fn ranked(bound: usize, targets: &[PeerId]) -> Neighbours {
+    let mut neighbours = Neighbours::ranked(bound);
+    neighbours.set_targets(targets);
+    neighbours
+}
+
+#[test]
+fn only_targets_are_proposed_to() {
+    let p = peers(4);
+    let mut neighbours = ranked(4, &p[..2]);
+    assert_eq!(neighbours.propose(p[0]), Proposal::Needed);
+    assert_eq!(neighbours.propose(p[2]), Proposal::None);
+    assert_eq!(
+        neighbours.end_proposal(p[0], Some(true), anywhere, &mut rng()),
+        ProposalOutcome::Up(None)
+    );
+    assert_eq!(
+        neighbours.propose(p[0]),
+        Proposal::Needed,
+        "it is one still"
+    );
+    neighbours.set_targets(&p[1..3]);
+    assert_eq!(neighbours.propose(p[0]), Proposal::Welcome, "for its sake");
+    assert_eq!(neighbours.confirmation(&p[0]), Proposal::Welcome);
+}
+
+#[test]
+fn targets_always_have_a_place() {
+    let p = peers(6);
+    let mut neighbours = ranked(3, &p[..2]);
+    let answer = |neighbours: &mut Neighbours, peer, proposal| {
+        neighbours.answer(peer, proposal, anywhere, &mut rng())
+    };
+    // One place is nobody's: two are held for the targets.
+    let needed = Proposal::Needed;
+    assert_eq!(
+        answer(&mut neighbours, p[2], needed),
+        Answer::Accepted(None)
+    );
+    assert_eq!(answer(&mut neighbours, p[3], needed), Answer::Declined);
+    assert_eq!(
+        answer(&mut neighbours, p[0], needed),
+        Answer::Accepted(None)
+    );
+    assert_eq!(
+        answer(&mut neighbours, p[1], needed),
+        Answer::Accepted(None)
+    );
+    // Another is ranked first now.
+    neighbours.set_targets(&[p[4], p[0]]);
+    let displaced = Displaced {
+        peer: p[1],
+        reason: NeighbourDownReason::Outranked,
+    };
+    let accepted = answer(&mut neighbours, p[4], needed);
+    assert_eq!(accepted, Answer::Accepted(Some(displaced)));
+    assert_eq!(neighbours.members(), [p[2], p[0], p[4]]);
+}
+
+#[test]
+fn neighbour_that_neither_end_ranks_first_any_more_is_outranked() {
+    let p = peers(2);
+    let mut neighbours = ranked(4, &p[..1]);
+    let answer = |neighbours: &mut Neighbours, proposal| {
+        neighbours.answer(p[0], proposal, anywhere, &mut rng())
+    };
+    assert_eq!(
+        answer(&mut neighbours, Proposal::Needed),
+        Answer::Accepted(None)
+    );
+    neighbours.set_targets(&p[1..]);
+    assert_eq!(neighbours.outranked(), None, "the other end wants it");
+    assert_eq!(answer(&mut neighbours, Proposal::Needed), Answer::Kept);
+    assert_eq!(
+        answer(&mut neighbours, Proposal::Welcome),
+        Answer::Dissolved
+    );
+    assert_eq!(neighbours.members(), []);
+
+    // Or this node finds out by itself.
+    neighbours.set_targets(&p[..1]);
+    assert_eq!(
+        answer(&mut neighbours, Proposal::Welcome),
+        Answer::Accepted(None)
+    );
+    assert_eq!(neighbours.outranked(), None);
+    neighbours.set_targets(&[]);
+    assert_eq!(neighbours.outranked(), Some(p[0]));
+}

@@ -84,7 +84,7 @@ fn peer_that_is_gone_is_no_sample() {
     let rng = StdRng::seed_from_u64(1);
     let local = PeerId::random();
     let mut driver =
-        Driver::new(holder(local, &config), &config, overlay, rng).expect("valid settings");
+        Driver::new(holder(local, &config), &config, overlay, None, rng).expect("valid settings");
     let record = |port| {
         let home = memory(port);
         Record::sign(&Keypair::generate_ed25519(), 1, &[home]).expect("signing works")
