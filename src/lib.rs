@@ -11,7 +11,8 @@
 //! - **Bounds**: [`Limits`], [`Scope`], [`AddressPolicy`], [`Pruning`], and the `MAX_` constants.
 //! - **What goes wrong**: [`ConfigError`], [`SeedError`], [`ExchangeError`], [`OutboundError`],
 //!   [`InboundError`], [`MessageError`], [`RecordError`], [`Reason`].
-//! - **Another view**: [`overlay`], [`view`], [`sampler`], and the feature `simulator`.
+//! - **Another view**: [`overlay`], [`ranking`], [`view`], [`sampler`], and the feature
+//!   `simulator`.
 //! - **Other gossip on top**: [`protocols`], [`gossip`], [`rider`], [`wire`]; [`extrema`],
 //!   [`round_trip`].
 //!
@@ -142,6 +143,22 @@ pub mod overlay {
         cyclon::Cyclon,
         exchange::{Merge, Outgoing, Side},
         random::Random,
+        ranked::Ranked,
+    };
+}
+
+/// Distances, for [`overlay::Ranked`]: which peers are near, and so which topology comes of it.
+pub mod ranking {
+    pub use crate::sampling::overlay::ranked::{
+        coordinates::Proximity,
+        distance::Distance,
+        hashed::{place, place_of},
+        labels::Zones,
+        order::MAX_SIDES,
+        ring::{Ring, SortedRing},
+        round_trips::RoundTripTimes,
+        similarity::Similarity,
+        xor::Xor,
     };
 }
 

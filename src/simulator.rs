@@ -21,4 +21,5 @@ pub mod report;
 pub mod rounds;
 pub mod samples;
 mod sets;
+pub mod topology;
 pub mod traffic;

@@ -12,6 +12,7 @@ pub(crate) mod cyclon;
 pub(crate) mod exchange;
 mod healing;
 pub(crate) mod random;
+pub(crate) mod ranked;
 
 use std::borrow::Cow;
 
@@ -110,6 +111,24 @@ pub trait Overlay<P: Peer> {
     /// their distance from this node.
     fn set_id(&mut self, id: &P::Id) {
         let _ = id;
+    }
+
+    /// Told that this node advertises itself in another way, or not at all any more. For overlays
+    /// that rank peers by what is known of them: they may put the view into another order.
+    fn local_changed<R: Rng + ?Sized>(
+        &mut self,
+        local: Option<&P>,
+        view: &mut View<P>,
+        rng: &mut R,
+    ) {
+        let _ = (local, view, rng);
+    }
+
+    /// How many peers at the head of the view are links of a topology: those that are to stay
+    /// connected, 0 to the length of the view. The default, of overlays without a topology: none.
+    fn targets(&self, view: &View<P>) -> usize {
+        let _ = view;
+        0
     }
 
     /// Told how each exchange that this node started has ended, whether the partner is in the view

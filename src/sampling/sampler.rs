@@ -144,7 +144,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     /// Sets how this node advertises itself: the descriptor of age 0 in every buffer it sends.
     /// `None`: it takes part, and others do not learn of it.
     pub fn set_local(&mut self, local: Option<P>) {
-        self.members.local = local;
+        self.members.set_local(local);
     }
 
     /// The paper's `init`: fills the view with known peers, at age 0, as far as there is room, and

@@ -184,6 +184,20 @@ impl<P: Peer> View<P> {
         self.entries.retain(|d| keep(&d.peer));
     }
 
+    /// Keeps the descriptors that stand at these places, in this order. Each place is one of the
+    /// view, and named once.
+    pub(crate) fn arrange(&mut self, order: &[usize]) {
+        for (to, &place) in order.iter().enumerate() {
+            // What stood at a place before `to` has been swapped away, to where its successor was.
+            let mut from = place;
+            while from < to {
+                from = order[from];
+            }
+            self.entries.swap(to, from);
+        }
+        self.entries.truncate(order.len());
+    }
+
     /// Appends what was received to the end of the view, emptying `received` and keeping its
     /// storage. A peer that is already there is refreshed **in place**: it keeps its position, and
     /// the younger of the two ages.

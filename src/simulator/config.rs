@@ -316,6 +316,9 @@ pub enum ConfigError {
     /// Attackers in a simulation that cannot have any.
     #[error("attackers: only the round-based driver knows them")]
     OnlyInRounds,
+    /// Attackers in a topology, where they would have no places.
+    #[error("attackers: they have no places in a topology")]
+    OnlyRandomViews,
     /// More nodes would join than can be told apart, which is 2^31.
     #[error("churn is {churn}, brings more than 2^31 nodes in {rounds} rounds")]
     TooManyNewcomers {

@@ -70,6 +70,13 @@ impl Faults {
         self
     }
 
+    /// The same without crashes and churn, for a network to which others say who is there.
+    pub(crate) fn without_departures(mut self) -> Self {
+        self.crashes.clear();
+        self.churn = 0.0;
+        self
+    }
+
     /// The crashes.
     pub fn crashes(&self) -> &[Crash] {
         &self.crashes

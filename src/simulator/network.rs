@@ -87,13 +87,25 @@ impl<O: Overlay<Host> + Clone> Network<O> {
     ///
     /// A [`ConfigError`] when the settings do not go together, or the overlay refuses them.
     pub(crate) fn new(config: Config, overlay: O) -> Result<Self, ConfigError> {
+        let mut network = Self::empty(config, overlay)?;
+        network.founders = 0;
+        network.found(0);
+        Ok(network)
+    }
+
+    /// No nodes: others bring them, by [`follow`](Self::follow).
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] when the settings do not go together, or the overlay refuses them.
+    pub(crate) fn empty(config: Config, overlay: O) -> Result<Self, ConfigError> {
         config.check()?;
         let mut network = Self {
             rng: Xoshiro256PlusPlus::seed_from_u64(config.seed()),
             overlay,
             nodes: Vec::with_capacity(config.nodes()),
             live: Vec::with_capacity(config.nodes()),
-            founders: 0,
+            founders: config.honest(),
             oldest: 0,
             turns: 0,
             churn: 0.0,
@@ -105,8 +117,24 @@ impl<O: Overlay<Host> + Clone> Network<O> {
         };
         // Once for all: whether the overlay can work with the view size.
         network.node_of(0)?;
-        network.found(0);
         Ok(network)
+    }
+
+    /// Lets the same nodes be there as in `leader`, under the same numbers. Those that join know
+    /// the peers that they know there.
+    pub(crate) fn follow<L: Overlay<Host> + Clone>(&mut self, leader: &Network<L>) {
+        self.live.retain(|&id| leader.node(id).is_some());
+        for (id, node) in (0..).zip(&mut self.nodes) {
+            if leader.node(id).is_none() {
+                *node = None;
+            }
+        }
+        for id in self.nodes.len()..leader.ids() {
+            match leader.node(id as u32) {
+                Some(node) => self.join(node.view().iter().map(|descriptor| descriptor.peer)),
+                None => self.nodes.push(None),
+            }
+        }
     }
 
     /// The settings.

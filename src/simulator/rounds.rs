@@ -71,6 +71,13 @@ const BLOCKS: usize = 16_384;
 /// waiting for each other takes little of the time.
 const MANY_NODES: usize = if cfg!(test) { 1_000 } else { 65_536 };
 
+/// Rounds are counted here, so nothing may come between them.
+fn paced(config: Config) -> Config {
+    let gossip = config.gossip().clone();
+    let period = gossip.period();
+    config.with_gossip(gossip.with_eager_delay(period))
+}
+
 impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
     /// A network at its start.
     ///
@@ -78,13 +85,22 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
     ///
     /// A [`ConfigError`] when the settings do not go together.
     pub fn new(config: Config, overlay: O) -> Result<Self, ConfigError> {
-        // Rounds are counted here, so nothing may come between them.
-        let gossip = config.gossip().clone();
-        let period = gossip.period();
-        let config = config.with_gossip(gossip.with_eager_delay(period));
-        let threads = config.threads();
-        Ok(Self {
-            network: Network::new(config, overlay)?,
+        Ok(Self::of(Network::new(paced(config), overlay)?))
+    }
+
+    /// A network without nodes: others bring them.
+    ///
+    /// # Errors
+    ///
+    /// A [`ConfigError`] when the settings do not go together.
+    pub(crate) fn empty(config: Config, overlay: O) -> Result<Self, ConfigError> {
+        Ok(Self::of(Network::empty(paced(config), overlay)?))
+    }
+
+    fn of(network: Network<O>) -> Self {
+        let threads = network.config().threads();
+        Self {
+            network,
             round: 0,
             order: Vec::new(),
             live: Vec::new(),
@@ -92,7 +108,11 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Rounds<O> {
             workers: Vec::new(),
             mail: Mail::new(threads),
             traffic: Traffic::default(),
-        })
+        }
+    }
+
+    pub(crate) fn network_mut(&mut self) -> &mut Network<O> {
+        &mut self.network
     }
 
     /// Draws the order of the turns: of very many nodes, those that lie side by side in memory (as

@@ -102,6 +102,19 @@ impl<P: Peer> Overlay<P> for AnyOverlay {
         either!(self, overlay => Overlay::<P>::set_id(overlay, id));
     }
 
+    fn local_changed<R: Rng + ?Sized>(
+        &mut self,
+        local: Option<&P>,
+        view: &mut View<P>,
+        rng: &mut R,
+    ) {
+        either!(self, overlay => overlay.local_changed(local, view, rng));
+    }
+
+    fn targets(&self, view: &View<P>) -> usize {
+        either!(self, overlay => overlay.targets(view))
+    }
+
     fn exchange_ended(&mut self, partner: &P::Id, outcome: Outcome) {
         either!(self, overlay => Overlay::<P>::exchange_ended(overlay, partner, outcome));
     }

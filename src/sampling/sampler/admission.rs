@@ -143,7 +143,7 @@ impl<P: Peer> Admission<P> {
     }
 
     /// Whether the peer failed so shortly ago that it is not taken in.
-    fn in_quarantine(&self, peer: &P, now: Time, config: &Config) -> bool {
+    pub(super) fn in_quarantine(&self, peer: &P, now: Time, config: &Config) -> bool {
         let failed = self.0.as_ref().map_or(&[][..], |state| &state.failed);
         let pauses = config.quarantine().filter(|_| !failed.is_empty());
         pauses.is_some_and(|pauses| {

@@ -128,10 +128,18 @@ impl<P: Peer> Marks<P> {
         }
     }
 
+    /// Keeps the peers known from elsewhere that `keep` says.
+    pub(super) fn retain_candidates(&mut self, keep: impl Fn(&P) -> bool) {
+        if let Some(marked) = &mut self.0 {
+            marked.candidates.retain(keep);
+        }
+    }
+
     /// The peer is dead.
     pub(super) fn withdraw(&mut self, id: &P::Id) {
         if let Some(marked) = &mut self.0 {
             marked.samples.retain(|sample| sample.id() != id);
+            marked.candidates.retain(|candidate| candidate.id() != id);
         }
     }
 

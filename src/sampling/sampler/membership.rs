@@ -59,6 +59,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         }
     }
 
+    /// This node advertises itself so from now on.
+    pub(super) fn set_local(&mut self, local: Option<P>) {
+        self.local = local;
+        let local = self.local.as_ref();
+        self.overlay
+            .local_changed(local, &mut self.view, &mut self.rng);
+    }
+
     /// Reads what an exchange is going to need, and changes nothing.
     #[cfg(any(feature = "simulator", feature = "fuzzing"))]
     pub(super) fn touch(&self) {
@@ -291,6 +299,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         let settings = (now, &*self.config);
         self.admission
             .filter(&self.view, (partner, side), &mut received, settings);
+        // What comes from elsewhere passes no such filter there.
+        let admission = &self.admission;
+        self.marks
+            .retain_candidates(|peer| !admission.in_quarantine(peer, now, &self.config));
         let newcomers = self.config.diversity().map(|_| {
             let ids = received.iter().map(|d| d.peer.id());
             let new = ids.filter(|id| !self.view.contains(id));
