@@ -82,6 +82,7 @@ fn experiment(overlay: &str) -> Experiment {
             .with_rounds(30),
         paths: Paths::Directed,
         every: None,
+        is_topology: false,
     }
 }
 
@@ -98,7 +99,7 @@ where
         if experiment.reports_after(rounds.round()) {
             let report = Report::of(&rounds, &since, experiment.paths);
             since = Since::now(&rounds);
-            print!("{}", table::row(experiment, &report));
+            print!("{}", table::row(experiment, &report, None));
             reports.push(report);
         }
         if rounds.round() == experiment.config.rounds() {

@@ -12,6 +12,7 @@ mod simulate {
     pub mod plot;
     pub mod settings;
     pub mod table;
+    pub mod topology;
     pub mod values;
 }
 
@@ -31,13 +32,14 @@ use libp2p_peer_sampling::{
         host::Host,
         report::{Report, Since},
         rounds::Rounds,
+        topology::Topology,
     },
 };
 use simulate::{
     json::Line,
     plot,
     settings::{Chosen, Request, Settings},
-    table,
+    table, topology,
 };
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Chosen::Random(overlay) => with_overlay(&settings, overlay, plot),
         Chosen::Cyclon(overlay) => with_overlay(&settings, overlay, plot),
         Chosen::Basalt(overlay) => with_overlay(&settings, overlay, plot),
+        Chosen::Topology(chosen) => with_topology(&settings, *chosen, plot),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -107,11 +110,44 @@ fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
     let config = settings.experiment.config.clone();
     let blame = |error| Failure::Settings(settings.blame(&error));
     let reports = match settings.events {
-        false => run(settings, Rounds::new(config, overlay).map_err(blame)?)?,
-        true => run(settings, Events::new(config, overlay).map_err(blame)?)?,
+        false => run(
+            settings,
+            Rounds::new(config, overlay).map_err(blame)?,
+            |_| None,
+        )?,
+        true => run(
+            settings,
+            Events::new(config, overlay).map_err(blame)?,
+            |_| None,
+        )?,
     };
+    draw(settings, &reports, plot)
+}
+
+/// The same for two networks in lockstep.
+fn with_topology(
+    settings: &Settings,
+    topology: topology::Chosen,
+    plot: Option<File>,
+) -> Result<(), Failure> {
+    let config = settings.experiment.config.clone();
+    let topology::Chosen {
+        overlay,
+        random,
+        candidates,
+    } = topology;
+    let topology = Topology::new(config, random, overlay, candidates);
+    let topology = topology.map_err(|error| Failure::Settings(settings.blame(&error)))?;
+    let reports = run(settings, topology, |topology| {
+        Some(topology.missing_links())
+    })?;
+    draw(settings, &reports, plot)
+}
+
+/// Draws the figure, if one is asked for.
+fn draw(settings: &Settings, reports: &[Report], plot: Option<File>) -> Result<(), Failure> {
     if let Some(mut file) = plot {
-        let figure = plot::figure(&settings.experiment, &reports)
+        let figure = plot::figure(&settings.experiment, reports)
             .map_err(|e| Failure::Plot(e.to_string()))?;
         let written = file.write_all(figure.as_bytes());
         written.map_err(|error| Failure::Plot(error.to_string()))?;
@@ -119,8 +155,13 @@ fn with_overlay<O: Overlay<Host> + Clone + Send + Sync>(
     Ok(())
 }
 
-/// Lets the rounds pass, and prints the reports as they come.
-fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Failure> {
+/// Lets the rounds pass, and prints the reports as they come. `missing`: which share of links is
+/// missing, in a topology.
+fn run<D: Driver>(
+    settings: &Settings,
+    mut driver: D,
+    missing: impl Fn(&mut D) -> Option<f64>,
+) -> Result<Vec<Report>, Failure> {
     let experiment = &settings.experiment;
     let last = experiment.config.rounds();
     let progress = Progress::new(last);
@@ -134,7 +175,7 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
     // In a network that has yet to grow there is nothing to be seen.
     if !driver.network().is_empty() {
         let report = Report::of(&driver, &since, experiment.paths);
-        out.report(&report, Duration::ZERO)?;
+        out.report(&report, missing(&mut driver), Duration::ZERO)?;
         reports.push(report);
     }
     while driver.round() < last {
@@ -144,7 +185,7 @@ fn run<D: Driver>(settings: &Settings, mut driver: D) -> Result<Vec<Report>, Fai
         if experiment.reports_after(round) {
             let report = Report::of(&driver, &since, experiment.paths);
             since = Since::now(&driver);
-            out.report(&report, clock.take())?;
+            out.report(&report, missing(&mut driver), clock.take())?;
             if settings.plot.is_none() {
                 // Only a figure needs more than the last one, and there may be 10^9.
                 reports.clear();
@@ -222,10 +263,11 @@ impl<'a> Output<'a> {
         })
     }
 
-    fn report(&mut self, report: &Report, took: Duration) -> io::Result<()> {
+    fn report(&mut self, report: &Report, missing: Option<f64>, took: Duration) -> io::Result<()> {
+        let took = self.settings.speed.then_some(took);
         let line = match self.settings.json {
-            true => Line::new(report, self.settings.speed.then_some(took)).to_json(),
-            false => table::row(&self.settings.experiment, report),
+            true => Line::new(report, missing, took).to_json(),
+            false => table::row(&self.settings.experiment, report, missing),
         };
         self.print(&line)
     }

@@ -36,7 +36,9 @@ pub struct Arguments {
     )]
     pub view: usize,
 
-    /// The overlay: which peers survive a merge
+    /// The overlay: which peers survive a merge. Those from ring on are topologies, T-Man: beside
+    /// each is a random overlay with views of C, and what is reported is the topology. missing_links
+    /// is the share of its links, from 0 to 1, that nodes do not have
     #[arg(long, value_name = "NAME", default_value = "random")]
     pub overlay: OverlayName,
 
@@ -72,6 +74,31 @@ pub struct Arguments {
     /// basalt [default: 60]
     #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub memory: Option<usize>,
+
+    /// In a topology, how many links each node is to have [default: ring 2, torus 4, tree 3, others
+    /// 8]
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub target: Option<usize>,
+
+    /// In a topology, how many descriptors travel each way [default: 20, at most CAP]
+    #[arg(long, value_name = "M", allow_negative_numbers = true)]
+    pub sent: Option<usize>,
+
+    /// In a topology, the partner is one of the PSI nearest [default: 10, at most CAP]
+    #[arg(long, value_name = "PSI", allow_negative_numbers = true)]
+    pub psi: Option<usize>,
+
+    /// In a topology, how many of the nearest peers each node keeps [default: 60]
+    #[arg(long, value_name = "CAP", allow_negative_numbers = true)]
+    pub cap: Option<usize>,
+
+    /// In a topology, for how many rounds a descriptor lives [default: 20]
+    #[arg(long, value_name = "ROUNDS", allow_negative_numbers = true)]
+    pub life: Option<u32>,
+
+    /// In a topology, of how many peers of its random view each node is told per round [default: C]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    pub random_candidates: Option<usize>,
 
     /// For how many rounds a view does not take back a peer that failed: at first, and at most
     #[arg(long, value_name = "FIRST..LONGEST", allow_hyphen_values = true)]

@@ -13,8 +13,8 @@ use crate::simulate::{
     values::{Between, Pair},
 };
 
-/// Which argument an error is about, and why, in a line.
-pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
+/// Which argument an error is about, and why, in a line. `view`: the one that says the view size.
+pub fn config(arguments: &Arguments, error: &ConfigError, view: &str) -> String {
     use gossip::ConfigError as Gossip;
     match error {
         ConfigError::OutOfBounds {
@@ -35,7 +35,7 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
             format!("--{setting} {value}: must be a fraction from 0 to 1")
         }
         ConfigError::ViewTooLarge { view_size, nodes } => {
-            format!("--view {view_size}: must be smaller than the network of {nodes} nodes")
+            format!("--{view} {view_size}: must be smaller than the network of {nodes} nodes")
         }
         ConfigError::AfterTheLastRound {
             setting,
@@ -74,7 +74,7 @@ pub fn config(arguments: &Arguments, error: &ConfigError) -> String {
             max,
         }) => {
             let argument = match *setting {
-                "view size" => "view",
+                "view size" => view,
                 other => other,
             };
             format!("--{argument} {value}: must be {min} to {max}")

@@ -26,6 +26,12 @@ pub fn description(arguments: &Arguments, config: &Config) -> String {
         ("S=", arguments.swapper),
         ("L=", arguments.shuffle_length),
         ("memory ", arguments.memory),
+        ("target ", arguments.target),
+        ("sent ", arguments.sent),
+        ("psi ", arguments.psi),
+        ("cap ", arguments.cap),
+        ("life ", arguments.life.map(|rounds| rounds as usize)),
+        ("candidates ", arguments.random_candidates),
     ] {
         parts.extend(parameter.map(|value| format!("{name}{value}")));
     }

@@ -17,6 +17,8 @@ pub struct Experiment {
     pub paths: Paths,
     /// After how many rounds there is a report; at least 1. `None`: as often as is of interest.
     pub every: Option<u64>,
+    /// Whether there are links that nodes are to find.
+    pub is_topology: bool,
 }
 
 impl Experiment {

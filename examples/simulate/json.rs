@@ -23,6 +23,8 @@ pub struct Line {
     exchanges_per_second: Option<f64>,
     #[serde(flatten)]
     exposure: Option<Exposed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_links: Option<f64>,
 }
 
 /// What there is to say of attackers, if there are any.
@@ -49,8 +51,9 @@ impl From<Exposure> for Exposed {
 }
 
 impl Line {
-    /// `took`: how long the rounds took, unless that is nobody's business.
-    pub fn new(report: &Report, took: Option<Duration>) -> Self {
+    /// `missing`: the share of links that are missing, in a topology. `took`: how long the rounds
+    /// took, unless that is nobody's business.
+    pub fn new(report: &Report, missing: Option<f64>, took: Option<Duration>) -> Self {
         // Before the first round there were none, in no time.
         let per_second = |took: Duration| report.exchanges as f64 / took.as_secs_f64().max(1e-9);
         Self {
@@ -68,6 +71,7 @@ impl Line {
             exchanges: report.exchanges,
             exchanges_per_second: took.map(per_second),
             exposure: report.exposure.map(Exposed::from),
+            missing_links: missing,
         }
     }
 

@@ -24,6 +24,7 @@ use crate::simulate::{
     blame,
     description::description,
     experiment::Experiment,
+    topology,
     values::{
         AttackName, Between, BootstrapName, Caps, CrashAt, DriverName, OverlayName, Pair,
         PathsName, PropagationName, RankingName, SelectName,
@@ -47,6 +48,8 @@ pub enum Chosen {
     Cyclon(Cyclon),
     /// Basalt's.
     Basalt(Basalt),
+    /// A topology, T-Man's.
+    Topology(Box<topology::Chosen>),
 }
 
 /// A simulation that is known to be possible, and what is to be shown of it.
@@ -84,7 +87,7 @@ impl Settings {
 
     /// Which argument an error is about, and why, in a line.
     pub fn blame(&self, error: &ConfigError) -> String {
-        blame::config(&self.arguments, error)
+        blame::config(&self.arguments, error, "view")
     }
 }
 
@@ -107,15 +110,26 @@ impl Arguments {
             }
         }
         self.check_attack()?;
-        let config = self.config();
+        let mut config = self.config();
         config
             .check()
-            .map_err(|error| blame::config(&self, &error))?;
-        let overlay = self.chosen()?;
+            .map_err(|error| blame::config(&self, &error, "view"))?;
+        let overlay = self.chosen(&config)?;
+        if self.is_topology() {
+            let cap = self.ranked_view();
+            let gossip = config.gossip().clone();
+            let retries = gossip.retries().min(cap);
+            let gossip = gossip.with_view_size(cap).with_retries(retries);
+            config = config.with_gossip(gossip);
+            config
+                .check()
+                .map_err(|error| blame::config(&self, &error, "cap"))?;
+        }
         let checked = match &overlay {
             Chosen::Random(overlay) => Overlay::<Host>::check(overlay, self.view),
             Chosen::Cyclon(overlay) => Overlay::<Host>::check(overlay, self.view),
             Chosen::Basalt(overlay) => Overlay::<Host>::check(overlay, self.view),
+            Chosen::Topology(chosen) => chosen.overlay.check(self.ranked_view()),
         };
         checked.map_err(|error| blame::overlay(&self, &error))?;
         Ok(Settings {
@@ -127,6 +141,7 @@ impl Arguments {
                     PathsName::Undirected => Paths::Undirected,
                 },
                 every: self.every,
+                is_topology: self.is_topology(),
             },
             overlay,
             events: self.driver == DriverName::Events,
@@ -244,7 +259,8 @@ impl Arguments {
         }
     }
 
-    fn chosen(&self) -> Result<Chosen, String> {
+    /// The overlay. `config`: all the rest.
+    fn chosen(&self, config: &Config) -> Result<Chosen, String> {
         use OverlayName::{Basalt as IsBasalt, Cyclon as IsCyclon, Random as IsRandom};
         let number = |number: Option<usize>| number.map(|number| number.to_string());
         let ranking = self.ranking.and_then(|ranking| ranking.to_possible_value());
@@ -282,13 +298,10 @@ impl Arguments {
         {
             return Err(format!("--tickets {tickets}: only with --ranking prefixes"));
         }
+        if let Some(topology) = self.topology(config.gossip())? {
+            return Ok(Chosen::Topology(Box::new(topology)));
+        }
         match self.overlay {
-            OverlayName::Random => Ok(Chosen::Random(match (self.healer, self.swapper) {
-                (None, None) => Random::for_view_size(self.view),
-                (healer, swapper) => {
-                    Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
-                }
-            })),
             OverlayName::Cyclon => {
                 let length = self.shuffle_length.unwrap_or(8.min(self.view));
                 Ok(Chosen::Cyclon(Cyclon::new(length)))
@@ -311,6 +324,12 @@ impl Arguments {
                 }
                 Ok(Chosen::Basalt(basalt))
             }
+            _ => Ok(Chosen::Random(match (self.healer, self.swapper) {
+                (None, None) => Random::for_view_size(self.view),
+                (healer, swapper) => {
+                    Random::new(healer.unwrap_or_default(), swapper.unwrap_or_default())
+                }
+            })),
         }
     }
 }

@@ -28,6 +28,9 @@ const EXPOSURE: [(&str, usize); 3] = [("attackers %", 11), ("samples %", 9), ("i
 const VICTIM: (&str, usize) = ("victim %", 8);
 const DIALS: (&str, usize) = ("victim dials", 12);
 
+/// The column that comes with a topology.
+const MISSING: (&str, usize) = ("missing %", 9);
+
 /// All columns of this table.
 fn columns(experiment: &Experiment) -> Vec<(&'static str, usize)> {
     let mut columns = COLUMNS.to_vec();
@@ -39,6 +42,9 @@ fn columns(experiment: &Experiment) -> Vec<(&'static str, usize)> {
             Attack::Spray => columns.push(DIALS),
             _ => {}
         }
+    }
+    if experiment.is_topology {
+        columns.push(MISSING);
     }
     columns
 }
@@ -71,8 +77,8 @@ pub fn footer(experiment: &Experiment, last: &Report) -> String {
     aligned(experiment, &cells)
 }
 
-/// A row of the table.
-pub fn row(experiment: &Experiment, report: &Report) -> String {
+/// A row of the table. `missing`: the share of links that are missing, in a topology.
+pub fn row(experiment: &Experiment, report: &Report, missing: Option<f64>) -> String {
     let mut cells = vec![
         report.round.to_string(),
         report.nodes.to_string(),
@@ -101,6 +107,7 @@ pub fn row(experiment: &Experiment, report: &Report) -> String {
             });
         }
     }
+    cells.extend(missing.map(|share| format!("{:.3}", share * 100.0)));
     aligned(experiment, &cells)
 }
 

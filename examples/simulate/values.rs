@@ -17,6 +17,12 @@ pub enum OverlayName {
     Random,
     Cyclon,
     Basalt,
+    Ring,
+    Torus,
+    Tree,
+    Xor,
+    Proximity,
+    Zones,
 }
 
 /// What the slots of Basalt compare.

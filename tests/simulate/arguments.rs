@@ -113,8 +113,44 @@ fn a_wrong_argument_prints_one_line_and_ends_with_2() {
             "--partition: round 101 comes after the last round, 100",
         ),
         (
-            "--overlay ring",
-            "--overlay ring: must be one of random, cyclon, basalt",
+            "--overlay star",
+            "--overlay star: must be one of random, cyclon, basalt, ring, torus, tree, xor, \
+             proximity, zones",
+        ),
+        ("--target 2", "--target 2: only a topology has one"),
+        (
+            "--overlay cyclon --random-candidates 2",
+            "--random-candidates 2: only a topology has one",
+        ),
+        (
+            "--overlay ring --target 61",
+            "--target 61: must be 1 to --cap 60",
+        ),
+        (
+            "--overlay ring --cap 9 --sent 1",
+            "--sent 1: must be 2 to --cap 9",
+        ),
+        ("--overlay xor --psi 0", "--psi 0: must be 1 to --cap 60"),
+        ("--overlay tree --life 1", "--life 1: must be 2 or more"),
+        (
+            "--overlay zones --random-candidates 31",
+            "--random-candidates 31: must be 0 to --view 30",
+        ),
+        (
+            "--overlay torus --cap 10001",
+            "--cap 10001: must be 2 to 10000",
+        ),
+        (
+            "--overlay torus --nodes 50 --cap 50",
+            "--cap 50: must be smaller than the network of 50 nodes",
+        ),
+        (
+            "--overlay ring --attackers 0.1",
+            "--attackers 0.1: not with a topology",
+        ),
+        (
+            "--overlay ring --driver events",
+            "--driver events: not with a topology",
         ),
         (
             "--overlay cyclon --healer 3",
