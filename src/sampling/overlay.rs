@@ -137,6 +137,13 @@ pub trait Overlay<P: Peer> {
         let _ = (partner, outcome);
     }
 
+    /// Told that a peer is no longer wanted in the view, whether it was there or not: it cannot be
+    /// reached, it has said goodbye, or the application has removed it. For overlays to which
+    /// others would tell of it again.
+    fn removed(&mut self, id: &P::Id) {
+        let _ = id;
+    }
+
     /// Told that a round begins. For overlays in which something happens with time: descriptors
     /// whose life is over may leave the view. The sampling service hands out what is put into
     /// `samples` before anything else.
@@ -183,13 +190,6 @@ pub trait Overlay<P: Peer> {
     /// taken out. For overlays that keep something beside the view; they may drop peers from it.
     fn view_changed<R: Rng + ?Sized>(&mut self, view: &mut View<P>, view_size: usize, rng: &mut R) {
         let _ = (view, view_size, rng);
-    }
-
-    /// How many peers at the head of the view are links of a topology: those that are to stay
-    /// connected, 0 to the length of the view. The default, of overlays without a topology: none.
-    fn targets(&self, view: &View<P>) -> usize {
-        let _ = view;
-        0
     }
 
     /// Whether the overlay ranks: then the first peers of its view are its targets, and it wants

@@ -95,6 +95,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
     pub(super) fn remove(&mut self, id: &P::Id) -> Option<P> {
         // It may be waiting as a sample, and have left the view long ago.
         self.marks.withdraw(id);
+        self.overlay.removed(id);
         let removed = self.view.remove(id)?;
         self.tell_overlay();
         if self.view.is_empty() {

@@ -250,7 +250,8 @@ impl Neighbourhood {
         peer: PeerId,
         exchanger: &mut Exchanger<Sampling, Event>,
     ) {
-        if !self.contains(&peer) {
+        // A target that thinks so asks again by itself, and has its place then.
+        if !self.contains(&peer) && !self.neighbours.wants(&peer) {
             dissolve(peer, exchanger);
         }
     }

@@ -124,6 +124,12 @@ impl Neighbours {
         }
     }
 
+    /// Whether the peer is a target of this node.
+    pub(crate) fn wants(&self, peer: &PeerId) -> bool {
+        let wishes = self.wishes.as_ref();
+        wishes.is_some_and(|wishes| wishes.wants(peer))
+    }
+
     /// A neighbour that neither end ranks among its first ones any more.
     pub(crate) fn outranked(&self) -> Option<PeerId> {
         let wishes = self.wishes.as_ref()?;
@@ -231,18 +237,21 @@ impl Neighbours {
         let asked = self.asked.contains(&peer);
         self.asked.retain(|other| *other != peer);
         self.unasked.retain(|other| *other != peer);
+        // A target has a place whenever it says yes, and if its answer is late it asks itself.
+        let is_target = self.wants(&peer);
         match (answer, self.contains(&peer)) {
+            (None, false) if is_target => ProposalOutcome::Unchanged,
             (None, false) if asked => ProposalOutcome::Unanswered,
             (None, _) | (Some(true), true) | (Some(false), false) => ProposalOutcome::Unchanged,
             (Some(false), true) => {
                 self.remove(&peer);
                 ProposalOutcome::Down
             }
-            (Some(true), false) if asked && self.has_room() => {
+            (Some(true), false) if (asked || is_target) && self.has_room() => {
                 self.add(peer, true, rng);
                 ProposalOutcome::Up(None)
             }
-            (Some(true), false) if asked && self.wishes.is_some() => match self.give_way() {
+            (Some(true), false) if is_target => match self.give_way() {
                 Some(displaced) => {
                     self.add(peer, true, rng);
                     ProposalOutcome::Up(Some(displaced))

@@ -22,6 +22,11 @@ impl<I: Clone + Eq> Silence<I> {
         }
     }
 
+    /// Whether the link has had a turn since it became one.
+    pub(super) fn knows(&self, id: &I) -> bool {
+        self.heard.iter().any(|(known, _)| known == id)
+    }
+
     /// Forgets all peers but these.
     pub(super) fn retain<P: Peer<Id = I>>(&mut self, links: &[Descriptor<P>]) {
         let is_link = |id: &I| links.iter().any(|d| d.peer.id() == id);
@@ -30,13 +35,10 @@ impl<I: Clone + Eq> Silence<I> {
 
     /// The link that has been silent longest: one that has never answered before all others, and
     /// among equals the first.
-    pub(super) fn longest<'a, P: Peer<Id = I>>(
+    pub(super) fn longest<'a, P: Peer<Id = I> + 'a>(
         &self,
         links: impl Iterator<Item = &'a Descriptor<P>>,
-    ) -> Option<&'a I>
-    where
-        P: 'a,
-    {
+    ) -> Option<&'a I> {
         let last = |id: &I| {
             let mut heard = self.heard.iter();
             heard
