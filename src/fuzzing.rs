@@ -28,7 +28,7 @@ use crate::{
             error::RecordError,
             verifier::{Effort, Verifier},
         },
-        sampling::config::Config,
+        sampling::config::{Config, PROTOCOL_NAME},
         wire::{
             self, MessageError,
             frame::{Frames, framed_len},
@@ -52,7 +52,9 @@ impl Checks {
     )]
     pub fn new(config: &Config) -> Self {
         let (limits, tally) = (*config.limits(), Arc::new(Tally::default()));
-        let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
+        let protocol = config.protocol().unwrap_or(PROTOCOL_NAME);
+        let policy = config.addresses().clone();
+        let verifier = Verifier::new(policy, limits, protocol.as_ref(), tally.clone());
         let clock = Clock::new(Instant::now());
         Self {
             wire: Sampling::new(verifier, limits, tally.clone(), clock),

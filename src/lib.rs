@@ -8,9 +8,10 @@
 //!   service.
 //! - **Running it**: [`Health`], [`Counters`], [`Lease`], and the repository's
 //!   `docs/operations.md`.
+//! - **What peers say of themselves**: [`Profile`], [`ProfileCodec`].
 //! - **Bounds**: [`Limits`], [`Scope`], [`AddressPolicy`], [`Pruning`], and the `MAX_` constants.
 //! - **What goes wrong**: [`ConfigError`], [`SeedError`], [`ExchangeError`], [`OutboundError`],
-//!   [`InboundError`], [`MessageError`], [`RecordError`], [`Reason`].
+//!   [`InboundError`], [`MessageError`], [`RecordError`], [`ProfileError`], [`Reason`].
 //! - **Another view**: [`overlay`], [`ranking`], [`view`], [`sampler`], and the feature
 //!   `simulator`.
 //! - **Other gossip on top**: [`protocols`], [`gossip`], [`rider`], [`wire`]; [`extrema`],
@@ -231,14 +232,19 @@ pub use swarm::{
     },
     handler::{InboundError, OutboundError, connection::Handler},
     limits::{
-        Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES,
+        Limits, LimitsError, MAX_ADDRESSES, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_PROFILE_BYTES,
+        MAX_RECORD_BYTES,
     },
     node::{
         budget::NotDialled,
         leases::{Lease, LeasePurpose},
         strain::Health,
     },
-    record::{Record, error::RecordError},
+    record::{
+        Record,
+        error::RecordError,
+        profile::{Profile, ProfileCodec, ProfileError},
+    },
     sampling::{
         behaviour::{Behaviour, Restored},
         config::{Config, IntoOverlay, PROTOCOL_NAME, check::ConfigError},

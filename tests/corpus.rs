@@ -314,6 +314,43 @@ fn messages() -> Vec<Seed> {
             &[1, 1, 255, 0, 9],
             "passed",
         ),
+        // A form and a place for each profile.
+        seed(
+            "profiles beside records",
+            MESSAGE,
+            &[2, 0x21, 0, 0, 0, 0, 0, 1, 2, 0, 0],
+            "passed",
+        ),
+        seed(
+            "the profile of another peer",
+            MESSAGE,
+            &[1, 0x21, 0, 0, 0, 2, 1],
+            "passed in part",
+        ),
+        seed(
+            "the profile of another network",
+            MESSAGE,
+            &[1, 0x21, 0, 0, 0, 3, 9],
+            "passed in part",
+        ),
+        seed(
+            "a profile with a wrong bit",
+            MESSAGE,
+            &[1, 0x21, 0, 0, 0, 4, 20],
+            "passed in part",
+        ),
+        seed(
+            "a profile that is too long",
+            MESSAGE,
+            &[&[1, 0x21, 0, 1, 0, 6, 255], &[0; 255][..]].concat(),
+            "passed in part",
+        ),
+        seed(
+            "a profile that is no protobuf",
+            MESSAGE,
+            &[1, 0x21, 0, 0, 0, 7, 3, 0xff, 0xff, 0xff],
+            "passed in part",
+        ),
         seed("a goodbye", MESSAGE, &[0, 0x1e, 0], "passed"),
         seed(
             "a record that is too large",

@@ -65,6 +65,7 @@ fn stranger() -> pb::Descriptor {
     pb::Descriptor {
         signed_peer_record: signed(&keypair, &peer_record(&keypair, &[&home])),
         age: 0,
+        ..Default::default()
     }
 }
 

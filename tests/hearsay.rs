@@ -125,6 +125,7 @@ async fn a_victim_given_away_under_a_thousand_identities_is_dialled_three_times(
             let descriptor = |record: &Vec<u8>| pb::Descriptor {
                 signed_peer_record: record.clone(),
                 age: 1,
+                ..Default::default()
             };
             let request = pb::Request {
                 descriptors: fakes.iter().map(descriptor).collect(),

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use libp2p_core::{Multiaddr, SignedEnvelope, multiaddr::Protocol};
 use libp2p_identity::{Keypair, PeerId};
-use libp2p_peer_sampling::pb;
-use prost::Message;
+use libp2p_peer_sampling::{PROTOCOL_NAME, pb};
+use prost::{Message, encoding::encode_varint};
 
 /// What a record's signature is over, besides the record: RFC 0003.
 pub const DOMAIN: &str = "libp2p-peer-record";
@@ -35,6 +35,15 @@ pub static POOL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     };
     // One of each key: a verifier remembers no more.
     vec![of(0, 1, 1), of(1, 1, 3), of(2, u64::MAX, 1), of(3, 0, 2)]
+});
+
+/// Profiles that pass beside the record of the same place in [`POOL`]: of usual size, the largest,
+/// and one that takes back what was said.
+pub static PROFILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let sizes = [12, 256, 0, 1];
+    let pool = KEYS.iter().zip(sizes);
+    pool.map(|(keypair, size)| profile(keypair, PROTOCOL_NAME.as_ref(), 1, vec![7; size]))
+        .collect()
 });
 
 /// Addresses of every kind that is treated apart; the first three are within every reach.
@@ -111,4 +120,21 @@ pub fn sign_for(domain: &str, keypair: &Keypair, payload: &[u8]) -> Vec<u8> {
     SignedEnvelope::new(keypair, domain.into(), PAYLOAD_TYPE.into(), payload.into())
         .expect("Ed25519 signs anything")
         .into_protobuf_encoding()
+}
+
+/// A profile whose signature is good in the network of this protocol.
+pub fn profile(keypair: &Keypair, protocol: &str, seq: u64, data: Vec<u8>) -> Vec<u8> {
+    let payload = [&seq.to_be_bytes(), &data[..]].concat();
+    let domain: &[u8] = b"libp2p-peer-sampling-profile";
+    let mut signed = Vec::new();
+    for part in [domain, protocol.as_bytes(), &payload] {
+        encode_varint(part.len() as u64, &mut signed);
+        signed.extend_from_slice(part);
+    }
+    pb::Profile {
+        seq,
+        data,
+        signature: keypair.sign(&signed).expect("Ed25519 signs anything"),
+    }
+    .encode_to_vec()
 }

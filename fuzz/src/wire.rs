@@ -11,7 +11,7 @@ use libp2p_peer_sampling::{
 };
 use prost::Message;
 
-use super::signed::POOL;
+use super::signed::{self, KEYS, POOL, PROFILES};
 
 /// As long as a node lives, as its checks do. No message is passed over for want of time.
 static NODE: LazyLock<Checks> = LazyLock::new(|| {
@@ -20,13 +20,17 @@ static NODE: LazyLock<Checks> = LazyLock::new(|| {
     Checks::new(&Config::local().with_limits(limits))
 });
 
+/// The flag of messages with profiles.
+const PROFILED: u8 = 0x20;
+
 /// Reads the stream that the input describes.
 pub fn run(data: &[u8]) {
     outcome(data);
 }
 
 /// What becomes of it: the name of what is wrong with it, "decoded" where its records were not
-/// checked, "passed", or "passed in part" where some of its records were passed over.
+/// checked, "passed", or "passed in part" where some of its records, or of the profiles beside
+/// them, were passed over.
 pub fn outcome(data: &[u8]) -> &'static str {
     let mut input = Unstructured::new(data);
     // Behind its end an input has zeros.
@@ -85,6 +89,10 @@ fn message(input: &mut Unstructured<'_>) -> Result<pb::Request> {
         descriptors.push(pb::Descriptor {
             signed_peer_record: envelope(kind, input)?,
             age: u32::from(age) << (age % 25),
+            profile: match flags & PROFILED {
+                0 => Vec::new(),
+                _ => profile(usize::from(kind), input)?,
+            },
         });
     }
     Ok(pb::Request {
@@ -111,6 +119,27 @@ fn envelope(kind: u8, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         0xff => envelope.resize(MAX_RECORD_BYTES + 1, 0),
     }
     Ok(envelope)
+}
+
+/// What comes beside the record of this kind.
+fn profile(kind: usize, input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
+    let [form, at]: [u8; 2] = input.arbitrary()?;
+    let mut profile = PROFILES[kind % PROFILES.len()].clone();
+    let at = usize::from(at);
+    match form % 8 {
+        0 | 1 => {}
+        // Another's.
+        2 => profile = PROFILES[at % PROFILES.len()].clone(),
+        // Another network's.
+        3 => profile = signed::profile(&KEYS[kind % POOL.len()], "/other", 1, vec![7; at]),
+        // One bit is wrong, or the end is missing.
+        4 => profile[at % PROFILES[kind % PROFILES.len()].len()] ^= 1 << (form / 8 % 8),
+        5 => profile.truncate(at),
+        // Something behind it, which nobody has signed.
+        6 => profile.extend_from_slice(input.bytes(at.min(input.len()))?),
+        _ => profile = input.bytes(at.min(input.len()))?.to_vec(),
+    }
+    Ok(profile)
 }
 
 fn prefixed(message: &[u8]) -> Vec<u8> {
@@ -185,16 +214,37 @@ fn read<M: AnyMessage>(stream: &[u8], pieces: u8, asked: Asked) -> &'static str 
             assert!(passed.descriptors().len() <= message.descriptors().len());
             for descriptor in passed.descriptors() {
                 assert!(descriptor.signed_peer_record.len() <= MAX_RECORD_BYTES);
-                assert!(message.descriptors().contains(descriptor));
+                assert_came(descriptor, message.descriptors());
             }
             assert_survives(&passed);
             let again = passed.clone().checked(bytes).expect("it has passed before");
             assert_eq!(again, passed);
-            match passed.descriptors().len() < message.descriptors().len() {
+            let profiles = |descriptors: &[pb::Descriptor]| {
+                let profiles = descriptors.iter().filter(|d| !d.profile.is_empty());
+                profiles.count()
+            };
+            let (before, after) = (message.descriptors(), passed.descriptors());
+            match after.len() < before.len() || profiles(after) < profiles(before) {
                 true => "passed in part",
                 false => "passed",
             }
         }
+    }
+}
+
+/// What passes has come, and its profile is what a key of the pool has signed, and nothing else.
+fn assert_came(descriptor: &pb::Descriptor, all: &[pb::Descriptor]) {
+    let fields = |d: &pb::Descriptor| (d.signed_peer_record.clone(), d.age);
+    assert!(all.iter().any(|d| fields(d) == fields(descriptor)));
+    if !descriptor.profile.is_empty() {
+        let envelope = pb::Envelope::decode(&descriptor.signed_peer_record[..]);
+        let key = envelope.expect("it has passed").public_key;
+        let key = key.expect("it has passed").encode_to_vec();
+        let at = KEYS
+            .iter()
+            .position(|k| k.public().encode_protobuf() == key);
+        let signed = at.and_then(|at| PROFILES.get(at));
+        assert_eq!(signed, Some(&descriptor.profile), "forged");
     }
 }
 

@@ -10,7 +10,7 @@ macro_rules! reasons {
         /// Why something was refused, passed over, or came to nothing: one for each kind of
         /// [`MessageError`](crate::MessageError), [`RecordError`](crate::RecordError),
         /// [`InboundError`](crate::InboundError) and [`OutboundError`](crate::OutboundError),
-        /// without the details of the single case.
+        /// without the details of the single case; and those of profiles.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Reason {
@@ -84,6 +84,19 @@ reasons! {
     /// A record was not verified: the budget was used up, or a signature before it in the message
     /// was wrong.
     RecordNotVerified = "record_not_verified",
+    /// A profile was too large. For all reasons of profiles, the record is taken without it.
+    ProfileTooLarge = "profile_too_large",
+    /// A profile was no protobuf.
+    ProfileNotProtobuf = "profile_not_protobuf",
+    /// A profile's signature was wrong: missing, made by another key than the record's, or made for
+    /// another network.
+    ProfileSignature = "profile_signature",
+    /// A profile was not verified: the budget was used up, or the signature of a profile before it
+    /// in the message was wrong.
+    ProfileNotVerified = "profile_not_verified",
+    /// A profile was older than the one that is known. For a while after every change, such copies
+    /// are still on their way.
+    ProfileStale = "profile_stale",
     /// A peer opened a stream, and sent no request in time.
     RequestTimeout = "request_timeout",
     /// A peer did not read an answer in time.
@@ -172,6 +185,11 @@ counters! {
     /// Records that were passed over, for any [`Reason`]: each is counted under its own, too.
     /// Nobody is blamed.
     records_passed_over,
+    /// Profiles whose signature was verified, whether or not it was right.
+    profiles_verified,
+    /// Profiles that were left out of their records, for any [`Reason`]: each is counted under its
+    /// own, too. Nobody is blamed.
+    profiles_passed_over,
     /// Dials of this behaviour: for exchanges, and of seeds.
     dials,
     /// Addresses of peers that were given to the swarm to dial, for this behaviour's dials and
@@ -226,6 +244,12 @@ impl Tally {
     /// A record is passed over.
     pub(crate) fn pass_over(&self, reason: Reason) {
         self.records_passed_over.add(1);
+        self.refuse(reason);
+    }
+
+    /// A profile is left out of its record.
+    pub(crate) fn pass_over_profile(&self, reason: Reason) {
+        self.profiles_passed_over.add(1);
         self.refuse(reason);
     }
 }

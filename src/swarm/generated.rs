@@ -17,8 +17,9 @@ pub struct Request {
     #[prost(bool, tag = "4")]
     pub goodbye: bool,
     /// Bytes that say nothing: room for the answer. SHOULD be as much as takes the request to 256
-    /// bytes for each descriptor hoped for, where the sender's view is not full or it sends no
-    /// descriptors, and empty otherwise. A receiver MUST NOT look at what is in it.
+    /// bytes for each descriptor hoped for, and as many more as the sender's own profile takes,
+    /// where its view is not full or it sends no descriptors, and empty otherwise. A receiver MUST
+    /// NOT look at what is in it.
     #[prost(bytes = "vec", tag = "5")]
     pub padding: ::prost::alloc::vec::Vec<u8>,
 }
@@ -50,6 +51,26 @@ pub struct Descriptor {
     /// of every exchange, and no more than the largest number.
     #[prost(uint32, tag = "2")]
     pub age: u32,
+    /// A Profile, encoded; empty if there is none. Bytes and no message, so that one that is no
+    /// protobuf does not spoil what it came in. At most 352 bytes.
+    #[prost(bytes = "vec", tag = "3")]
+    pub profile: ::prost::alloc::vec::Vec<u8>,
+}
+/// What a peer says of itself. Nobody else has looked at it: it may be a lie.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Profile {
+    /// Grows with every new profile of the same peer, apart from the number of its record. Not a
+    /// clock, though nanoseconds since 1970 serve.
+    #[prost(uint64, tag = "1")]
+    pub seq: u64,
+    /// The application's, at most 256 bytes. Empty: the peer takes back what it said before.
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// By the key of the record beside it, over three parts, each behind its length as an unsigned
+    /// varint (RFC 0002): the domain "libp2p-peer-sampling-profile"; the protocol's name, with that
+    /// of the network in it; and seq in 8 bytes, the highest first, followed by data.
+    #[prost(bytes = "vec", tag = "3")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Envelope {

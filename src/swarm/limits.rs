@@ -12,8 +12,14 @@ pub const MAX_DESCRIPTORS: usize = 64;
 pub const MAX_RECORD_BYTES: usize = 1024;
 /// The most addresses in a record, by the protocol.
 pub const MAX_ADDRESSES: usize = 8;
+/// The largest [profile](crate::Profile), in bytes as its owner has chosen them, by the protocol.
+/// Its number and signature take some 80 more on the wire.
+pub const MAX_PROFILE_BYTES: usize = 256;
+/// The largest profile with its number and its signature, in bytes, by the protocol. An ECDSA
+/// signature takes 72, the number 11, tags and lengths 5.
+pub(crate) const MAX_SIGNED_PROFILE_BYTES: usize = MAX_PROFILE_BYTES + 96;
 /// The largest message, in bytes without its length, by the protocol: as many of the largest
-/// records as are allowed, with 16 bytes around each.
+/// records as are allowed, with 16 bytes around each. Profiles have what room records leave.
 pub const MAX_MESSAGE_BYTES: usize = MAX_DESCRIPTORS * (MAX_RECORD_BYTES + 16) + 64;
 
 /// How many requests of a peer every node reads at once, by the protocol.
@@ -127,16 +133,17 @@ pub struct Limits {
     /// is set here: on average a node gets two. Default: 1,000 (a guess). One takes 0.3 ms at worst
     /// (measured), so all of them take a third of a core.
     pub requests_per_second: u32,
-    /// How many records in *requests* are verified per second, and as many at once; 1 to 1,000,000.
-    /// Those beyond are passed over, and nobody is blamed: they will come again. Records in answers
-    /// are always verified: this node has asked for them, and its own rate bounds them. Default:
-    /// 1,000 (a guess). One takes 0.11 ms (measured), so all of them take a ninth of a core. An
-    /// honest peer's request has 15.
+    /// How many records and profiles in *requests* are verified per second, and as many at once; 1
+    /// to 1,000,000. Those beyond are passed over, and nobody is blamed: they will come again. What
+    /// is in answers is always verified: this node has asked for it, and its own rate bounds it.
+    /// Default: 1,000 (a guess). One takes 0.11 ms (measured), so all of them take a ninth of a
+    /// core. An honest peer's request has 15 records.
     pub verifications_per_second: u32,
-    /// How many verified records are remembered, so as not to verify them again, in records; 1 to
-    /// 1,000,000. Default: 8,192, some 500 kB where the network has as many nodes. In a network of
-    /// 1,000, a node that remembers 512 verifies half of what it receives, which doubles what an
-    /// exchange costs (measured, `benches/swarm.rs`).
+    /// How many verified records are remembered, so as not to verify them again, in records, and as
+    /// many profiles; 1 to 1,000,000. Default: 8,192, some 500 kB where the network has as many
+    /// nodes, and as much again if all have profiles. In a network of 1,000, a node that remembers
+    /// 512 verifies half of what it receives, which doubles what an exchange costs (measured,
+    /// `benches/swarm.rs`).
     pub records_remembered: usize,
     /// For how many peers this node remembers how many requests they have sent lately, in peers; 1
     /// to 1,000,000. A peer that connects anew goes on where it was. Default: 4,096, some 700 kB (a

@@ -1,4 +1,4 @@
-//! Signed peer records: a peer's identity and addresses, in its own words.
+//! Signed peer records: a peer's identity and addresses, in its own words, and its profile.
 //!
 //! The form is the one of go-libp2p and js-libp2p (RFC 0002, RFC 0003). A signature proves who
 //! made a record, not that its addresses are theirs: only a connection proves that.
@@ -16,13 +16,20 @@ use crate::{
         address::Target,
         generated as pb,
         limits::{MAX_ADDRESSES, MAX_RECORD_BYTES},
+        record::{
+            profile::{Profile, ProfileCodec},
+            version::Version,
+        },
     },
 };
 
 pub(crate) mod error;
 mod passed;
+pub(crate) mod profile;
+mod profiles;
 mod signature;
 pub(crate) mod verifier;
+mod version;
 
 /// "libp2p-peer-record" and 0x0301, from RFC 0003 and the multicodec table.
 const DOMAIN: &str = "libp2p-peer-record";
@@ -33,7 +40,8 @@ const PAYLOAD_TYPE: &[u8] = &[0x03, 0x01];
 const DESCRIPTOR_BYTES: usize = 8;
 
 /// A peer's signed record: its identity, its addresses, and the signature over both, to be passed
-/// on as it is. Cheap to clone.
+/// on as it is. What the peer says of itself, its [`profile`](Self::profile), comes with it. Cheap
+/// to clone.
 ///
 /// A record comes from a sampler, which has verified it. Its envelope can be kept, and given to
 /// [`Behaviour::init`](crate::Behaviour::init) later: `examples/contacts.rs`.
@@ -55,18 +63,17 @@ const DESCRIPTOR_BYTES: usize = 8;
 #[derive(Clone)]
 pub struct Record {
     said: Arc<Inner>,
+    version: Version,
     /// Where this node has found the peer, and the networks of that.
     found: Option<(Multiaddr, Prefixes)>,
-    /// If the peer has sent the record itself, over its own connection: the largest number of its
-    /// records that this node had known. Only a larger one counts for more. `None`: others have
-    /// told of the record.
-    first_hand: Option<u64>,
+    /// The newest that is known, whichever of the peer's records it came with.
+    profile: Option<(Profile, Version)>,
 }
 
-/// Two records are equal when they say the same, wherever the peer was found.
+/// Two records are equal when they and their profiles say the same, wherever the peer was found.
 impl PartialEq for Record {
     fn eq(&self, other: &Self) -> bool {
-        self.said == other.said
+        self.said == other.said && self.signed_profile() == other.signed_profile()
     }
 }
 
@@ -75,7 +82,6 @@ impl Eq for Record {}
 #[derive(PartialEq, Eq)]
 struct Inner {
     peer_id: PeerId,
-    seq: u64,
     addresses: Vec<Multiaddr>,
     /// Of the first address.
     prefixes: Option<Prefixes>,
@@ -87,15 +93,15 @@ impl Record {
         let target = addresses.first().and_then(Target::of);
         let said = Arc::new(Inner {
             peer_id,
-            seq,
             prefixes: target.and_then(|target| target.prefixes()),
             addresses,
             envelope,
         });
         Self {
             said,
+            version: Version::told(seq),
             found: None,
-            first_hand: None,
+            profile: None,
         }
     }
 
@@ -108,23 +114,20 @@ impl Record {
         }
     }
 
-    /// The record of a peer that has sent it itself.
+    /// The record of a peer that has sent it itself, with its profile.
     pub(crate) fn first_hand(&self) -> Self {
+        let profile = self.profile.clone();
         Self {
-            first_hand: Some(self.seq()),
+            version: self.version.first_hand(),
+            profile: profile.map(|(profile, version)| (profile, version.first_hand())),
             ..self.clone()
         }
     }
 
     /// Whether this record counts for more than `known`, another one of the same peer: it has a
-    /// larger number, or the peer itself has just sent it. A clock may be set back, and a copy of
-    /// the peer may have had a later one. A peer that speaks on its own connection knows where it
-    /// is.
+    /// larger number, or the peer itself has just sent it.
     pub(crate) fn supersedes(&self, known: &Self) -> bool {
-        let outbid = known
-            .first_hand
-            .map_or(known.seq(), |largest| largest.max(known.seq()));
-        self.first_hand.is_some() || self.seq() > outbid
+        self.version.supersedes(known.version)
     }
 
     /// Whose record it is: the signer.
@@ -135,7 +138,7 @@ impl Record {
     /// The record's sequence number: of two records of one peer, the one with the higher number is
     /// newer. Not a clock.
     pub fn seq(&self) -> u64 {
-        self.said.seq
+        self.version.seq()
     }
 
     /// The addresses that this node can read and its [policy](crate::AddressPolicy) admits, without
@@ -147,6 +150,44 @@ impl Record {
     /// The signed envelope, as it travels: RFC 0002 protobuf.
     pub fn envelope(&self) -> &[u8] {
         &self.said.envelope
+    }
+
+    /// What the peer says of itself; `None` if it says nothing, or if nothing has come here yet:
+    /// older versions pass records on without it.
+    ///
+    /// **The peer may lie**: nobody has looked at what it says.
+    pub fn profile(&self) -> Option<&Profile> {
+        self.signed_profile().filter(|profile| !profile.is_empty())
+    }
+
+    /// What the peer says of itself, as a value of this type; `None` as well if the type cannot
+    /// read it. See [`ProfileCodec`].
+    ///
+    /// ```
+    /// use libp2p_peer_sampling::Record;
+    ///
+    /// /// The peers that say that they are in this zone.
+    /// fn in_zone<'a>(view: &'a [Record], zone: &str) -> Vec<&'a Record> {
+    ///     let says = |record: &&Record| record.profile_as::<String>().as_deref() == Some(zone);
+    ///     view.iter().filter(says).collect()
+    /// }
+    /// ```
+    pub fn profile_as<T: ProfileCodec>(&self) -> Option<T> {
+        self.profile()
+            .and_then(|profile| T::from_profile(profile.bytes()))
+    }
+
+    /// The profile as it travels, an empty one too.
+    pub(crate) fn signed_profile(&self) -> Option<&Profile> {
+        self.profile.as_ref().map(|(profile, _)| profile)
+    }
+
+    /// Puts a profile of the same peer in place of the one that there is.
+    pub(crate) fn set_profile(&mut self, profile: Option<Profile>) {
+        self.profile = profile.map(|profile| {
+            let version = Version::told(profile.seq());
+            (profile, version)
+        });
     }
 
     /// Signs a record. `addresses` beyond [`MAX_ADDRESSES`] are left out, and so is what would take
@@ -188,8 +229,9 @@ impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Record")
             .field("peer_id", &self.said.peer_id)
-            .field("seq", &self.said.seq)
+            .field("seq", &self.seq())
             .field("addresses", &self.said.addresses)
+            .field("profile", &self.profile().map(Profile::bytes))
             .finish_non_exhaustive()
     }
 }
@@ -213,32 +255,46 @@ impl Peer for Record {
         self.seq() > before.seq() && self.addresses().iter().any(is_new)
     }
 
-    /// With its descriptor, for an age of 1 to 127.
+    /// With its profile and its descriptor, for an age of 1 to 127.
     fn size(&self) -> usize {
-        self.said.envelope.len() + DESCRIPTOR_BYTES
+        let profile = self.signed_profile().map_or(0, Profile::size);
+        self.said.envelope.len() + DESCRIPTOR_BYTES + profile
     }
 
     /// A record that the peer has sent itself counts, and of those that others tell the one with
-    /// the largest number. The address where the peer was found stays as long as its records have
-    /// it.
-    fn refresh(&mut self, other: Self) {
-        let supersedes = other.supersedes(self);
-        if !supersedes && other.said != self.said {
-            return;
-        }
-        let stays = |(address, _): &(Multiaddr, Prefixes)| other.addresses().contains(address);
-        let found = other.found.clone().or(self.found.take().filter(stays));
-        let largest = self.first_hand.max(Some(self.seq()));
-        if supersedes {
+    /// the largest number. The same holds for the profile, whichever record it came with. The
+    /// address where the peer was found stays as long as its records have it.
+    fn refresh(&mut self, mut other: Self) {
+        let profile = newest(self.profile.take(), other.profile.take());
+        if other.supersedes(self) {
+            let found = self.found.take();
+            let found = found.filter(|(address, _)| other.addresses().contains(address));
+            other.found = other.found.take().or(found);
+            other.version = other.version.after(self.version);
             *self = other;
-            self.first_hand = self.first_hand.map(|own| own.max(largest.unwrap_or(own)));
+        } else if other.said == self.said {
+            self.found = other.found.or(self.found.take());
         }
-        self.found = found;
+        self.profile = profile;
     }
 }
 
-/// A sequence number for a new record: nanoseconds since 1970, as go-libp2p counts, and more than
-/// `last` in any case.
+/// Of two profiles of one peer, the one that counts.
+fn newest(
+    known: Option<(Profile, Version)>,
+    other: Option<(Profile, Version)>,
+) -> Option<(Profile, Version)> {
+    match (known, other) {
+        (Some((_, known)), Some((profile, version))) if version.supersedes(known) => {
+            Some((profile, version.after(known)))
+        }
+        (None, other) => other,
+        (known, _) => known,
+    }
+}
+
+/// A sequence number for a new record or profile: nanoseconds since 1970, as go-libp2p counts, and
+/// more than `last` in any case.
 pub(crate) fn next_seq(last: u64) -> u64 {
     #[expect(
         clippy::disallowed_methods,

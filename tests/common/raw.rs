@@ -243,6 +243,7 @@ impl Raw {
         pb::Descriptor {
             signed_peer_record: signed(&self.keypair, &peer_record(&self.keypair, &[&self.home])),
             age: 0,
+            ..Default::default()
         }
     }
 
@@ -338,4 +339,18 @@ pub fn signed(keypair: &Keypair, record: &pb::PeerRecord) -> Vec<u8> {
     )
     .expect("signing works")
     .into_protobuf_encoding()
+}
+
+/// A profile for the network of this protocol, as `proto/peer_sampling.proto` says.
+pub fn profile(keypair: &Keypair, protocol: &str, seq: u64, data: &[u8]) -> Vec<u8> {
+    let payload = [&seq.to_be_bytes(), data].concat();
+    let domain = "libp2p-peer-sampling-profile";
+    let parts = [domain.as_bytes(), protocol.as_bytes(), &payload];
+    let parts = parts.map(|part| [varint(part.len() as u64), part.to_vec()].concat());
+    pb::Profile {
+        seq,
+        data: data.to_vec(),
+        signature: keypair.sign(&parts.concat()).expect("signing works"),
+    }
+    .encode_to_vec()
 }

@@ -6,6 +6,7 @@ mod common;
 
 mod answers;
 mod faults;
+mod profiles;
 mod protocols;
 mod records;
 mod requests;

@@ -79,6 +79,7 @@ async fn bytes_after_a_message_change_nothing() {
     let more = pb::Descriptor {
         signed_peer_record: signed(&stranger, &peer_record(&stranger, &[&home()])),
         age: 0,
+        ..Default::default()
     };
 
     let mut listener = Listener::memory().await;

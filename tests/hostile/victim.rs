@@ -223,6 +223,7 @@ pub fn bare(signed_peer_record: Vec<u8>) -> pb::Descriptor {
     pb::Descriptor {
         signed_peer_record,
         age: 0,
+        ..Default::default()
     }
 }
 

@@ -9,6 +9,7 @@ mod joining;
 mod leaving;
 mod neighbours;
 mod overlays;
+mod profiles;
 
 use std::{collections::BTreeSet, time::Duration};
 

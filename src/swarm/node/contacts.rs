@@ -9,7 +9,7 @@ use crate::swarm::{
     address::{Host, Target},
     record::Record,
 };
-use crate::time::Time;
+use crate::{peer::Peer, time::Time};
 
 /// How many contacts are remembered whose address was verified, and how many others. A guess: twice
 /// the largest view.
@@ -81,7 +81,13 @@ impl Contacts {
         kept: impl Fn(&PeerId) -> bool,
     ) -> Vec<Multiaddr> {
         let before = self.0.remove(&peer).unwrap_or_default();
-        let record = newer(before.record.as_ref(), record).cloned();
+        let record = match (before.record, record.cloned()) {
+            (Some(mut known), Some(other)) => {
+                known.refresh(other);
+                Some(known)
+            }
+            (known, other) => known.or(other),
+        };
         let listed = |address: &&Multiaddr| {
             let record = record.as_ref();
             record.is_some_and(|record| record.addresses().contains(address))

@@ -1,61 +1,59 @@
-//! Which envelopes have passed a check, so that none is verified twice.
+//! Which signed statements have passed a check, so that none is verified twice.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use hashlink::LruCache;
 
-use crate::swarm::record::Record;
+/// Of how many statements the whole is kept, so that copies of it share their memory. A guess:
+/// several views' worth, some 300 kB of records.
+const MOST_WHOLE: usize = 512;
 
-/// Of how many envelopes the whole record is kept, so that copies of it share their memory. A
-/// guess: several views' worth, some 300 kB.
-const MOST_RECORDS: usize = 512;
-
-/// Stands for the bytes of an envelope.
+/// Stands for the bytes of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Tag([u64; 2]);
 
 /// Makes tags, by two hashes. Their keys are secret and differ from node to node, so nobody can
-/// make an envelope with the tag of another: 2^-128 for each try.
+/// make a statement with the tag of another: 2^-128 for each try.
 #[derive(Debug, Default)]
 pub(crate) struct Tagger([RandomState; 2]);
 
 impl Tagger {
-    /// What stands for an envelope with these bytes.
-    pub(crate) fn tag(&self, envelope: &[u8]) -> Tag {
-        Tag(self.0.each_ref().map(|key| key.hash_one(envelope)))
+    /// What stands for a statement: its bytes, and what else it depends on.
+    pub(crate) fn tag<S: Hash + ?Sized>(&self, statement: &S) -> Tag {
+        Tag(self.0.each_ref().map(|key| key.hash_one(statement)))
     }
 }
 
-/// The envelopes that have passed. The least recently seen go first.
+/// The statements that have passed. The least recently seen go first.
 #[derive(Debug)]
-pub(crate) struct Passed {
-    records: LruCache<Tag, Record>,
-    /// Those of `records` too.
+pub(crate) struct Passed<T> {
+    whole: LruCache<Tag, T>,
+    /// Those of `whole` too.
     tags: LruCache<Tag, ()>,
 }
 
-impl Passed {
-    /// None yet, and at most so many, in envelopes.
+impl<T: Clone> Passed<T> {
+    /// None yet, and at most so many, in statements.
     pub(crate) fn new(most: usize) -> Self {
         Self {
-            records: LruCache::new(most.min(MOST_RECORDS)),
+            whole: LruCache::new(most.min(MOST_WHOLE)),
             tags: LruCache::new(most),
         }
     }
 
-    /// The record in the envelope, if it has passed lately.
-    pub(crate) fn record(&mut self, tag: Tag) -> Option<Record> {
-        self.records.get(&tag).cloned()
+    /// What was made of the statement, if it has passed lately.
+    pub(crate) fn whole(&mut self, tag: Tag) -> Option<T> {
+        self.whole.get(&tag).cloned()
     }
 
-    /// Whether the envelope has passed.
+    /// Whether the statement has passed.
     pub(crate) fn contains(&mut self, tag: Tag) -> bool {
         self.tags.get(&tag).is_some()
     }
 
-    /// The envelope has passed, and this is the record in it.
-    pub(crate) fn note(&mut self, tag: Tag, record: &Record) {
-        self.records.insert(tag, record.clone());
+    /// The statement has passed, and this was made of it.
+    pub(crate) fn note(&mut self, tag: Tag, whole: &T) {
+        self.whole.insert(tag, whole.clone());
         self.tags.insert(tag, ());
     }
 }
@@ -65,6 +63,7 @@ mod tests {
     use libp2p_identity::Keypair;
 
     use super::*;
+    use crate::swarm::record::Record;
 
     #[test]
     fn envelopes_that_were_not_seen_for_longest_are_forgotten() {
@@ -79,6 +78,6 @@ mod tests {
         }
         let known: Vec<_> = tags.iter().map(|tag| passed.contains(*tag)).collect();
         assert_eq!(known, [true, false, true]);
-        assert_eq!(passed.record(tags[2]).as_ref(), Some(&records[2]));
+        assert_eq!(passed.whole(tags[2]).as_ref(), Some(&records[2]));
     }
 }

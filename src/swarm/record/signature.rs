@@ -1,13 +1,10 @@
-//! Signatures over records: verified one by one, or those of a message together.
+//! Signatures over what peers say: verified one by one, or those of a message together.
 
 use ed25519_dalek::VerifyingKey;
 use libp2p_identity::{self as identity, KeyType, PeerId, ed25519};
 use prost::{Message, encoding::encode_varint, length_delimiter_len};
 
-use crate::swarm::{
-    generated as pb,
-    record::{DOMAIN, PAYLOAD_TYPE, error::RecordError},
-};
+use crate::swarm::{generated as pb, record::error::RecordError};
 
 /// From how many on it costs less to verify signatures together. Measured, in microseconds for
 /// each: alone 31, together 29 of two, 23 of three, 18 of eight, 16 of thirty.
@@ -31,11 +28,11 @@ enum Key {
 }
 
 impl Signature {
-    /// The one in an envelope, over its payload.
+    /// One by this key, over this message.
     pub(super) fn of(
         key_type: KeyType,
         key: pb::PublicKey,
-        payload: &[u8],
+        message: Vec<u8>,
         signature: Vec<u8>,
     ) -> Result<Self, RecordError> {
         let (key, signer) = match key_type {
@@ -45,7 +42,7 @@ impl Signature {
         Ok(Self {
             key,
             signer,
-            message: message(payload),
+            message,
             bytes: signature,
         })
     }
@@ -98,6 +95,48 @@ impl Signature {
     }
 }
 
+/// What is known of the signatures of a message.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    AllValid,
+    /// No wrong one yet.
+    OneByOne,
+    OneWrong,
+}
+
+impl Verdict {
+    /// On these, which are then asked about in their order.
+    pub(super) fn on(signatures: &[&Signature]) -> Self {
+        match Signature::are_valid(signatures) {
+            true => Self::AllValid,
+            false => Self::OneByOne,
+        }
+    }
+
+    /// Whether the next one is valid; `None`: it is not looked at, since one before it is wrong.
+    pub(super) fn is_valid(&mut self, signature: &Signature) -> Option<bool> {
+        match self {
+            Self::AllValid => Some(true),
+            Self::OneByOne if signature.is_valid() => Some(true),
+            Self::OneByOne => {
+                *self = Self::OneWrong;
+                Some(false)
+            }
+            Self::OneWrong => None,
+        }
+    }
+}
+
+/// The type of a key, before anything is computed with it.
+pub(super) fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
+    match pb::KeyType::try_from(key.r#type) {
+        Ok(pb::KeyType::Ed25519) => Ok(KeyType::Ed25519),
+        Ok(pb::KeyType::Secp256k1) => Ok(KeyType::Secp256k1),
+        Ok(pb::KeyType::Ecdsa) => Ok(KeyType::Ecdsa),
+        Ok(pb::KeyType::Rsa) | Err(_) => Err(RecordError::KeyType(key.r#type)),
+    }
+}
+
 /// What stands before the 32 bytes of an Ed25519 key in the id of its peer: the identity multihash
 /// of 36 bytes, and the head of the key's protobuf (libp2p's specification of peer ids).
 const ED25519_PEER: [u8; 6] = [0x00, 36, 0x08, 0x01, 0x12, 32];
@@ -134,8 +173,8 @@ fn unreadable(error: identity::DecodingError, key_type: KeyType) -> RecordError 
 
 /// What is signed (RFC 0002): the domain, the type of the payload, and the payload, each behind its
 /// length.
-fn message(payload: &[u8]) -> Vec<u8> {
-    let parts = [DOMAIN.as_bytes(), PAYLOAD_TYPE, payload];
+pub(super) fn form(domain: &str, payload_type: &[u8], payload: &[u8]) -> Vec<u8> {
+    let parts = [domain.as_bytes(), payload_type, payload];
     let lengths = parts.map(|part| length_delimiter_len(part.len()) + part.len());
     let mut message = Vec::with_capacity(lengths.iter().sum());
     for part in parts {
@@ -153,8 +192,9 @@ mod tests {
 
     fn signed(keypair: &Keypair, payload: &[u8]) -> Signature {
         let key = pb::PublicKey::decode(&keypair.public().encode_protobuf()[..]).expect("a key");
-        let bytes = keypair.sign(&message(payload)).expect("signing works");
-        let signature = Signature::of(KeyType::Ed25519, key, payload, bytes);
+        let message = form("domain", &[3, 1], payload);
+        let bytes = keypair.sign(&message).expect("signing works");
+        let signature = Signature::of(KeyType::Ed25519, key, message, bytes);
         let signature = signature.expect("a good key");
         assert_eq!(signature.signer(), keypair.public().to_peer_id());
         signature
@@ -167,7 +207,7 @@ mod tests {
                 .map(|at| signed(&Keypair::generate_ed25519(), &[at; 20]))
                 .collect();
             if let Some(wrong) = wrong {
-                signatures[wrong].message[30] ^= 1;
+                signatures[wrong].message[20] ^= 1;
             }
             let valid: Vec<_> = signatures.iter().map(Signature::is_valid).collect();
             for (at, is_valid) in valid.into_iter().enumerate() {

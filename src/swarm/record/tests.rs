@@ -2,6 +2,11 @@
 
 use super::*;
 
+mod profiles;
+
+/// The protocol of a network of that name.
+pub(super) const NET: &str = "/net/peer-sampling/1.0.0";
+
 pub(super) fn address(text: &str) -> Multiaddr {
     text.parse().expect("a multiaddr")
 }

@@ -1,4 +1,5 @@
-//! Checks the records that others send, and remembers those that passed.
+//! Checks the records that others send, with the profiles beside them, and remembers those that
+//! passed.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -6,7 +7,7 @@ use std::{
 };
 
 use libp2p_core::Multiaddr;
-use libp2p_identity::{KeyType, PeerId};
+use libp2p_identity::PeerId;
 use prost::Message;
 
 use crate::{
@@ -17,10 +18,11 @@ use crate::{
         limits::{Limits, MAX_ADDRESSES, MAX_RECORD_BYTES},
         rate::{Bucket, Rate},
         record::{
-            PAYLOAD_TYPE, Record,
+            DOMAIN, PAYLOAD_TYPE, Record,
             error::RecordError,
             passed::{Passed, Tag, Tagger},
-            signature::Signature,
+            profiles::Profiles,
+            signature::{self, Signature, Verdict, key_type},
         },
     },
     time::Time,
@@ -42,41 +44,42 @@ enum Opened {
     Unverified(Record, Box<Signature>, Tag),
 }
 
-/// What is known of the signatures of a message.
-enum Verdict {
-    AllValid,
-    /// No wrong one yet.
-    OneByOne,
-    OneWrong,
-}
-
 /// Checks records, and remembers those that passed. Shared by all connections.
 #[derive(Debug)]
 pub(crate) struct Verifier {
     policy: AddressPolicy,
     limits: Limits,
-    /// Of records that nobody has asked for.
+    /// Of records and profiles that nobody has asked for.
     unasked: Rate,
     tally: Arc<Tally>,
     tagger: Tagger,
+    profiles: Profiles,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    passed: Passed,
-    /// For records that nobody has asked for.
+    passed: Passed<Record>,
+    /// For records and profiles that nobody has asked for.
     budget: Bucket,
 }
 
 impl Verifier {
-    pub(crate) fn new(policy: AddressPolicy, limits: Limits, tally: Arc<Tally>) -> Self {
+    /// `protocol`: its name, with that of the network, whose profiles are taken.
+    pub(crate) fn new(
+        policy: AddressPolicy,
+        limits: Limits,
+        protocol: &str,
+        tally: Arc<Tally>,
+    ) -> Self {
+        let most = limits.records_remembered;
         Self {
             policy,
+            profiles: Profiles::new(protocol.to_owned(), most, tally.clone()),
             tally,
             tagger: Tagger::default(),
             state: Mutex::new(State {
-                passed: Passed::new(limits.records_remembered),
+                passed: Passed::new(most),
                 budget: Bucket::default(),
             }),
             unasked: Rate::per(limits.verifications_per_second, Duration::from_secs(1)),
@@ -88,6 +91,22 @@ impl Verifier {
     pub(crate) fn check(&self, envelope: Vec<u8>, effort: Effort) -> Result<Record, RecordError> {
         let mut checked = self.check_all([envelope], effort);
         checked.next().unwrap_or(Err(RecordError::NotVerified))
+    }
+
+    /// The records in the envelopes of one message, in their order, each with the profile beside
+    /// it. A bad record costs its profile, too. A bad profile costs only itself.
+    pub(crate) fn check_described(
+        &self,
+        described: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
+        effort: Effort,
+    ) -> Vec<Result<Record, RecordError>> {
+        let (envelopes, profiles): (Vec<_>, Vec<_>) = described.into_iter().unzip();
+        let mut checked: Vec<_> = self.check_all(envelopes, effort).collect();
+        let records = checked.iter_mut().zip(profiles);
+        let records =
+            records.filter_map(|(record, profile)| Some((record.as_mut().ok()?, profile)));
+        self.profiles.give(records, || self.may_verify(effort));
+        checked
     }
 
     /// The records in the envelopes of one message, in their order. One that is not taken is
@@ -111,10 +130,7 @@ impl Verifier {
                 _ => None,
             })
             .collect();
-        let mut verdict = match Signature::are_valid(&signatures) {
-            true => Verdict::AllValid,
-            false => Verdict::OneByOne,
-        };
+        let mut verdict = Verdict::on(&signatures);
         opened.into_iter().map(move |opened| {
             let checked = opened.and_then(|opened| self.settle(opened, &mut verdict));
             if let Err(error) = &checked {
@@ -132,8 +148,8 @@ impl Verifier {
                 bytes: envelope.len(),
             });
         }
-        let tag = self.tagger.tag(&envelope);
-        let known = self.state().passed.record(tag);
+        let tag = self.tagger.tag(&envelope[..]);
+        let known = self.state().passed.whole(tag);
         if let Some(known) = known {
             self.tally.records_known.add(1);
             return Ok(Opened::Known(known));
@@ -169,7 +185,8 @@ impl Verifier {
             return Err(RecordError::NotVerified);
         }
         self.tally.records_verified.add(1);
-        let signature = Signature::of(key_type, key, &opened.payload, opened.signature)?;
+        let message = signature::form(DOMAIN, PAYLOAD_TYPE, &opened.payload);
+        let signature = Signature::of(key_type, key, message, opened.signature)?;
         Ok(Opened::Unverified(record, Box::new(signature), tag))
     }
 
@@ -179,14 +196,10 @@ impl Verifier {
             Opened::Known(record) => return Ok(record),
             Opened::Unverified(record, signature, tag) => (record, signature, tag),
         };
-        match verdict {
-            Verdict::AllValid => {}
-            Verdict::OneByOne if signature.is_valid() => {}
-            Verdict::OneByOne => {
-                *verdict = Verdict::OneWrong;
-                return Err(RecordError::Signature);
-            }
-            Verdict::OneWrong => return Err(RecordError::NotVerified),
+        match verdict.is_valid(&signature) {
+            Some(true) => {}
+            Some(false) => return Err(RecordError::Signature),
+            None => return Err(RecordError::NotVerified),
         }
         let (subject, signer) = (record.peer_id(), signature.signer());
         if subject != signer {
@@ -246,16 +259,6 @@ impl Verifier {
     fn state(&self) -> MutexGuard<'_, State> {
         // A cache is as good after a panic elsewhere as before.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The type of a key, before anything is computed with it.
-fn key_type(key: &pb::PublicKey) -> Result<KeyType, RecordError> {
-    match pb::KeyType::try_from(key.r#type) {
-        Ok(pb::KeyType::Ed25519) => Ok(KeyType::Ed25519),
-        Ok(pb::KeyType::Secp256k1) => Ok(KeyType::Secp256k1),
-        Ok(pb::KeyType::Ecdsa) => Ok(KeyType::Ecdsa),
-        Ok(pb::KeyType::Rsa) | Err(_) => Err(RecordError::KeyType(key.r#type)),
     }
 }
 

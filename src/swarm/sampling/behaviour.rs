@@ -24,6 +24,7 @@ use crate::{
         record::{
             Record,
             error::RecordError,
+            profile::{ProfileCodec, ProfileError},
             verifier::{Effort, Verifier},
         },
         sampling::{
@@ -82,7 +83,8 @@ use crate::{
 /// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
 ///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
 ///   [`local_record`](Self::local_record).
-/// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave).
+/// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave),
+///   [`set_profile`](Self::set_profile).
 /// - *Other behaviours of the same swarm* can dial any peer of the view, and any contact, by its
 ///   `PeerId` alone, within the budget of [`Limits`](crate::Limits), which counts addresses. They
 ///   are told where contacts were found (`FromSwarm::NewExternalAddrOfPeer`, see
@@ -202,18 +204,21 @@ impl<O: Overlay<Record>> Behaviour<O> {
             Some(seed) => StdRng::seed_from_u64(seed),
             None => rand::make_rng(),
         };
-        let local = LocalRecord::new(
+        let protocol = config.protocol()?;
+        let mut local = LocalRecord::new(
             keypair.clone(),
             config.addresses().clone(),
             config.advertises_listen_addresses(),
+            protocol.as_ref(),
         );
-        let protocol = config.protocol()?;
+        local.set_profile(config.profile().to_vec())?;
         let holder = Holder::join(&node, protocol.clone());
         let caller = holder.id();
         let driver = Driver::new(holder, &config, overlay, beside, rng)?;
         let (limits, clock) = (*config.limits(), node.clock());
         let (gate, tally) = (node.gate.clone(), node.tally.clone());
-        let verifier = Verifier::new(config.addresses().clone(), limits, tally.clone());
+        let policy = config.addresses().clone();
+        let verifier = Verifier::new(policy, limits, protocol.as_ref(), tally.clone());
         let wire = Sampling::new(verifier, limits, tally.clone(), clock);
         let shared = Shared::new(wire, limits, (gate, caller), tally, clock);
         let mut behaviour = Self {
@@ -354,6 +359,24 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let removed = self.driver.remove(peer);
         tracing::debug!(%peer, removed, "The application does not want the peer");
         removed
+    }
+
+    /// What this node says of itself from now on, in place of [`Config::with_profile`]. Partners
+    /// hear it in the next exchange, and the others from them. A profile without bytes takes back
+    /// what was said. Before the node advertises itself, nobody hears of it. Peers of older
+    /// versions never do. The same profile again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`ProfileError`] when it has more than
+    /// [`MAX_PROFILE_BYTES`](crate::MAX_PROFILE_BYTES). Nothing was changed.
+    pub fn set_profile(&mut self, profile: &impl ProfileCodec) -> Result<(), ProfileError> {
+        if let Some(record) = self.local.set_profile(profile.to_profile())?
+            && !self.identity.is_wrong()
+        {
+            self.driver.sampler.set_local(Some(record));
+        }
+        Ok(())
     }
 
     /// Says goodbye to every connected peer that speaks the protocol, so that they forget this node

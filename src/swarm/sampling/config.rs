@@ -20,13 +20,14 @@ use crate::{
         address::{Scope, policy::AddressPolicy},
         exchanger::pruning::Pruning,
         limits::{Limits, MAX_DESCRIPTORS},
-        record::Record,
+        record::{Record, profile::ProfileCodec},
     },
     time::Backoff,
 };
 
 pub(crate) mod check;
 mod presets;
+mod values;
 
 /// The protocol's name, for networks without a name of their own.
 pub const PROTOCOL_NAME: StreamProtocol = StreamProtocol::new("/peer-sampling/1.0.0");
@@ -90,6 +91,7 @@ pub struct Config<K = OverlayKind> {
     neighbour_rotation: Option<u32>,
     pruning: Option<Pruning>,
     limits: Limits,
+    profile: Vec<u8>,
     overlay: K,
     rng_seed: Option<u64>,
 }
@@ -160,8 +162,8 @@ impl<K> Config<K> {
     ///
     /// - A relayed connection serves for exchanges, not for neighbours: peers become and stay
     ///   neighbours only over direct connections. Exchanges prefer these, too. With records of
-    ///   usual size an exchange takes some 12 kB both ways, and at most 33 kB (a view of 128 that
-    ///   has room). So a circuit's 128 KiB hold several.
+    ///   usual size and without profiles an exchange takes some 12 kB both ways, and at most 33 kB
+    ///   (a view of 128 that has room). So a circuit's 128 KiB hold several.
     /// - If there is room for one more neighbour, the relayed connection stays open for 5 s after
     ///   an exchange (a guess). dcutr may make a direct one of it, and then the two agree at once.
     ///   If there is no room, it is closed at once.
@@ -275,6 +277,7 @@ impl<K> Config<K> {
             neighbour_rotation,
             pruning,
             limits,
+            profile,
             overlay: _,
             rng_seed,
         } = self;
@@ -290,6 +293,7 @@ impl<K> Config<K> {
             neighbour_rotation,
             pruning,
             limits,
+            profile,
             overlay,
             rng_seed,
         }
@@ -384,6 +388,26 @@ impl<K> Config<K> {
         self
     }
 
+    /// What this node says of itself: at most [`MAX_PROFILE_BYTES`](crate::MAX_PROFILE_BYTES)
+    /// bytes, for example its zone, its version or its role. It travels with the node's record, as
+    /// soon as the node advertises itself, and every peer that has the record can read it by
+    /// [`Record::profile_as`]. It takes some 80 bytes more than its own in each message that has
+    /// the record. See [`ProfileCodec`] for types of your own, and
+    /// [`Behaviour::set_profile`](crate::Behaviour::set_profile) to change it at run time. Default:
+    /// none.
+    ///
+    /// ```
+    /// use libp2p_peer_sampling::Config;
+    ///
+    /// let config = Config::private_network().with_profile(&"zone:eu-west".to_owned());
+    /// assert!(config.check().is_ok());
+    /// assert!(config.with_profile(&vec![0; 257]).check().is_err());
+    /// ```
+    pub fn with_profile(mut self, profile: &impl ProfileCodec) -> Self {
+        self.profile = profile.to_profile();
+        self
+    }
+
     /// Seeds the node's random numbers, for tests that are to be repeated. Default: from the
     /// operating system. A node whose numbers can be foreseen is easy to attack.
     pub fn with_rng_seed(mut self, seed: u64) -> Self {
@@ -398,72 +422,6 @@ impl<K> Config<K> {
     {
         let overlay = self.overlay.clone().into_overlay(self.gossip.view_size());
         (overlay, self.with_kind(()))
-    }
-
-    /// The overlay, or which one it is.
-    pub fn overlay(&self) -> &K {
-        &self.overlay
-    }
-
-    /// The settings of the mechanism.
-    pub fn gossip(&self) -> &sampler::config::Config {
-        &self.gossip
-    }
-
-    /// Which addresses are sent, kept and dialled.
-    pub fn addresses(&self) -> &AddressPolicy {
-        &self.addresses
-    }
-
-    /// Whether listen addresses are advertised without confirmation; see
-    /// [`with_listen_addresses`](Self::with_listen_addresses).
-    pub fn advertises_listen_addresses(&self) -> bool {
-        let narrow = self.addresses.scope() != Scope::Global;
-        self.listen_addresses.unwrap_or(narrow)
-    }
-
-    /// How many exchange partners stay connected on purpose.
-    pub fn neighbours(&self) -> usize {
-        self.neighbours
-    }
-
-    /// After how many rounds without a fresh neighbour one gives way.
-    pub fn neighbour_rotation(&self) -> Option<u32> {
-        self.neighbour_rotation
-    }
-
-    /// When this node closes connections that siblings or other nodes have opened.
-    pub fn pruning(&self) -> Option<Pruning> {
-        self.pruning
-    }
-
-    /// The peers to start from.
-    pub fn seeds(&self) -> &[Multiaddr] {
-        &self.seeds
-    }
-
-    /// The first and the longest pause between two attempts at the seeds.
-    pub fn seed_backoff(&self) -> Backoff {
-        self.seed_backoff
-    }
-
-    /// After how many rounds the node looks outside its view.
-    pub fn probe_interval(&self) -> Option<u32> {
-        self.probe_interval
-    }
-
-    /// What other nodes can make this one spend.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// The name of the network, if it has one.
-    pub fn network(&self) -> Option<&str> {
-        self.network.as_deref()
-    }
-
-    pub(crate) fn rng_seed(&self) -> Option<u64> {
-        self.rng_seed
     }
 }
 

@@ -41,6 +41,7 @@ use crate::{
                 requests::{Requests, Started, padded},
             },
             event::{Event, NeighbourDownReason, SeedError},
+            first_hand::Outbid,
             neighbourhood::Neighbourhood,
             neighbours::Neighbours,
             topology::Topology,
@@ -75,9 +76,9 @@ pub(crate) struct Driver<O> {
     /// Rounds since a peer that was refused had another chance.
     unreconsidered: u32,
     leaving: Option<Leaving>,
-    /// The largest number that others' copies of this node's own record have, if it is larger than
-    /// its own.
-    outbid_by: Option<u64>,
+    /// The largest numbers that others' copies of this node's own record and profile have, if they
+    /// are larger than its own.
+    outbid_by: Outbid,
     rng: StdRng,
 }
 
@@ -128,7 +129,7 @@ impl<O: Overlay<Record>> Driver<O> {
             exchange_timeout: timeout,
             unreconsidered: 0,
             leaving: None,
-            outbid_by: None,
+            outbid_by: Outbid::default(),
             rng,
         })
     }
@@ -176,10 +177,9 @@ impl<O: Overlay<Record>> Driver<O> {
         self.leaving = Some(Leaving::Until(now + LEAVE_TIMEOUT));
     }
 
-    /// The number that this node's next record has to exceed: others have one of it with that
-    /// number, from before its clock was set back, or before it was restarted. Once for each.
-    pub(crate) fn take_outbid(&mut self) -> Option<u64> {
-        self.outbid_by.take()
+    /// The numbers that this node's next record and profile have to exceed. Once for each.
+    pub(crate) fn take_outbid(&mut self) -> Outbid {
+        std::mem::take(&mut self.outbid_by)
     }
 
     pub(crate) fn emit(&mut self, event: Event) {

@@ -1,4 +1,6 @@
-//! This node's own record: signed anew whenever its addresses change.
+//! This node's own record, signed anew whenever its addresses change, with its profile.
+
+mod profile;
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,8 +17,12 @@ use crate::swarm::{
         split_peer,
     },
     limits::MAX_ADDRESSES,
-    record::{Record, next_seq},
-    sampling::event::{Event, NotAdvertising},
+    record::{Record, next_seq, profile::ProfileError},
+    sampling::{
+        event::{Event, NotAdvertising},
+        first_hand::Outbid,
+        local::profile::LocalProfile,
+    },
 };
 use crate::time::Time;
 
@@ -42,6 +48,7 @@ pub(crate) struct LocalRecord {
     /// did.
     reached: Vec<Multiaddr>,
     record: Option<Record>,
+    profile: LocalProfile,
     /// What the record was to hold.
     chosen: Vec<Multiaddr>,
     last_seq: u64,
@@ -58,8 +65,15 @@ pub(crate) struct LocalRecord {
 }
 
 impl LocalRecord {
-    pub(crate) fn new(keypair: Keypair, policy: AddressPolicy, unconfirmed: bool) -> Self {
+    /// `protocol`: its name, with that of the network that the profile is for.
+    pub(crate) fn new(
+        keypair: Keypair,
+        policy: AddressPolicy,
+        unconfirmed: bool,
+        protocol: &str,
+    ) -> Self {
         Self {
+            profile: LocalProfile::new(protocol.to_owned()),
             keypair,
             policy,
             unconfirmed,
@@ -182,7 +196,8 @@ impl LocalRecord {
         }
         self.last_seq = next_seq(self.last_seq);
         match Record::sign(&self.keypair, self.last_seq, &chosen) {
-            Ok(record) => {
+            Ok(mut record) => {
+                record.set_profile(self.profile.signed().cloned());
                 self.chosen = chosen;
                 self.record = Some(record.clone());
                 Some(record)
@@ -194,15 +209,35 @@ impl LocalRecord {
         }
     }
 
-    /// Others have a record of this node with this number, that it has not signed since it was
-    /// made: the next has a larger one. Returns the record signed anew, if there is one.
-    pub(crate) fn outbid(&mut self, seq: u64) -> Option<Record> {
-        self.last_seq = self.last_seq.max(seq);
-        let addresses = self.record.as_ref()?.addresses();
-        self.last_seq = next_seq(self.last_seq);
-        let signed = Record::sign(&self.keypair, self.last_seq, addresses);
-        self.record = Some(signed.ok()?);
-        self.record.clone()
+    /// What this node says of itself from now on: nothing, if there are no bytes. The record keeps
+    /// its signature. Returns it with the new profile, if there is one and anything has changed.
+    pub(crate) fn set_profile(&mut self, bytes: Vec<u8>) -> Result<Option<Record>, ProfileError> {
+        let changed = self.profile.set(&self.keypair, bytes)?;
+        Ok(self.with_profile().filter(|_| changed))
+    }
+
+    /// Others have a record or a profile of this node with these numbers, that it has not signed
+    /// since it was made: the next have larger ones. Returns the record, signed anew, with the
+    /// profile, signed anew, if there is a record.
+    pub(crate) fn outbid(&mut self, by: Outbid) -> Option<Record> {
+        if let Some(seq) = by.profile {
+            self.profile.outbid(&self.keypair, seq);
+        }
+        if let Some(seq) = by.record {
+            self.last_seq = self.last_seq.max(seq);
+            let addresses = self.record.as_ref()?.addresses();
+            self.last_seq = next_seq(self.last_seq);
+            let signed = Record::sign(&self.keypair, self.last_seq, addresses);
+            self.record = Some(signed.ok()?);
+        }
+        self.with_profile()
+    }
+
+    /// The record, with the profile as it is now.
+    fn with_profile(&mut self) -> Option<Record> {
+        let record = self.record.as_mut()?;
+        record.set_profile(self.profile.signed().cloned());
+        Some(record.clone())
     }
 
     /// Notes what of the addresses is not in the record: `beyond` what was chosen, or too long.

@@ -14,9 +14,10 @@ use crate::{
         clock::Clock,
         counters::{Reason, Tally},
         generated as pb,
-        limits::{Limits, MAX_DESCRIPTORS, MAX_RECORD_BYTES},
+        limits::{Limits, MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, MAX_RECORD_BYTES},
         record::{
             Record,
+            profile::Profile,
             verifier::{Effort, Verifier},
         },
         wire::{self, MessageError, Wire, frame::framed_len},
@@ -27,6 +28,9 @@ use crate::{
 const DESCRIPTORS_FIELD: u32 = 1;
 /// What a yes to the wish to be neighbours takes in an answer, in bytes.
 const NEIGHBOUR_BYTES: usize = 2;
+
+/// What a padded request may take beside what it makes room for, in bytes.
+const PADDING_SLACK: usize = 64;
 
 /// The longest refusal that says when to come back, in bytes: a tag and a varint of 32 bits.
 const MOST_REFUSAL_BYTES: usize = 6;
@@ -69,7 +73,8 @@ impl Request {
         }
     }
 
-    /// Padded, where it asks for more room in the answer than it takes itself.
+    /// Padded, where it asks for more room in the answer than it takes itself. Without the profiles
+    /// that it has no room for.
     pub(crate) fn into_protobuf(self) -> pb::Request {
         match self {
             Self::Goodbye => pb::Request {
@@ -88,6 +93,12 @@ impl Request {
                     .into(),
                     ..Default::default()
                 };
+                for at in (0..request.descriptors.len()).rev() {
+                    if request.encoded_len() <= MAX_MESSAGE_BYTES {
+                        break;
+                    }
+                    request.descriptors[at].profile.clear();
+                }
                 if gossip.room < usize::MAX {
                     let missing = gossip.room.saturating_sub(request.encoded_len());
                     request.padding = vec![0; missing];
@@ -133,6 +144,10 @@ fn descriptors_to_protobuf(descriptors: Vec<Descriptor<Record>>) -> Vec<pb::Desc
         .map(|descriptor| pb::Descriptor {
             signed_peer_record: descriptor.peer.envelope().to_vec(),
             age: descriptor.age,
+            profile: descriptor
+                .peer
+                .signed_profile()
+                .map_or_else(Vec::new, Profile::to_protobuf),
         })
         .collect()
 }
@@ -228,10 +243,12 @@ impl Sampling {
             self.tally.pass_over(Reason::RecordBeyondLimits);
         }
         let ages: Vec<_> = descriptors.iter().map(|d| d.age).collect();
-        let envelopes = descriptors.into_iter().take(few);
-        let envelopes = envelopes.map(|descriptor| descriptor.signed_peer_record);
-        let checked = self.verifier.check_all(envelopes, effort).zip(ages);
+        let described = descriptors.into_iter().take(few);
+        let described = described.map(|d| (d.signed_peer_record, d.profile));
+        let checked = self.verifier.check_described(described, effort);
         Ok(checked
+            .into_iter()
+            .zip(ages)
             .filter_map(|(peer, age)| {
                 Some(Descriptor {
                     peer: peer.ok()?,
@@ -260,7 +277,14 @@ impl Wire for Sampling {
         self.limits.message_bytes
     }
 
-    fn encode_request(&self, request: Request) -> (Vec<u8>, Expected) {
+    fn encode_request(&self, mut request: Request) -> (Vec<u8>, Expected) {
+        // An answer as long as the request has to be within what this node reads.
+        if let Request::Exchange { gossip, .. } = &mut request
+            && gossip.room < usize::MAX
+        {
+            let most = self.limits.message_bytes.saturating_sub(PADDING_SLACK);
+            gossip.room = gossip.room.min(most);
+        }
         let request = request.into_protobuf();
         let pull = request.pull;
         (wire::encode(&request), Expected { pull })

@@ -73,7 +73,7 @@ impl Driven for Sampler {
 
     fn advance(&mut self, home: Home<'_>, setup: &Setup, now: Time) {
         Self::advance(self, now);
-        if let Some(seq) = self.take_outbid() {
+        if let Some(seq) = self.take_outbid().record {
             let address = std::slice::from_ref(home.address);
             let record = Record::sign(&setup.keypairs[home.node], seq + 1, address);
             self.sampler.set_local(Some(record.expect("signing works")));

@@ -1,16 +1,13 @@
 //! Which records are taken, and why others are not.
 
 use libp2p_core::{PeerRecord, SignedEnvelope, multiaddr};
-use libp2p_identity::Keypair;
+use libp2p_identity::{KeyType, Keypair};
 
 use super::*;
 use crate::swarm::{
     address::Scope,
     counters::Reason,
-    record::{
-        DOMAIN,
-        tests::{address, home},
-    },
+    record::tests::{NET, address, home},
 };
 
 mod budget;
@@ -45,7 +42,7 @@ fn verifier(scope: Scope) -> Verifier {
 }
 
 fn verifier_within(scope: Scope, limits: Limits) -> Verifier {
-    Verifier::new(AddressPolicy::new(scope), limits, Arc::default())
+    Verifier::new(AddressPolicy::new(scope), limits, NET, Arc::default())
 }
 
 fn check(envelope: Vec<u8>) -> Result<Record, RecordError> {

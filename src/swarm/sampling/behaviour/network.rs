@@ -19,7 +19,8 @@ use crate::{
         handler::connection::Handler,
         record::Record,
         sampling::{
-            behaviour::Behaviour, command::ToBehaviour, event::Event, identity::misnamed, log::log,
+            behaviour::Behaviour, command::ToBehaviour, event::Event, first_hand::Outbid,
+            identity::misnamed, log::log,
         },
         wire::sampling::{Request, Sampling},
     },
@@ -250,9 +251,15 @@ impl<O: Overlay<Record> + 'static> NetworkBehaviour for Behaviour<O> {
                 self.driver.exchanger.trouble.note(now);
             }
             self.driver.advance(now);
-            if let Some(seq) = self.driver.take_outbid() {
-                tracing::debug!(seq, "Others have a later record of this node");
-                if let Some(record) = self.local.outbid(seq) {
+            let outbid = self.driver.take_outbid();
+            if outbid != Outbid::default() {
+                tracing::debug!(
+                    ?outbid,
+                    "Others have a later record or profile of this node"
+                );
+                if let Some(record) = self.local.outbid(outbid)
+                    && !self.identity.is_wrong()
+                {
                     self.driver.sampler.set_local(Some(record));
                 }
             }

@@ -8,6 +8,7 @@ use crate::{
     swarm::{
         exchanger::pruning::Pruning,
         limits::LimitsError,
+        record::profile::{ProfileError, check_size},
         sampling::config::{Config, PROTOCOL_NAME},
     },
     time::BackoffError,
@@ -64,6 +65,7 @@ impl<K> Config<K> {
             });
         }
         self.seed_backoff.check()?;
+        check_size(self.profile().len())?;
         Ok(())
     }
 }
@@ -110,6 +112,9 @@ pub enum ConfigError {
         max = Config::MAX_NETWORK_NAME
     )]
     Network(String),
+    /// The profile is too large, or this node's key does not sign it.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// An RSA key: its records are too large, and refused everywhere.
     #[error("an RSA key cannot sign records of this protocol; use Ed25519")]
     RsaKey,

@@ -58,6 +58,7 @@ impl Config {
             neighbour_rotation: Some(30),
             pruning: None,
             limits: Limits::default(),
+            profile: Vec::new(),
             rng_seed: None,
         }
     }

@@ -63,6 +63,10 @@ fn each_bound_is_named() {
                 .with_seed_backoff(Backoff::new(Duration::from_secs(2), Duration::from_secs(1))),
             "seed backoff is 2s to 1s, must be 1ms to 24h and not fall",
         ),
+        (
+            Config::local().with_profile(&vec![0; 257]),
+            "profile of 257 bytes, at most 256 are allowed",
+        ),
     ];
     for (config, message) in cases {
         assert_eq!(config.check().unwrap_err().to_string(), message);

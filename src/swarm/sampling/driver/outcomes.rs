@@ -8,6 +8,7 @@ use crate::{
     gossip::{ExchangeId, Failure},
     sampling::{overlay::Overlay, view::Descriptor},
     swarm::{
+        counters::Reason,
         exchanger::{error::ExchangeError, under_way::RequestPurpose},
         handler::OutboundError,
         record::Record,
@@ -266,8 +267,8 @@ impl<O: Overlay<Record>> Driver<O> {
             .end_proposal(peer, answer, &mut self.exchanger, time);
     }
 
-    /// Hears what a peer says of itself among what it has sent; returns a later record that others
-    /// have of it.
+    /// Hears what a peer says of itself among what it has sent; returns a later record or profile
+    /// that others have of it.
     pub(crate) fn hear_first_hand(
         &mut self,
         peer: &PeerId,
@@ -275,7 +276,11 @@ impl<O: Overlay<Record>> Driver<O> {
     ) -> Option<Descriptor<Record>> {
         let own = (self.local, self.sampler.local());
         let heard = first_hand::hear(peer, descriptors, self.sampler.view(), own);
-        self.outbid_by = self.outbid_by.max(heard.outbid_by);
+        self.outbid_by = self.outbid_by.and(heard.outbid_by);
+        let tally = &self.exchanger.keeper.holder.node().tally;
+        for _ in 0..heard.stale {
+            tally.pass_over_profile(Reason::ProfileStale);
+        }
         heard.rival
     }
 

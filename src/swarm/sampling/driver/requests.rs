@@ -11,7 +11,10 @@ use crate::{
         overlay::Overlay,
         sampler::{Sampler, message::Request},
     },
-    swarm::{limits::PADDED_DESCRIPTOR_BYTES, record::Record},
+    swarm::{
+        limits::PADDED_DESCRIPTOR_BYTES,
+        record::{Record, profile::Profile},
+    },
 };
 
 /// After how many exchanges in a row that brought nobody new a node with room in its view stops to
@@ -55,7 +58,10 @@ pub(crate) fn padded<O: Overlay<Record>>(
     // If nobody new was found for a while, there is probably nobody.
     let hopes = sampler.has_room() && sampler.fruitless() < HOPELESS;
     if request.pull && (hopes || is_seed || request.descriptors.is_empty()) {
-        request.room = sampler.hopes_for() * PADDED_DESCRIPTOR_BYTES;
+        // In a network with profiles, others' take as much as this node's own: a guess.
+        let profile = sampler.local().and_then(Record::signed_profile);
+        let each = PADDED_DESCRIPTOR_BYTES + profile.map_or(0, Profile::size);
+        request.room = sampler.hopes_for() * each;
     }
     exchange
 }

@@ -9,7 +9,7 @@ use libp2p_swarm::{
 };
 
 use super::*;
-use crate::swarm::address::Scope;
+use crate::swarm::{address::Scope, record::profile::Profile};
 
 fn address(text: &str) -> Multiaddr {
     text.parse().expect("a multiaddr")
@@ -18,7 +18,8 @@ fn address(text: &str) -> Multiaddr {
 fn local(scope: Scope) -> LocalRecord {
     let unconfirmed = scope != Scope::Global;
     let keypair = Keypair::generate_ed25519();
-    LocalRecord::new(keypair, AddressPolicy::new(scope), unconfirmed)
+    let policy = AddressPolicy::new(scope);
+    LocalRecord::new(keypair, policy, unconfirmed, "/net/peer-sampling/1.0.0")
 }
 
 fn listen(local: &mut LocalRecord, addr: &str) -> Option<Option<Record>> {
@@ -332,5 +333,43 @@ fn not_advertising_says_what_to_do() {
          /ip4/127.0.0.1/tcp/1 works from the same machine only; for tests, use \
          Config::local(); /ip4/192.168.1.2/tcp/1 works from the same network only; for a LAN \
          or a VPN, use Config::private_network()"
+    );
+}
+
+/// The record travels, and is verified, as it is: to sign it anew would cost every peer.
+#[test]
+fn new_profile_leaves_the_records_signature_as_it_is() {
+    let mut local = local(Scope::Private);
+    assert_eq!(
+        local.set_profile(vec![1]),
+        Ok(None),
+        "nothing is advertised"
+    );
+    let first = listen(&mut local, "/ip4/10.0.0.1/tcp/1").flatten();
+    let first = first.expect("a record");
+    let said = |record: &Record| record.profile_as::<Vec<u8>>();
+    assert_eq!(said(&first), Some(vec![1]));
+    let second = local.set_profile(vec![2]).expect("it is small");
+    let second = second.expect("something else");
+    assert_eq!(said(&second), Some(vec![2]));
+    assert_eq!(second.envelope(), first.envelope());
+    let seq = |record: &Record| record.signed_profile().map(Profile::seq);
+    assert!(seq(&second) > seq(&first));
+    assert_eq!(local.set_profile(vec![2]), Ok(None), "nothing new");
+    let too_large = Err(ProfileError::TooLarge { bytes: 257 });
+    assert_eq!(local.set_profile(vec![0; 257]), too_large);
+    // A new record keeps the profile, and its number.
+    let third = listen(&mut local, "/ip4/10.0.0.2/tcp/1").flatten();
+    let third = third.expect("a record");
+    assert_eq!(seq(&third), seq(&second));
+    let outbid = Outbid {
+        record: None,
+        profile: Some(u64::MAX - 1),
+    };
+    let fourth = local.outbid(outbid).expect("a record");
+    assert_eq!(fourth.envelope(), third.envelope());
+    assert_eq!(
+        (seq(&fourth), said(&fourth)),
+        (Some(u64::MAX), Some(vec![2]))
     );
 }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod messages;
+mod profiles;
 mod records;
 mod room;
 
@@ -23,6 +24,9 @@ use crate::{
     },
 };
 
+/// The protocol of a network of that name.
+const NET: &str = "/net/peer-sampling/1.0.0";
+
 fn descriptor(age: u32) -> Descriptor<Record> {
     let keypair = Keypair::generate_ed25519();
     let address = "/ip4/127.0.0.1/udp/1/quic-v1".parse().expect("a multiaddr");
@@ -37,7 +41,7 @@ fn shared_within(limits: Limits) -> Arc<Shared<Sampling>> {
     let tally = Arc::new(Tally::default());
     let gate = Arc::new(Gate::new(&limits, period));
     let policy = AddressPolicy::new(Scope::Loopback);
-    let verifier = Verifier::new(policy, limits, tally.clone());
+    let verifier = Verifier::new(policy, limits, NET, tally.clone());
     let wire = Sampling::new(verifier, limits, tally.clone(), clock);
     Arc::new(Shared::new(wire, limits, (gate, 1), tally, clock))
 }

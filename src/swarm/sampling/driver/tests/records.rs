@@ -9,14 +9,15 @@ use crate::{
         overlay::random::Random, sampler::message::Request as SamplerRequest, view::Descriptor,
     },
     swarm::{
+        counters::Reason,
         handler::InboundId,
-        record::Record,
+        record::{Record, profile::Profile},
         sampling::{
             command::Command,
             config::Config,
             driver::{
                 Driver,
-                testing::{SECOND, came, drain, driver, established, signed},
+                testing::{SECOND, came, drain, driver, established, pushed, signed},
             },
             event::Event,
         },
@@ -137,7 +138,7 @@ fn node_notices_a_later_record_of_its_own() {
     driver.sampler.set_local(Some(signed(&keypair, 7, 2)));
     let hear = |driver: &mut Driver<Random>, record: Record| {
         driver.hear_first_hand(&PeerId::random(), &mut [Descriptor::fresh(record)]);
-        driver.take_outbid()
+        driver.take_outbid().record
     };
     assert_eq!(hear(&mut driver, signed(&keypair, 7, 2)), None, "its own");
     assert_eq!(
@@ -147,5 +148,81 @@ fn node_notices_a_later_record_of_its_own() {
     );
     assert_eq!(hear(&mut driver, signed(&keypair, 7, 1)), Some(7));
     assert_eq!(hear(&mut driver, signed(&keypair, 100, 1)), Some(100));
-    assert_eq!(driver.take_outbid(), None, "once");
+    assert_eq!(driver.take_outbid().record, None, "once");
+}
+
+/// The record, with its owner's profile of this number.
+fn profiled(keypair: &Keypair, record: Record, seq: u64, bytes: &[u8]) -> Record {
+    let profile = Profile::sign(keypair, "/peer-sampling/1.0.0", seq, bytes.to_vec());
+    let mut record = record;
+    record.set_profile(Some(profile.expect("signing works")));
+    record
+}
+
+#[test]
+fn stale_profile_is_counted_and_changes_nothing() {
+    let mut driver = driver(Config::local());
+    let (keypair, teller) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
+    let copy = |seq| profiled(&keypair, signed(&keypair, 1, 1), seq, &[seq as u8]);
+    driver.init([copy(5)]);
+    let from = teller.public().to_peer_id();
+    let connection = ConnectionId::new_unchecked(1 << 40);
+    established(&mut driver, from, connection, Time::new(SECOND));
+    for (number, (seq, kept, stale)) in [(4, 5, 1), (5, 5, 1), (6, 6, 1), (5, 6, 2)]
+        .into_iter()
+        .enumerate()
+    {
+        let request = Request::Exchange {
+            gossip: pushed(vec![Descriptor::fresh(copy(seq))]),
+            neighbour: Proposal::None,
+        };
+        let id = InboundId(number as u64);
+        driver.on_request((from, connection), id, request, Time::new(SECOND));
+        let known = driver.sampler.view().get(&keypair.public().to_peer_id());
+        let profile = known.and_then(|known| known.peer.profile());
+        assert_eq!(profile.map(Profile::seq), Some(kept), "after {seq}");
+        let counters = driver.exchanger.keeper.holder.node().tally.snapshot();
+        assert_eq!(counters.refused(Reason::ProfileStale), stale);
+        assert_eq!(counters.profiles_passed_over, stale);
+    }
+}
+
+#[test]
+fn peer_is_shown_the_later_profile_that_others_have_of_it() {
+    let mut driver = driver(Config::local());
+    let keypair = Keypair::generate_ed25519();
+    let record = || signed(&keypair, 7, 1);
+    let peer = record().peer_id();
+    driver.init([profiled(&keypair, record(), 100, b"before")]);
+    let mut hear = |own: Record| {
+        let rival = driver.hear_first_hand(&peer, &mut [Descriptor::fresh(own)]);
+        let rival = rival.as_ref().and_then(|rival| rival.peer.profile());
+        rival.map(Profile::seq)
+    };
+    assert_eq!(hear(profiled(&keypair, record(), 7, b"now")), Some(100));
+    assert_eq!(hear(record()), Some(100), "it was restarted without one");
+    assert_eq!(hear(profiled(&keypair, record(), 101, b"now")), None);
+}
+
+#[test]
+fn node_notices_a_later_profile_of_its_own_and_keeps_its_record() {
+    let mut driver = driver(Config::local());
+    let keypair = Keypair::generate_ed25519();
+    driver.local = keypair.public().to_peer_id();
+    let record = || signed(&keypair, 7, 2);
+    let of = |seq, bytes| profiled(&keypair, record(), seq, bytes);
+    for (own, copy, expected) in [
+        (of(9, b"now"), of(9, b"now"), None),
+        (of(9, b"now"), of(8, b"before"), None),
+        (of(9, b"now"), of(9, b"before"), Some(9)),
+        (of(9, b"now"), of(100, b"before"), Some(100)),
+        (of(9, b"now"), record(), None),
+        (record(), of(5, b"before"), Some(5)),
+        (record(), of(5, b""), None),
+    ] {
+        driver.sampler.set_local(Some(own));
+        driver.hear_first_hand(&PeerId::random(), &mut [Descriptor::fresh(copy)]);
+        let outbid = driver.take_outbid();
+        assert_eq!((outbid.record, outbid.profile), (None, expected));
+    }
 }

@@ -144,6 +144,7 @@ fn the_largest_message_allowed_can_be_received() {
         pb::Descriptor {
             signed_peer_record: vec![0; MAX_RECORD_BYTES],
             age: u32::MAX,
+            ..Default::default()
         };
         MAX_DESCRIPTORS
     ];

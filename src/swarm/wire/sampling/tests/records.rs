@@ -58,6 +58,7 @@ fn record_that_cannot_be_used_spoils_no_other() {
         let bad = || pb::Descriptor {
             signed_peer_record: poison.clone(),
             age: 1,
+            ..Default::default()
         };
         let [first] = <[_; 1]>::try_from(descriptors_to_protobuf(vec![good.clone()]))
             .expect("one descriptor");
