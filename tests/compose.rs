@@ -22,13 +22,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const COMPOSING: &str = include_str!("../docs/composing.md");
 
 /// The code in there, in its order.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     include_str!("compose/gossipsub.rs"),
     include_str!("compose/kademlia.rs"),
     include_str!("compose/request_response.rs"),
     include_str!("compose/discovery.rs"),
     include_str!("compose/nat.rs"),
     include_str!("compose/overlays.rs"),
+    include_str!("compose/profiles.rs"),
     include_str!("compose/guards.rs"),
 ];
 
@@ -326,6 +327,26 @@ mod overlays {
     async fn node_with_two_overlays_joins_both() {
         let handles = |node: &Node| vec![node.everybody.handle(), node.archive.handle()];
         super::stop(super::joined(node, handles).await).await;
+    }
+}
+
+mod profiles {
+    include!("compose/profiles.rs");
+
+    #[tokio::test]
+    async fn node_hears_that_another_keeps_archives() {
+        let (first, address) = super::listening(node, Vec::new()).await;
+        let (second, other) = super::listening(node, vec![address.clone()]).await;
+        let handle = first.behaviour().sampling.handle();
+        let nodes = [
+            super::Running::spawn(first, address),
+            super::Running::spawn(second, other),
+        ];
+        let set = nodes[1].ask(|swarm| keep_archives(swarm.behaviour_mut()));
+        set.await.expect("a small profile");
+        super::eventually("it is heard of", || archives(&handle, 7).len() == 1).await;
+        assert!(archives(&handle, 8).is_empty());
+        super::stop(nodes).await;
     }
 }
 
