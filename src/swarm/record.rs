@@ -147,7 +147,7 @@ impl Record {
         &self.said.addresses
     }
 
-    /// The signed envelope, as it travels: RFC 0002 protobuf.
+    /// The signed envelope, as it travels: RFC 0002 protobuf. The profile is not in it.
     pub fn envelope(&self) -> &[u8] {
         &self.said.envelope
     }

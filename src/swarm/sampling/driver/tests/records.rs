@@ -17,7 +17,10 @@ use crate::{
             config::Config,
             driver::{
                 Driver,
-                testing::{SECOND, came, drain, driver, established, pushed, signed},
+                testing::{
+                    SECOND, came, dials, drain, driver, established, pushed, request_of, signed,
+                    somebody,
+                },
             },
             event::Event,
         },
@@ -225,4 +228,32 @@ fn node_notices_a_later_profile_of_its_own_and_keeps_its_record() {
         let outbid = driver.take_outbid();
         assert_eq!((outbid.record, outbid.profile), (None, expected));
     }
+}
+
+/// An answer takes no more bytes than its request: with less padding it would bring fewer peers.
+#[test]
+fn node_with_a_profile_makes_room_for_those_of_others() {
+    let room = |profile: &[u8]| {
+        let mut driver = driver(Config::local().with_neighbours(0));
+        let keypair = Keypair::generate_ed25519();
+        let own = profiled(&keypair, signed(&keypair, 1, 1), 1, profile);
+        driver.sampler.set_local(Some(own));
+        let partner = somebody(2);
+        driver.init([partner.clone()]);
+        let dials = dials(&mut driver, Time::new(SECOND));
+        let (connection, ..) = dials.first().expect("a dial");
+        let connection = *connection;
+        established(
+            &mut driver,
+            partner.peer_id(),
+            connection,
+            Time::new(SECOND),
+        );
+        match request_of(drain(&mut driver)) {
+            Some((_, Request::Exchange { gossip, .. })) => gossip.room,
+            other => panic!("no exchange: {other:?}"),
+        }
+    };
+    // For half of a view of 30.
+    assert_eq!(room(&[7; 100]) - room(&[]), 15 * 100);
 }
