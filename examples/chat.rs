@@ -28,7 +28,7 @@ use libp2p::{
     multiaddr::Protocol,
     swarm::{Swarm, SwarmEvent},
 };
-use libp2p_peer_sampling::{Event, PeerSampling};
+use libp2p_peer_sampling::Event;
 use tokio::sync::mpsc;
 
 /// Chat with all nodes of the same network. The node sends each line that you type. /view,
@@ -244,7 +244,7 @@ fn counted(count: usize, what: &str) -> String {
 fn show(swarm: &mut Swarm<Node>, command: &str) {
     let sampling = &mut swarm.behaviour_mut().sampling;
     let records = match command.split_whitespace().collect::<Vec<_>>()[..] {
-        ["/view"] => sampling.view(),
+        ["/view"] => sampling.view().peers().cloned().collect(),
         ["/sample"] => sampling.handle().sample(1),
         ["/sample", count] => match count.parse() {
             Ok(count) => sampling.handle().sample(count),

@@ -15,7 +15,7 @@ use std::{env, error::Error, fs};
 
 use libp2p::identity::Keypair;
 use libp2p_peer_sampling::{
-    Behaviour, Config,
+    Behaviour, Config, Selection,
     overlay::{Merge, Outgoing, Overlay, OverlayError, Random},
     peer::Peer,
     rand::Rng,
@@ -39,6 +39,9 @@ const VIEW_SIZE: usize = 20;
 struct Youngest;
 
 impl<P: Peer> Overlay<P> for Youngest {
+    /// The view has no order of its own: head, tail, uniform.
+    type Mode = Selection;
+
     /// There is no setting that could be wrong.
     fn check(&self, _view_size: usize) -> Result<(), OverlayError> {
         Ok(())

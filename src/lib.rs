@@ -12,6 +12,8 @@
 //! - **Bounds**: [`Limits`], [`Scope`], [`AddressPolicy`], [`Pruning`], and the `MAX_` constants.
 //! - **What goes wrong**: [`ConfigError`], [`SeedError`], [`ExchangeError`], [`OutboundError`],
 //!   [`InboundError`], [`MessageError`], [`RecordError`], [`ProfileError`], [`Reason`].
+//! - **How a peer is chosen**: [`Selection`], [`RankedSelection`], [`Recency`], [`ZoneAware`], or a
+//!   [`Mode`] of your own.
 //! - **Another view**: [`overlay`], [`ranking`], [`view`], [`sampler`], and the feature
 //!   `simulator`.
 //! - **Other gossip on top**: [`protocols`], [`gossip`], [`rider`], [`wire`]; [`extrema`],
@@ -85,7 +87,8 @@
 //! - the **mechanism**, [`sampler`]: exchange and merge. Push, pull or push-pull; period; fanout.
 //! - the **overlay**, [`overlay`]: which peers survive a merge. [`Random`](overlay::Random),
 //!   [`Cyclon`](overlay::Cyclon), [`Basalt`](overlay::Basalt), or your own.
-//! - the **sampling service**, [`PeerSampling`]: hands peers out of the view that an overlay keeps.
+//! - the **sampling service**, [`PeerSampling`]: hands peers out of the view that an overlay keeps,
+//!   in the modes of that overlay.
 //!
 //! # Other gossip protocols
 //!
@@ -130,7 +133,17 @@ pub mod simulator;
 mod swarm;
 pub mod time;
 
-pub use sampling::{PeerSampling, Selection};
+pub use sampling::{
+    PeerSampling,
+    mode::{
+        Known, Mode,
+        ranked::RankedSelection,
+        recency::Recency,
+        selection::Selection,
+        zone::{ZoneAware, ZoneError},
+    },
+    static_peers::StaticPeers,
+};
 
 /// The crate `rand`, of the version whose `Rng` overlays and [`sampler::Sampler`] take.
 pub use rand;
@@ -228,6 +241,7 @@ pub use swarm::{
     exchanger::{error::ExchangeError, pruning::Pruning},
     handle::{
         Handle,
+        services::{LocalSampling, NextPeer, WaitingSampling},
         streams::{BehaviourGone, FreshSamples, Joined, Samples},
     },
     handler::{InboundError, OutboundError, connection::Handler},

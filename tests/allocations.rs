@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use allocation_counter::measure;
 use libp2p_peer_sampling::{
+    PeerSampling, Recency, Selection, ZoneAware,
     fuzzing::Buffers,
     gossip::Failure,
     overlay::Random,
@@ -150,6 +151,31 @@ fn failures_do_not_allocate_either() {
         assert!(world.failed - failed > 150, "{what}: {}", world.failed);
         assert_eq!(allocations, 0, "{what}");
     }
+}
+
+/// Through the interface too, and the view is not copied.
+#[test]
+fn handing_out_peers_does_not_allocate() {
+    let mut world = World::new(Config::default(), Random::blind(), None, u32::MAX);
+    let node = &mut world.nodes[0];
+    // Storage for those that were handed out.
+    node.broadcast(drop);
+    let zone = |peer: &u32| Some(peer % 3);
+    let zone = ZoneAware::new(1, 0.5, zone).expect("a probability");
+    let modes = [Selection::Head, Selection::Tail, Selection::Uniform];
+    let allocations = measure(|| {
+        for _ in 0..100 {
+            for mode in &modes {
+                let peer = PeerSampling::select_peer(node, mode).into_inner();
+                assert!(peer.is_some());
+            }
+            assert!(node.select_peer(Recency::Proportional).is_some());
+            assert!(node.select_peer(zone).is_some());
+            assert_eq!(PeerSampling::view(node).len(), C);
+            assert_eq!(node.broadcast(drop), C);
+        }
+    });
+    assert_eq!(allocations.count_total, 0);
 }
 
 /// The counter counts: without storage to begin with there are allocations.

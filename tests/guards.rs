@@ -73,7 +73,7 @@ impl Guard {
 
     fn view(&self) -> BTreeSet<PeerId> {
         let view = self.handle.view();
-        view.iter().map(|record| record.peer_id()).collect()
+        view.peers().map(|record| record.peer_id()).collect()
     }
 
     /// Takes note of the events so far.

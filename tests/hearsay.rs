@@ -226,7 +226,7 @@ async fn only_contacts_are_saved() {
     })
     .await;
     assert!(node.handle.is_contacted(&peer));
-    for record in node.handle.view() {
+    for record in node.handle.view().peers() {
         let is = node.handle.is_contacted(&record.peer_id());
         assert_eq!(is, record.peer_id() == peer);
     }

@@ -167,7 +167,7 @@ impl Sampling {
     /// Under which addresses `peer` is in the view; none: it is not there.
     fn addresses_of(&self, peer: PeerId) -> Vec<Multiaddr> {
         let view = self.handle.view();
-        let mut records = view.iter().filter(|record| record.peer_id() == peer);
+        let mut records = view.peers().filter(|record| record.peer_id() == peer);
         records
             .next()
             .map_or(Vec::new(), |r| r.addresses().to_vec())

@@ -102,8 +102,8 @@ impl Node {
 
     /// The peers that it takes for its neighbours on the ring.
     pub fn links(&self) -> Vec<PeerId> {
-        let view = self.ring.view().into_iter();
-        view.take(LINKS).map(|record| record.peer_id()).collect()
+        let view = self.ring.view();
+        view.peers().take(LINKS).map(Record::peer_id).collect()
     }
 
     /// The peers that it stays connected to for the ring's sake.

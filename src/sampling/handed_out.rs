@@ -2,10 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-use crate::{
-    peer::Peer,
-    sampling::{Selection, view::View},
-};
+use crate::{peer::Peer, sampling::view::View};
 
 /// The memory of a sampling service: who was handed out already.
 ///
@@ -30,36 +27,16 @@ impl<I: Clone + Eq> HandedOut<I> {
         self.handed_out.retain(|id| view.contains(id));
     }
 
-    /// Hands out one peer of `view`; `None` only when the view is empty.
-    pub(crate) fn select<P: Peer<Id = I>, R: Rng + ?Sized>(
-        &mut self,
-        view: &View<P>,
-        selection: Selection,
-        rng: &mut R,
-    ) -> Option<P> {
-        let peer = match selection {
-            Selection::Head => view.youngest().map(|d| d.peer.clone()),
-            Selection::Tail => view.oldest().map(|d| d.peer.clone()),
-            Selection::Uniform => return self.uniform(view, rng),
-        }?;
-        self.mark(peer.id());
-        Some(peer)
-    }
-
     /// Hands out one peer of `view` that was not handed out before, at random; `None` when there is
     /// none left.
+    #[cfg(any(feature = "swarm", test))]
     pub(crate) fn select_new<P: Peer<Id = I>, R: Rng + ?Sized>(
         &mut self,
         view: &View<P>,
         rng: &mut R,
     ) -> Option<P> {
-        let left = view.iter().filter(|d| !self.was_handed_out(d.peer.id()));
-        let count = left.clone().count();
-        if count == 0 {
-            return None;
-        }
-        let peer = left.clone().nth(rng.random_range(0..count))?.peer.clone();
-        self.mark(peer.id());
+        let peer = self.fresh(view, rng)?.clone();
+        self.mark(view, peer.id());
         Some(peer)
     }
 
@@ -74,10 +51,10 @@ impl<I: Clone + Eq> HandedOut<I> {
     ) -> Vec<P> {
         let mut entries: Vec<_> = view.iter().collect();
         rand::seq::SliceRandom::shuffle(entries.as_mut_slice(), rng);
-        entries.sort_by_key(|d| self.was_handed_out(d.peer.id()));
+        entries.sort_by_key(|d| self.contains(d.peer.id()));
         entries.truncate(count);
         let peers: Vec<P> = entries.into_iter().map(|d| d.peer.clone()).collect();
-        peers.iter().for_each(|peer| self.mark(peer.id()));
+        peers.iter().for_each(|peer| self.mark(view, peer.id()));
         peers
     }
 
@@ -88,138 +65,83 @@ impl<I: Clone + Eq> HandedOut<I> {
             .extend(view.iter().map(|d| d.peer.id().clone()));
     }
 
-    fn uniform<P: Peer<Id = I>, R: Rng + ?Sized>(
-        &mut self,
-        view: &View<P>,
+    /// A random peer of `view`. Those that were not handed out yet come first.
+    pub(crate) fn uniform<'a, P: Peer<Id = I>, R: Rng + ?Sized>(
+        &self,
+        view: &'a View<P>,
         rng: &mut R,
-    ) -> Option<P> {
-        if let Some(peer) = self.select_new(view, rng) {
+    ) -> Option<&'a P> {
+        if let Some(peer) = self.fresh(view, rng) {
             return Some(peer);
         }
         if view.is_empty() {
             return None;
         }
         let at = rng.random_range(0..view.len());
-        Some(view.as_slice()[at].peer.clone())
+        Some(&view.as_slice()[at].peer)
     }
 
-    fn was_handed_out(&self, id: &I) -> bool {
+    /// A random one of the peers of `view` that `is_among` names. Those that were not handed out
+    /// yet come first.
+    pub(crate) fn uniform_among<'a, P: Peer<Id = I>, R: Rng + ?Sized>(
+        &self,
+        view: &'a View<P>,
+        is_among: impl Fn(&P) -> bool,
+        rng: &mut R,
+    ) -> Option<&'a P> {
+        let among = view.peers().filter(|peer| is_among(peer));
+        let new = among.clone().filter(|peer| !self.contains(peer.id()));
+        draw(new, rng).or_else(|| draw(among, rng))
+    }
+
+    /// Whether the peer was handed out.
+    pub(crate) fn contains(&self, id: &I) -> bool {
         self.handed_out.contains(id)
     }
 
-    fn mark(&mut self, id: &I) {
-        if !self.was_handed_out(id) {
+    /// A peer of `view` is handed out.
+    pub(crate) fn mark<P: Peer<Id = I>>(&mut self, view: &View<P>, id: &I) {
+        if self.handed_out.len() < view.len() && !self.contains(id) {
             self.handed_out.push(id.clone());
         }
     }
+
+    /// A random one of those that were not handed out yet. They need not be counted: all that were
+    /// handed out are in the view.
+    fn fresh<'a, P: Peer<Id = I>, R: Rng + ?Sized>(
+        &self,
+        view: &'a View<P>,
+        rng: &mut R,
+    ) -> Option<&'a P> {
+        let left = view.len().saturating_sub(self.handed_out.len());
+        if left == 0 {
+            return None;
+        }
+        let at = rng.random_range(0..left);
+        view.peers()
+            .filter(|peer| !self.contains(peer.id()))
+            .nth(at)
+    }
 }
 
-#[cfg(test)]
+/// One of them, at random.
+fn draw<'a, P, R: Rng + ?Sized>(
+    mut among: impl Iterator<Item = &'a P> + Clone,
+    rng: &mut R,
+) -> Option<&'a P> {
+    let count = among.clone().count();
+    match count {
+        0 => None,
+        _ => among.nth(rng.random_range(0..count)),
+    }
+}
+
+#[cfg(all(test, feature = "swarm"))]
 mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::view::Descriptor;
-
-    fn view(peers: impl IntoIterator<Item = u32>) -> View<u32> {
-        peers
-            .into_iter()
-            .map(|peer| Descriptor { peer, age: peer })
-            .collect()
-    }
-
-    #[test]
-    fn everyone_once_before_anyone_twice() {
-        let view = view(0..30);
-        for seed in 0..20 {
-            let mut rng = StdRng::seed_from_u64(seed);
-            let mut sampler = HandedOut::default();
-            let mut drawn: Vec<u32> = (0..30)
-                .filter_map(|_| sampler.select(&view, Selection::Uniform, &mut rng))
-                .collect();
-            drawn.sort_unstable();
-            assert_eq!(drawn, (0..30).collect::<Vec<_>>(), "seed {seed}");
-            assert!(sampler.select_new(&view, &mut rng).is_none());
-            assert!(
-                sampler
-                    .select(&view, Selection::Uniform, &mut rng)
-                    .is_some()
-            );
-        }
-    }
-
-    /// Over a fixed view, 30 entries and 60,000 draws: chi-square with 29 degrees of freedom stays
-    /// below 58.3 with probability 0.999. The first pass over the view, without replacement, and
-    /// the order of that pass are tested apart.
-    #[test]
-    fn uniform_over_a_fixed_view_by_chi_square() {
-        let view = view(0..30);
-        let mut rng = StdRng::seed_from_u64(42);
-
-        let mut sampler = HandedOut::default();
-        sampler.mark_all(&view);
-        let mut counts = [0u32; 30];
-        for _ in 0..60_000 {
-            let peer = sampler.select(&view, Selection::Uniform, &mut rng);
-            counts[peer.expect("the view is not empty") as usize] += 1;
-        }
-        let after = chi_square(&counts);
-
-        let mut first = [0u32; 30];
-        for _ in 0..60_000 {
-            let peer = HandedOut::default().select(&view, Selection::Uniform, &mut rng);
-            first[peer.expect("the view is not empty") as usize] += 1;
-        }
-        let order = chi_square(&first);
-
-        assert!(after < 58.3, "seed 42: {after}");
-        assert!(order < 58.3, "seed 42: {order}");
-    }
-
-    fn chi_square(counts: &[u32]) -> f64 {
-        let expected = f64::from(counts.iter().sum::<u32>()) / counts.len() as f64;
-        counts
-            .iter()
-            .map(|&n| (f64::from(n) - expected).powi(2) / expected)
-            .sum()
-    }
-
-    #[test]
-    fn newcomers_come_before_repeats_and_so_do_those_who_return() {
-        let mut rng = StdRng::seed_from_u64(5);
-        let mut sampler = HandedOut::default();
-        let old = view(0..5);
-        for _ in 0..5 {
-            sampler.select(&old, Selection::Uniform, &mut rng);
-        }
-
-        let grown = view(0..6);
-        sampler.retain(&grown);
-        assert_eq!(
-            sampler.select(&grown, Selection::Uniform, &mut rng),
-            Some(5)
-        );
-
-        sampler.retain(&view(1..6));
-        sampler.retain(&grown);
-        assert_eq!(
-            sampler.select(&grown, Selection::Uniform, &mut rng),
-            Some(0)
-        );
-    }
-
-    #[test]
-    fn head_is_the_youngest_and_tail_the_oldest() {
-        let mut rng = StdRng::seed_from_u64(5);
-        let mut sampler = HandedOut::default();
-        let view = view([3, 9, 1, 4]);
-        assert_eq!(sampler.select(&view, Selection::Head, &mut rng), Some(1));
-        assert_eq!(sampler.select(&view, Selection::Tail, &mut rng), Some(9));
-        let rest: Vec<u32> = (0..2)
-            .filter_map(|_| sampler.select_new(&view, &mut rng))
-            .collect();
-        assert!(rest.contains(&3) && rest.contains(&4), "{rest:?}");
-    }
+    use crate::sampling::mode::testing::view;
 
     #[test]
     fn many_are_different_and_new_ones_come_first() {
@@ -235,17 +157,5 @@ mod tests {
         different.dedup();
         assert_eq!(different.len(), 7);
         assert_eq!(sampler.select_many(&view, 99, &mut rng).len(), 10);
-    }
-
-    #[test]
-    fn an_empty_view_hands_out_nobody() {
-        let mut rng = StdRng::seed_from_u64(5);
-        let empty = View::<u32>::default();
-        for selection in [Selection::Head, Selection::Tail, Selection::Uniform] {
-            assert_eq!(
-                HandedOut::default().select(&empty, selection, &mut rng),
-                None
-            );
-        }
     }
 }

@@ -22,6 +22,7 @@ use thiserror::Error;
 use crate::{
     peer::Peer,
     sampling::{
+        mode::Mode,
         overlay::exchange::{Merge, Outgoing},
         view::View,
     },
@@ -39,6 +40,7 @@ use crate::{
 ///
 /// ```
 /// use libp2p_peer_sampling::{
+///     Selection,
 ///     overlay::{Merge, Outgoing, Overlay, OverlayError},
 ///     peer::Peer,
 ///     rand::Rng,
@@ -48,6 +50,8 @@ use crate::{
 /// struct Youngest;
 ///
 /// impl<P: Peer> Overlay<P> for Youngest {
+///     type Mode = Selection;
+///
 ///     fn check(&self, _view_size: usize) -> Result<(), OverlayError> {
 ///         Ok(())
 ///     }
@@ -77,14 +81,19 @@ use crate::{
 /// }
 /// ```
 ///
-/// Three methods are required; the others are for overlays that know more than a list of peers. In
-/// an exchange the order is: both ends [`compose`](Self::compose) what they send, before either end
-/// [merges](Self::merge) what it has received.
+/// One type and three methods are required; the others are for overlays that know more than a list
+/// of peers. In an exchange the order is: both ends [`compose`](Self::compose) what they send,
+/// before either end [merges](Self::merge) what it has received.
 ///
 /// The view size bounds how many peers an overlay may keep in the view. The links that it is there
 /// for may be fewer: the first few in its own order. T-Man keeps several times as many peers as its
 /// target degree.
 pub trait Overlay<P: Peer> {
+    /// How the sampling service may choose among the peers of the view. For views without an order
+    /// of their own it is [`Selection`](crate::Selection), for views in rank order
+    /// [`RankedSelection`](crate::RankedSelection), or it is a type of one's own.
+    type Mode: Mode<P>;
+
     /// Whether these settings can work with views of `view_size` peers. Called once, before
     /// anything else.
     ///

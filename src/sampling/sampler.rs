@@ -8,6 +8,7 @@
 mod admission;
 pub(crate) mod buffers;
 pub(crate) mod config;
+mod contacts;
 pub(crate) mod exchange;
 #[cfg(any(feature = "simulator", feature = "fuzzing"))]
 mod hooks;
@@ -16,6 +17,7 @@ mod membership;
 pub(crate) mod message;
 mod partners;
 mod protocol;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +33,6 @@ use crate::{
     },
     peer::Peer,
     sampling::{
-        PeerSampling, Selection,
         overlay::{Overlay, exchange::Side},
         sampler::{
             config::{Config, ConfigError},
@@ -161,7 +162,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
     }
 
     /// The next sample that the overlay itself gives out, if it does: Basalt's output stream.
-    /// [`select_peer`](PeerSampling::select_peer) hands them out before all others.
+    /// [`select_peer`](Self::select_peer) hands them out before all others.
     pub fn next_sample(&mut self) -> Option<P> {
         self.members.next_sample()
     }
@@ -214,7 +215,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         let pace = self.members.config.pace();
         if self.rounds.begin_if_due(now, &pace, &mut self.members.rng) {
             // At most the view size, which is at most 10,000.
-            let extra = self.members.begin_round() as u32;
+            let extra = self.members.begin_round(now) as u32;
             self.rounds.add_turns(extra);
         }
         if self.is_saturated() || !self.rounds.take_turn() {
@@ -309,7 +310,7 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         now: Time,
     ) -> Result<P::Id, UnknownExchange> {
         let exchange = self.finish(id)?;
-        self.members.answered(&exchange.partner);
+        self.members.answered(&exchange.partner, now);
         if exchange.note.is_probe {
             return Ok(exchange.partner);
         }
@@ -454,34 +455,5 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Sampler<P, O, R> {
         id: ExchangeId,
     ) -> Result<Pending<P::Id, Started<P::Id>>, UnknownExchange> {
         self.in_flight.finish(id).ok_or(UnknownExchange)
-    }
-}
-
-impl<P: Peer, O: Overlay<P>, R: Rng> PeerSampling for Sampler<P, O, R> {
-    type Peer = P;
-
-    fn view(&self) -> Vec<P> {
-        self.members.view.iter().map(|d| d.peer.clone()).collect()
-    }
-
-    fn view_len(&self) -> usize {
-        self.members.view.len()
-    }
-
-    fn select_peer(&mut self, selection: Selection) -> Option<P> {
-        if selection == Selection::Uniform
-            && let Some(sample) = self.next_sample()
-        {
-            return Some(sample);
-        }
-        self.members.select_peer(selection)
-    }
-
-    fn broadcast(&mut self, mut send: impl FnMut(P)) -> usize {
-        self.members.hand_out_all();
-        for descriptor in &self.members.view {
-            send(descriptor.peer.clone());
-        }
-        self.members.view.len()
     }
 }

@@ -79,6 +79,11 @@ impl<P: Peer> View<P> {
         self.entries.iter()
     }
 
+    /// The peers, in the view's order.
+    pub fn peers(&self) -> impl DoubleEndedIterator<Item = &P> + ExactSizeIterator + Clone {
+        self.entries.iter().map(|d| &d.peer)
+    }
+
     /// The descriptors as a slice, in the view's order.
     pub fn as_slice(&self) -> &[Descriptor<P>] {
         &self.entries

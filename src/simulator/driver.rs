@@ -1,7 +1,7 @@
 //! What the two drivers have in common.
 
 use crate::{
-    sampling::{Selection, overlay::Overlay},
+    sampling::{mode::Mode, overlay::Overlay},
     simulator::{host::Host, network::Network, traffic::Traffic},
 };
 
@@ -22,7 +22,7 @@ pub trait Driver {
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows
     /// nobody.
-    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32>;
+    fn select_peer(&mut self, id: u32, mode: impl Mode<Host>) -> Option<u32>;
 
     /// What they have sent since the start.
     fn traffic(&self) -> Traffic;

@@ -13,7 +13,7 @@ use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 use crate::{
     gossip::{Failure, Nobody, Protocol},
     sampling::{
-        Selection,
+        mode::Mode,
         overlay::Overlay,
         sampler::message::{Request, Response},
     },
@@ -278,8 +278,8 @@ impl<O: Overlay<Host> + Clone, P: Protocol<Id = u32>> Driver for Events<O, P> {
         &self.network
     }
 
-    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
-        self.network.select_peer(id, selection)
+    fn select_peer(&mut self, id: u32, mode: impl Mode<Host>) -> Option<u32> {
+        self.network.select_peer(id, mode)
     }
 
     fn traffic(&self) -> Traffic {

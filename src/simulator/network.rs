@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
 
 use crate::{
     sampling::{
-        PeerSampling, Selection,
+        mode::{Mode, selection::Selection},
         overlay::Overlay,
         sampler::{Sampler, config as gossip},
     },
@@ -192,9 +192,9 @@ impl<O: Overlay<Host> + Clone> Network<O> {
 
     /// A sample from the sampling service of one node; `None` when it is not there, or knows
     /// nobody.
-    pub(crate) fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
+    pub(crate) fn select_peer(&mut self, id: u32, mode: impl Mode<Host>) -> Option<u32> {
         let node = self.nodes.get_mut(id as usize)?.as_mut()?;
-        node.select_peer(selection).map(|Host(number)| number)
+        node.select_peer(mode).map(|Host(number)| number)
     }
 
     /// The numbers of those that are there, in no particular order that is the same for the same

@@ -10,7 +10,7 @@ use std::{mem, thread};
 use rand::seq::SliceRandom;
 
 use crate::{
-    sampling::{Selection, overlay::Overlay},
+    sampling::{mode::Mode, overlay::Overlay},
     simulator::{
         adversary::attackers::{Attackers, Onset},
         chance::fork,
@@ -219,8 +219,8 @@ impl<O: Overlay<Host> + Clone + Send + Sync> Driver for Rounds<O> {
         &self.network
     }
 
-    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
-        self.network.select_peer(id, selection)
+    fn select_peer(&mut self, id: u32, mode: impl Mode<Host>) -> Option<u32> {
+        self.network.select_peer(id, mode)
     }
 
     fn traffic(&self) -> Traffic {

@@ -9,7 +9,7 @@ use rand::seq::index;
 
 use crate::{
     sampling::{
-        Selection,
+        mode::Mode,
         overlay::{random::Random, ranked::Ranked},
         sampler::config as gossip,
     },
@@ -144,8 +144,8 @@ impl Driver for Topology {
         self.ranked.network()
     }
 
-    fn select_peer(&mut self, id: u32, selection: Selection) -> Option<u32> {
-        self.ranked.select_peer(id, selection)
+    fn select_peer(&mut self, id: u32, mode: impl Mode<Host>) -> Option<u32> {
+        self.ranked.select_peer(id, mode)
     }
 
     fn traffic(&self) -> Traffic {

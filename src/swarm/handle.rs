@@ -1,10 +1,9 @@
 //! A handle for other tasks: reads the view and samples from it while the swarm runs elsewhere.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
     fmt,
+    future::{Ready, ready},
     sync::{Arc, Mutex, MutexGuard},
-    task::Waker,
 };
 
 use libp2p_identity::PeerId;
@@ -12,20 +11,27 @@ use libp2p_swarm::StreamProtocol;
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    sampling::{PeerSampling, Selection, handed_out::HandedOut, view::View},
+    sampling::{
+        PeerSampling,
+        mode::{Mode, selection::Selection},
+        view::View,
+    },
     swarm::{
         counters::Counters,
         handle::{
             peers::HandlePeers,
-            state::{State, StreamState, push},
+            services::{LocalSampling, WaitingSampling},
+            state::{State, StreamState},
             streams::{FreshSamples, Joined, Samples, Waiting},
         },
-        node::{Node, contacts::Contacts, leases::Lease, strain::Health},
+        node::{Node, leases::Lease, strain::Health},
         record::Record,
     },
 };
 
 pub(crate) mod peers;
+pub(crate) mod publisher;
+pub(crate) mod services;
 mod state;
 pub(crate) mod streams;
 
@@ -76,10 +82,9 @@ pub(crate) mod streams;
 pub struct Handle(Arc<Mutex<State>>);
 
 impl Handle {
-    /// All peers of the view, in the view's order.
-    pub fn view(&self) -> Vec<Record> {
-        let state = self.lock();
-        state.view.iter().map(|d| d.peer.clone()).collect()
+    /// The view as it is now, without a copy of it: later changes do not show.
+    pub fn view(&self) -> Arc<View<Record>> {
+        self.lock().view.clone()
     }
 
     /// How many peers the view holds.
@@ -154,10 +159,35 @@ impl Handle {
         Joined(Waiting::new(&self.0))
     }
 
-    /// Hands out one peer; `None` only when the view is empty. See [`Selection`], and [when draws
+    /// Hands out one peer; `None` only when the view is empty. Any mode will do: [`Selection`],
+    /// [`RankedSelection`](crate::RankedSelection) over a ranked overlay,
+    /// [`Recency`](crate::Recency), [`ZoneAware`](crate::ZoneAware), or one's own. See [when draws
     /// repeat](Self#when-draws-repeat).
-    pub fn select_peer(&self, selection: Selection) -> Option<Record> {
-        self.lock().select_peer(selection)
+    pub fn select_peer(&self, mode: impl Mode<Record>) -> Option<Record> {
+        self.lock().select_peer(&mode)
+    }
+
+    /// The sampling service in the modes `M`, for code over any [`PeerSampling`]. The handle itself
+    /// is that service in the modes of [`Selection`].
+    pub fn local<M: Mode<Record>>(&self) -> LocalSampling<M> {
+        LocalSampling::new(&self.0)
+    }
+
+    /// A sampling service that waits: as long as the view is empty, for the first peer that enters
+    /// it. It hands out nobody any more when the behaviour is gone.
+    ///
+    /// ```no_run
+    /// use libp2p_peer_sampling::{Handle, PeerSampling, Selection};
+    ///
+    /// async fn first_peer(handle: Handle) {
+    ///     match handle.waiting().select_peer(&Selection::Uniform).await {
+    ///         Some(peer) => println!("a random peer: {}", peer.peer_id()),
+    ///         None => println!("the behaviour is gone"),
+    ///     }
+    /// }
+    /// ```
+    pub fn waiting<M: Mode<Record> + Clone>(&self) -> WaitingSampling<M> {
+        WaitingSampling::new(&self.0)
     }
 
     /// Hands out `count` different peers, or the whole view when it has fewer. Those not handed out
@@ -172,7 +202,7 @@ impl Handle {
                 peers.push(given);
             }
         }
-        let mut others = state.view.clone();
+        let mut others = View::clone(&state.view);
         others.retain(|other| !peers.iter().any(|peer| peer.peer_id() == other.peer_id()));
         let left = count - peers.len();
         peers.extend(state.sampler.select_many(&others, left, &mut state.rng));
@@ -242,8 +272,11 @@ impl Handle {
 
 impl PeerSampling for Handle {
     type Peer = Record;
+    type Mode = Selection;
+    type Snapshot<'a> = Arc<View<Record>>;
+    type Selecting = Ready<Option<Record>>;
 
-    fn view(&self) -> Vec<Record> {
+    fn view(&self) -> Arc<View<Record>> {
         Handle::view(self)
     }
 
@@ -251,20 +284,15 @@ impl PeerSampling for Handle {
         Handle::view_len(self)
     }
 
-    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
-        Handle::select_peer(self, selection)
+    fn select_peer(&mut self, mode: &Selection) -> Ready<Option<Record>> {
+        ready(Handle::select_peer(self, mode))
     }
 
     fn broadcast(&mut self, send: impl FnMut(Record)) -> usize {
         // Not under the lock: `send` may use the handle.
-        let peers: Vec<Record> = {
-            let state = &mut *self.lock();
-            state.sampler.mark_all(&state.view);
-            state.view.iter().map(|d| d.peer.clone()).collect()
-        };
-        let count = peers.len();
-        peers.into_iter().for_each(send);
-        count
+        let view = self.lock().hand_out_all();
+        view.peers().cloned().for_each(send);
+        view.len()
     }
 }
 
@@ -276,118 +304,6 @@ impl fmt::Debug for Handle {
             .field("neighbours", &state.neighbours)
             .field("closed", &state.closed)
             .finish_non_exhaustive()
-    }
-}
-
-/// The behaviour's end: makes handles and tells them of the view.
-#[derive(Debug)]
-pub(crate) struct Publisher(Handle);
-
-impl Publisher {
-    /// `given`: whether the overlay gives out samples itself.
-    pub(crate) fn new(node: Arc<Node>, network: Option<String>, rng: StdRng, given: bool) -> Self {
-        Self(Handle(Arc::new(Mutex::new(State {
-            view: View::default(),
-            contacts: Contacts::default(),
-            sampler: HandedOut::default(),
-            given: given.then(VecDeque::new),
-            rng,
-            neighbours: Vec::new(),
-            exchanged: false,
-            node,
-            network,
-            exchanges: 0,
-            partner: None,
-            left: false,
-            streams: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            next_id: 0,
-            closed: false,
-        }))))
-    }
-
-    pub(crate) fn handle(&self) -> &Handle {
-        &self.0
-    }
-
-    /// Reads or changes the contacts.
-    pub(crate) fn contacts<T>(&self, with: impl FnOnce(&mut Contacts) -> T) -> T {
-        with(&mut self.0.lock().contacts)
-    }
-
-    /// Makes `neighbours` those that handles see.
-    pub(crate) fn set_neighbours(&self, neighbours: &[PeerId]) {
-        self.change(|state| state.neighbours = neighbours.to_vec());
-    }
-
-    /// An exchange has succeeded.
-    pub(crate) fn note_exchange(&self) {
-        self.change(|state| state.exchanged = !state.view.is_empty());
-    }
-
-    /// An exchange of the sampler's own has succeeded with `peer`, whose connection is still open.
-    pub(crate) fn note_partner(&self, peer: PeerId) {
-        let state = &mut *self.0.lock();
-        state.exchanges += 1;
-        state.partner = Some(peer);
-    }
-
-    /// The sampler takes leave, and protocols that ride on it take no part any more.
-    pub(crate) fn leave(&self) {
-        self.change(|state| state.left = true);
-    }
-
-    /// Changes what handles see, and wakes all streams and futures that wait for that. Not under
-    /// the lock: a waker may use the handle.
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.0.lock();
-        change(&mut state);
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_values().for_each(Waker::wake);
-    }
-
-    /// The overlay gives out a sample.
-    pub(crate) fn give(&self, sample: &Record) {
-        self.change(|state| {
-            let streams = state.streams.values_mut();
-            let queues = streams.map(|stream| &mut stream.given);
-            for queue in queues.chain(&mut state.given) {
-                push(queue, sample);
-            }
-        });
-    }
-
-    /// The peer is dead, gone or not wanted: it is not handed out any more.
-    pub(crate) fn withdraw(&self, peer: &PeerId) {
-        let state = &mut *self.0.lock();
-        let streams = state.streams.values_mut();
-        let queues = streams.map(|stream| &mut stream.given);
-        for queue in queues.chain(&mut state.given) {
-            queue.retain(|sample| sample.peer_id() != *peer);
-        }
-    }
-
-    /// Makes `view` the one that handles see.
-    pub(crate) fn publish(&self, view: &View<Record>) {
-        self.change(|state| {
-            state.view.clone_from(view);
-            state.exchanged &= !view.is_empty();
-            state.sampler.retain(view);
-            for stream in state.streams.values_mut() {
-                stream.sampler.retain(view);
-            }
-        });
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        self.change(|state| {
-            state.closed = true;
-            state.neighbours.clear();
-            state.exchanged = false;
-        });
     }
 }
 

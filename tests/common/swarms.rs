@@ -196,7 +196,7 @@ impl Sampling {
 
     pub fn view(&self) -> Vec<PeerId> {
         let view = self.handle.view();
-        view.iter().map(|record| record.peer_id()).collect()
+        view.peers().map(|record| record.peer_id()).collect()
     }
 
     /// Waits until the behaviour has said `wanted`.

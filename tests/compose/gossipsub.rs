@@ -13,6 +13,6 @@ fn node(keypair: &Keypair, seeds: Vec<Multiaddr>) -> Result<Node, Failure> {
     let author = gossipsub::MessageAuthenticity::Signed(keypair.clone());
     let mut gossipsub = gossipsub::Behaviour::new(author, gossipsub::Config::default())?;
     gossipsub.subscribe(&gossipsub::IdentTopic::new("chat"))?;
-    let sampling = Config::local().with_network("chat").with_seeds(seeds).with_neighbours(8);
+    let sampling = Config::local().with_network("chat").with_seeds(seeds);
     Ok(Node { sampling: Behaviour::new(keypair, sampling)?, gossipsub })
 }

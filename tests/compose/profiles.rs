@@ -41,10 +41,9 @@ fn keep_archives(node: &mut Node) -> Result<(), ProfileError> {
 
 /// The peers of this zone that say that they keep archives.
 fn archives(handle: &Handle, zone: u8) -> Vec<Record> {
-    let mut peers = handle.view();
-    peers.retain(|record| {
+    let keeps = |record: &&Record| {
         let role = record.profile_as::<Role>();
         role.is_some_and(|role| role.archive && role.zone == zone)
-    });
-    peers
+    };
+    handle.view().peers().filter(keeps).cloned().collect()
 }

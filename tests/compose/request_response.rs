@@ -4,7 +4,7 @@ use libp2p::{
     request_response::{self, ProtocolSupport, cbor},
     swarm::NetworkBehaviour,
 };
-use libp2p_peer_sampling::{Behaviour, Config, PeerSampling, Selection};
+use libp2p_peer_sampling::{Behaviour, Config, Selection};
 
 #[derive(NetworkBehaviour)]
 struct Node {

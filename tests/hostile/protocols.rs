@@ -201,7 +201,7 @@ async fn another_protocol_goes_on_beside_a_failed_exchange() {
     }
     let view: Vec<_> = handle
         .view()
-        .iter()
+        .peers()
         .map(|record| record.peer_id())
         .collect();
     assert_eq!(view, [honest.node.peer_id]);

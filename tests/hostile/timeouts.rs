@@ -105,7 +105,7 @@ async fn answers_that_are_not_read_are_not_waited_for() {
     // The request was good, and is merged.
     let view: Vec<_> = handle
         .view()
-        .iter()
+        .peers()
         .map(|record| record.peer_id())
         .collect();
     assert_eq!(view, [raw.peer_id]);

@@ -160,7 +160,7 @@ async fn siblings_are_told_of_each_contact_once_and_of_nobody_else() {
     let others = [1, 2, 3].map(|_| Sampling::start(config().with_seeds(seeds.clone())));
     eventually("one of them is known", || others[0].handle.view_len() == 3).await;
     let hearsay = others[0].handle.view();
-    let hearsay = hearsay.iter().find(|r| r.peer_id() == gone.node.peer_id);
+    let hearsay = hearsay.peers().find(|r| r.peer_id() == gone.node.peer_id);
     let hearsay = hearsay.expect("one of them").envelope().to_vec();
     let dead = gone.node.peer_id;
     gone.node.stop().await;

@@ -19,7 +19,7 @@ fn settings() -> Config {
 /// `None`: the node is not in the view.
 fn said(node: &Sampling, peer: &PeerId) -> Option<Option<String>> {
     let view = node.handle.view();
-    let record = view.iter().find(|record| record.peer_id() == *peer)?;
+    let record = view.peers().find(|record| record.peer_id() == *peer)?;
     Some(record.profile_as())
 }
 

@@ -411,7 +411,7 @@ impl Node {
         let handle = sampling.handle();
         let view = handle.view();
         let view = view
-            .iter()
+            .peers()
             .map(|record| (record.peer_id().to_string(), record.addresses().to_vec()));
         let contacts = handle.contacted();
         let contacts = contacts.iter().map(|record| record.peer_id().to_string());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use libp2p_peer_sampling::{
+    Selection,
     overlay::{Merge, Outgoing, Overlay, OverlayError, Random},
     simulator::host::Host,
     view::View,
@@ -52,6 +53,8 @@ impl fmt::Display for Reading {
 }
 
 impl Overlay<Host> for Reading {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         <Random as Overlay<Host>>::check(&self.overlay, view_size)
     }

@@ -5,6 +5,7 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
+        mode::selection::Selection,
         overlay::{
             Choice, Outcome, Overlay, OverlayError,
             basalt::{Basalt, Ranking},
@@ -81,6 +82,8 @@ macro_rules! either {
 }
 
 impl<P: Peer> Overlay<P> for AnyOverlay {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         either!(self, overlay => Overlay::<P>::check(overlay, view_size))
     }

@@ -12,6 +12,7 @@ use siphasher::sip::SipHasher13;
 use crate::{
     peer::Peer,
     sampling::{
+        mode::selection::Selection,
         overlay::{
             Choice, Outcome, Overlay, OverlayError,
             basalt::slot::{Candidate, Slot},
@@ -310,6 +311,8 @@ impl Basalt {
 }
 
 impl<P: Peer> Overlay<P> for Basalt {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         if !(1..=view_size).contains(&self.shuffle_length) {
             return Err(shuffle_length(self.shuffle_length, view_size));

@@ -5,6 +5,7 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
+        mode::selection::Selection,
         overlay::{
             Overlay, OverlayError,
             exchange::{Merge, Outgoing, Side},
@@ -57,6 +58,8 @@ pub(super) fn shuffle_length(given: usize, view_size: usize) -> OverlayError {
 }
 
 impl<P: Peer> Overlay<P> for Cyclon {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         if (1..=view_size).contains(&self.shuffle_length) {
             return Ok(());

@@ -8,6 +8,7 @@ use rand::Rng;
 use crate::{
     peer::Peer,
     sampling::{
+        mode::selection::Selection,
         overlay::{
             Outcome, Overlay, OverlayError,
             exchange::{Merge, Outgoing, Side},
@@ -156,6 +157,8 @@ const fn saturating(descriptors: usize) -> u32 {
 }
 
 impl<P: Peer> Overlay<P> for Random {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         let (healer, swapper) = self.for_merge(Side::Active);
         if healer.saturating_add(swapper) > view_size / 2 {

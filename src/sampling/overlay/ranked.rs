@@ -23,6 +23,7 @@ use rand::{Rng, RngExt};
 use crate::{
     peer::Peer,
     sampling::{
+        mode::ranked::RankedSelection,
         overlay::{
             Choice, Outcome, Overlay, OverlayError,
             exchange::{Merge, Outgoing},
@@ -192,6 +193,8 @@ impl<D: Distance<P>, P: Peer> Ranked<D, P> {
 }
 
 impl<D: Distance<P>, P: Peer> Overlay<P> for Ranked<D, P> {
+    type Mode = RankedSelection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         for (setting, value, least) in [
             ("target", self.target, 1),
@@ -298,6 +301,8 @@ impl<D: Distance<P>, P: Peer> Overlay<P> for Ranked<D, P> {
         for descriptor in merge.received.iter_mut() {
             descriptor.age = descriptor.age.saturating_add(1);
         }
+        // It is there, and speaks for itself.
+        self.gone.forget(merge.partner);
         let round = self.round;
         let is_news = |d: &Descriptor<P>| d.age <= self.life && self.gone.is_news(d, round);
         merge.received.retain(is_news);

@@ -58,6 +58,7 @@ pub struct Config {
     selection: PartnerSelection,
     quarantine: Option<Backoff>,
     diversity: Option<Diversity>,
+    contact_times: bool,
 }
 
 /// How many peers of the view may come from one hand. Against attackers with many identities: it
@@ -93,6 +94,7 @@ impl Default for Config {
             selection: PartnerSelection::Tail,
             quarantine: None,
             diversity: None,
+            contact_times: false,
         }
     }
 }
@@ -178,6 +180,14 @@ impl Config {
         self
     }
 
+    /// Whether the node remembers when it was last in contact with each of the latest 4c peers, for
+    /// the modes of [`Recency`](crate::Recency). By default it does not, since a million simulated
+    /// nodes would need the memory. In a swarm the behaviour remembers it in any case.
+    pub fn with_contact_times(mut self, contact_times: bool) -> Self {
+        self.contact_times = contact_times;
+        self
+    }
+
     /// The view size c, in peers.
     pub fn view_size(&self) -> usize {
         self.view_size
@@ -226,6 +236,11 @@ impl Config {
     /// How many peers of the view may come from one hand.
     pub fn diversity(&self) -> Option<Diversity> {
         self.diversity
+    }
+
+    /// Whether the node remembers when it was last in contact with other peers.
+    pub fn remembers_contacts(&self) -> bool {
+        self.contact_times
     }
 
     /// How fast rounds follow each other.

@@ -2,9 +2,17 @@
 
 use std::collections::VecDeque;
 
+use rand::Rng;
+
 use crate::{
     peer::Peer,
-    sampling::{handed_out::HandedOut, view::View},
+    sampling::{
+        handed_out::HandedOut,
+        mode::{self, Mode},
+        sampler::contacts::Contacts,
+        view::View,
+    },
+    time::Time,
 };
 
 /// What a node remembers of single peers of its view: which it has handed out, suspects or refuses,
@@ -17,6 +25,8 @@ pub(super) struct Marks<P: Peer>(Option<Box<Marked<P>>>);
 #[derive(Debug)]
 struct Marked<P: Peer> {
     handed_out: HandedOut<P::Id>,
+    /// Empty unless the configuration says otherwise.
+    contacts: Contacts<P::Id>,
     /// Peers whose last exchange broke.
     suspects: Vec<P::Id>,
     /// Peers that this node itself refused to make an exchange with, the one longest ago first.
@@ -31,6 +41,7 @@ impl<P: Peer> Default for Marked<P> {
     fn default() -> Self {
         Self {
             handed_out: HandedOut::default(),
+            contacts: Contacts::default(),
             suspects: Vec::new(),
             refused: Vec::new(),
             samples: VecDeque::new(),
@@ -50,9 +61,31 @@ impl<P: Peer> Marks<P> {
         self.0.is_none()
     }
 
-    /// Who was handed out.
-    pub(super) fn handed_out(&mut self) -> &mut HandedOut<P::Id> {
-        &mut self.marked().handed_out
+    /// Hands out the peer of `view` that `mode` chooses.
+    pub(super) fn hand_out<R: Rng>(
+        &mut self,
+        mode: &impl Mode<P>,
+        view: &View<P>,
+        rng: &mut R,
+    ) -> Option<P> {
+        let marked = self.marked();
+        let idle = |id: &P::Id| marked.contacts.idle(id);
+        mode::hand_out(mode, view, &mut marked.handed_out, &idle, rng)
+    }
+
+    /// All peers of `view` count as handed out.
+    pub(super) fn hand_out_all(&mut self, view: &View<P>) {
+        self.marked().handed_out.mark_all(view);
+    }
+
+    /// It is so late: for the times since contacts.
+    pub(super) fn advance(&mut self, now: Time) {
+        self.marked().contacts.advance(now);
+    }
+
+    /// An exchange with the peer has succeeded; at most `most` contacts are remembered.
+    pub(super) fn met(&mut self, id: &P::Id, now: Time, most: usize) {
+        self.marked().contacts.met(id, now, most);
     }
 
     /// Whether the last exchange with this peer broke.

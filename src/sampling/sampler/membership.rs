@@ -9,7 +9,7 @@ use crate::{
     gossip::{Failure, in_flight::InFlight},
     peer::Peer,
     sampling::{
-        Selection,
+        mode::Mode,
         overlay::{
             Choice, Outcome, Overlay,
             exchange::{Buffer, Merge, Outgoing, Side},
@@ -26,6 +26,10 @@ use crate::{
     },
     time::Time,
 };
+
+/// How many contacts are remembered for each peer that the view has room for. A guess: a peer may
+/// leave the view and return.
+const CONTACTS_PER_PEER: usize = 4;
 
 /// The peers that a node knows. The [`Sampler`](crate::sampling::sampler::Sampler) decides when
 /// there is an exchange and with what outcome, this what it does to the view.
@@ -132,7 +136,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
 
     /// What a round brings beside exchanges. Returns how many more exchanges the overlay asks for,
     /// at most the view size.
-    pub(super) fn begin_round(&mut self) -> usize {
+    pub(super) fn begin_round(&mut self, now: Time) -> usize {
+        if self.config.remembers_contacts() {
+            self.marks.advance(now);
+        }
         self.admission.begin_round();
         let mut samples = Vec::new();
         let (view_size, before) = (self.config.view_size(), self.view.len());
@@ -190,13 +197,15 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
 
     /// Another peer has started an exchange with this node.
     pub(super) fn called(&mut self, by: &P::Id, now: Time) {
+        self.note_contact(by, now);
         self.marks.shows_life(by);
         self.marks.accept(by);
         self.admission.called(by, now, &self.config);
     }
 
     /// A peer has answered an exchange that this node started.
-    pub(super) fn answered(&mut self, partner: &P::Id) {
+    pub(super) fn answered(&mut self, partner: &P::Id, now: Time) {
+        self.note_contact(partner, now);
         self.overlay.exchange_ended(partner, Outcome::Answered);
         self.marks.shows_life(partner);
         self.marks.accept(partner);
@@ -249,14 +258,13 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
     }
 
     /// Hands out one peer of the view.
-    pub(super) fn select_peer(&mut self, selection: Selection) -> Option<P> {
-        let handed_out = self.marks.handed_out();
-        handed_out.select(&self.view, selection, &mut self.rng)
+    pub(super) fn select_peer(&mut self, mode: &impl Mode<P>) -> Option<P> {
+        self.marks.hand_out(mode, &self.view, &mut self.rng)
     }
 
     /// All peers of the view count as handed out.
     pub(super) fn hand_out_all(&mut self) {
-        self.marks.handed_out().mark_all(&self.view);
+        self.marks.hand_out_all(&self.view);
     }
 
     /// Returns the buffer to send, which takes at most `room` bytes, and the peers of the view in
@@ -330,6 +338,14 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
             self.buffers.keep(received);
         }
         self.buffers.keep_ids(sent);
+    }
+
+    /// An exchange with the peer has succeeded.
+    fn note_contact(&mut self, id: &P::Id, now: Time) {
+        if self.config.remembers_contacts() {
+            let most = CONTACTS_PER_PEER * self.config.view_size();
+            self.marks.met(id, now, most);
+        }
     }
 
     /// The view has changed in another way than by a merge.

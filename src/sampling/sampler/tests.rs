@@ -14,7 +14,8 @@ use crate::{
     gossip::{ExchangeId, Failure, Nobody, Protocol, in_flight::MAX_IN_FLIGHT},
     peer::Peer,
     sampling::{
-        PeerSampling, Selection,
+        PeerSampling,
+        mode::{recency::Recency, selection::Selection},
         overlay::{basalt::Basalt, random::Random},
         sampler::{
             Sampler,

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, convert::Infallible};
 
 use crate::{
     gossip::{Exchange, ExchangeId, Failure, Peers, Protocol},
-    sampling::{PeerSampling, Selection, overlay::Overlay},
+    sampling::{mode::selection::Selection, overlay::Overlay},
     simulator::{
         events::lane::Seats,
         host::Host,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::{
     sampling::{
+        mode::selection::Selection,
         overlay::{
             OverlayError,
             exchange::{Merge, Outgoing, Side},
@@ -44,6 +45,8 @@ struct Logged {
 }
 
 impl Overlay<Host> for Logged {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         Overlay::<Host>::check(&self.overlay, view_size)
     }
@@ -274,6 +277,8 @@ fn a_fanout_beyond_what_can_be_in_flight_is_carried_out_all_the_same() {
 struct Panics(Random);
 
 impl Overlay<Host> for Panics {
+    type Mode = Selection;
+
     fn check(&self, view_size: usize) -> Result<(), OverlayError> {
         Overlay::<Host>::check(&self.0, view_size)
     }

@@ -8,7 +8,10 @@ use rand::rngs::StdRng;
 
 use crate::{
     gossip::Peers,
-    sampling::{Selection, handed_out::HandedOut},
+    sampling::{
+        handed_out::HandedOut,
+        mode::{hand_out, selection::Selection},
+    },
     swarm::handle::state::State,
 };
 
@@ -54,10 +57,9 @@ impl Peers<PeerId> for HandlePeers {
     fn select_peer(&mut self) -> Option<PeerId> {
         let state = State::lock(&self.state);
         self.handed_out.retain(&state.view);
-        let selection = Selection::Uniform;
-        let record = self
-            .handed_out
-            .select(&state.view, selection, &mut self.rng);
+        let handed_out = &mut self.handed_out;
+        let mode = Selection::Uniform;
+        let record = hand_out(&mode, &state.view, handed_out, &|_| None, &mut self.rng);
         Some(record?.peer_id())
     }
 

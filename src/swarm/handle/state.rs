@@ -1,6 +1,7 @@
 //! What all handles of a behaviour see, behind one lock.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -10,7 +11,11 @@ use libp2p_identity::PeerId;
 use rand::rngs::StdRng;
 
 use crate::{
-    sampling::{Selection, handed_out::HandedOut, view::View},
+    sampling::{
+        handed_out::HandedOut,
+        mode::{self, Mode},
+        view::View,
+    },
     swarm::{
         node::{Node, contacts::Contacts},
         record::Record,
@@ -23,7 +28,8 @@ pub(super) const WAITING: usize = 128;
 
 /// What all handles of a behaviour see, and what their readers were handed.
 pub(crate) struct State {
-    pub(super) view: View<Record>,
+    /// Readers may hold it.
+    pub(super) view: Arc<View<Record>>,
     pub(super) contacts: Contacts,
     pub(super) sampler: HandedOut<PeerId>,
     /// What the overlay has given out, and nobody was handed yet; `None` if it gives out nothing.
@@ -64,13 +70,24 @@ impl State {
         !self.neighbours.is_empty() || self.exchanged
     }
 
-    pub(super) fn select_peer(&mut self, selection: Selection) -> Option<Record> {
-        if selection == Selection::Uniform
+    /// Hands out one peer. If any uniform sample will do, those that the overlay gives out come
+    /// first.
+    pub(super) fn select_peer(&mut self, mode: &impl Mode<Record>) -> Option<Record> {
+        if mode.is_uniform()
             && let Some(given) = self.next_given()
         {
             return Some(given);
         }
-        self.sampler.select(&self.view, selection, &mut self.rng)
+        let (contacts, node) = (&self.contacts, &self.node);
+        let now = OnceCell::new();
+        let idle = |peer: &PeerId| contacts.idle(peer, || *now.get_or_init(|| node.now()));
+        mode::hand_out(mode, &self.view, &mut self.sampler, &idle, &mut self.rng)
+    }
+
+    /// All peers of the view, which count as handed out.
+    pub(super) fn hand_out_all(&mut self) -> Arc<View<Record>> {
+        self.sampler.mark_all(&self.view);
+        self.view.clone()
     }
 
     pub(super) fn next_given(&mut self) -> Option<Record> {

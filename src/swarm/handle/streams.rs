@@ -12,7 +12,7 @@ use futures::Stream;
 use thiserror::Error;
 
 use crate::{
-    sampling::Selection,
+    sampling::mode::selection::Selection,
     swarm::{handle::state::State, record::Record},
 };
 
@@ -32,7 +32,7 @@ impl Waiting {
     }
 
     /// What `ready` finds, now or after some change.
-    fn poll<T>(
+    pub(super) fn poll<T>(
         &self,
         cx: &Context<'_>,
         ready: impl FnOnce(&mut State, u64) -> Option<T>,
@@ -69,7 +69,7 @@ impl Stream for Samples {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Record>> {
         self.0.poll(cx, |state, _| match state.closed {
             true => Some(None),
-            false => state.select_peer(Selection::Uniform).map(Some),
+            false => state.select_peer(&Selection::Uniform).map(Some),
         })
     }
 }

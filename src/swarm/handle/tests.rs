@@ -9,11 +9,15 @@ use web_time::Instant;
 
 use super::*;
 use crate::{
-    sampling::view::Descriptor,
+    sampling::{
+        mode::{ranked::RankedSelection, recency::Recency},
+        view::Descriptor,
+    },
     swarm::{
         clock::Clock,
-        handle::{state::WAITING, streams::BehaviourGone},
+        handle::{publisher::Publisher, state::WAITING, streams::BehaviourGone},
         limits::Limits,
+        node::contacts::Place,
     },
 };
 
@@ -59,7 +63,7 @@ fn clones_share_one_service() {
     drawn.dedup();
     assert_eq!(drawn.len(), 10);
     assert_eq!(a.sample(99).len(), 10);
-    assert_eq!(a.view(), records);
+    assert!(a.view().peers().eq(&records));
     assert_eq!(b.view_len(), 10);
 }
 
@@ -72,6 +76,92 @@ fn broadcast_reaches_the_view_once_and_may_use_the_handle() {
     let mut lens = Vec::new();
     assert_eq!(handle.broadcast(|_| lens.push(other.view_len())), 3);
     assert_eq!(lens, [3, 3, 3]);
+}
+
+#[test]
+fn a_snapshot_is_no_copy_and_later_changes_do_not_show() {
+    let publisher = publisher();
+    let records = records(3);
+    publisher.publish(&view(&records[..2]));
+    let handle = publisher.handle().clone();
+    let (one, other) = (handle.view(), handle.view());
+    assert!(Arc::ptr_eq(&one, &other));
+    publisher.publish(&view(&records));
+    assert_eq!((one.len(), handle.view_len()), (2, 3));
+}
+
+/// The modes of a ranked overlay, and any others, by the method or through the interface.
+#[test]
+fn any_mode_will_do() {
+    let publisher = publisher();
+    let records = records(3);
+    publisher.publish(&view(&records));
+    let mut handle = publisher.handle().clone();
+    let nearest = handle.select_peer(RankedSelection::Nearest);
+    assert_eq!(nearest, Some(records[0].clone()));
+    let mut ranked = handle.local();
+    let farthest = ranked.select_peer(&RankedSelection::Farthest).into_inner();
+    assert_eq!(farthest, Some(records[2].clone()));
+    // What one of them was handed, the others do not get before all else.
+    let uniform = PeerSampling::select_peer(&mut handle, &Selection::Uniform);
+    assert_eq!(uniform.into_inner(), Some(records[1].clone()));
+    assert_eq!(ranked.broadcast(drop), 3);
+    assert!(ranked.view().peers().eq(&records));
+}
+
+#[test]
+fn recency_counts_the_exchanges_of_the_node() {
+    let node = node();
+    let publisher = Publisher::new(node.clone(), None, StdRng::seed_from_u64(1), false);
+    let records = records(3);
+    publisher.publish(&view(&records));
+    let handle = publisher.handle().clone();
+    let met = |record: &Record| {
+        let (peer, now) = (record.peer_id(), node.now());
+        publisher.contacts(|contacts| {
+            contacts.met(peer, Some(record), Place::default(), now, |_| false);
+        });
+    };
+    met(&records[2]);
+    node.pass(Duration::from_secs(1));
+    met(&records[0]);
+    let least_recent = || handle.select_peer(Recency::LeastRecent);
+    assert_eq!(least_recent(), Some(records[1].clone()), "no contact");
+    met(&records[1]);
+    assert_eq!(least_recent(), Some(records[2].clone()));
+    node.pass(Duration::from_secs(1));
+    met(&records[2]);
+    assert_eq!(least_recent(), Some(records[0].clone()));
+}
+
+#[test]
+fn waiting_takes_a_peer_that_is_there_at_once() {
+    let publisher = publisher();
+    publisher.publish(&view(&records(2)));
+    let mut waiting = publisher.handle().waiting();
+    let mut select = || waiting.select_peer(&Selection::Uniform).now_or_never();
+    let (one, other) = (select().flatten(), select().flatten());
+    assert!(one.is_some() && one != other);
+}
+
+#[test]
+fn waiting_is_woken_by_the_first_peer_and_ends_with_the_behaviour() {
+    let publisher = publisher();
+    let mut waiting = publisher.handle().waiting();
+    let mut select = || waiting.select_peer(&Selection::Uniform);
+    let mut dropped = select();
+    assert_eq!((&mut dropped).now_or_never(), None);
+    drop(dropped);
+    let wait = |next| std::thread::spawn(|| futures::executor::block_on(next));
+    let first = wait(select());
+    let records = records(1);
+    publisher.publish(&view(&records));
+    assert_eq!(first.join().expect("no panic"), Some(records[0].clone()));
+    publisher.publish(&view(&[]));
+    let gone = wait(select());
+    drop(publisher);
+    assert_eq!(gone.join().expect("no panic"), None);
+    assert_eq!(select().now_or_never(), Some(None));
 }
 
 #[test]
@@ -223,7 +313,7 @@ fn samples_of_the_overlay_come_first_and_are_the_only_fresh_ones() {
     assert_eq!(sampled.remove(0), peers[4]);
     assert!(sampled.iter().all(|peer| peers[..3].contains(peer)));
     // From here on what is in the view.
-    assert!(handle.view().contains(&handle.sample(1)[0]));
+    assert!(handle.view().contains(&handle.sample(1)[0].peer_id()));
     assert_eq!(stream.next().now_or_never(), Some(Some(peers[4].clone())));
 }
 

@@ -1,6 +1,6 @@
 //! Contact, as against hearsay: peers that this node has made an exchange with.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use libp2p_core::{Multiaddr, multiaddr::Protocol};
 use libp2p_identity::PeerId;
@@ -147,6 +147,13 @@ impl Contacts {
     /// Whether the peer is a contact.
     pub(crate) fn contains(&self, peer: &PeerId) -> bool {
         self.get(peer).is_some()
+    }
+
+    /// How long ago the last exchange with the peer was, whether or not it has failed since. `now`
+    /// is asked only if there was one.
+    pub(crate) fn idle(&self, peer: &PeerId, now: impl FnOnce() -> Time) -> Option<Duration> {
+        let contact = self.0.get(peer)?;
+        Some(now().saturating_since(contact.last))
     }
 
     /// The peer's record, the newer of the one known here and `other`, and the one of its addresses

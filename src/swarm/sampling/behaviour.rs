@@ -1,6 +1,7 @@
 //! The sampler's network behaviour, as the application sees it.
 
 mod network;
+mod service;
 
 use std::{fmt, sync::Arc};
 
@@ -11,10 +12,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use web_time::Instant;
 
 use crate::{
-    sampling::{
-        PeerSampling, Selection,
-        overlay::{Overlay, any::AnyOverlay},
-    },
+    sampling::overlay::{Overlay, any::AnyOverlay},
     swarm::{
         alarm::Alarm,
         clock::Clock,
@@ -80,7 +78,8 @@ use crate::{
 /// somebody else connects it or knows its address. From then on it keeps a view of random peers,
 /// and keeps a few of them connected as neighbours.
 ///
-/// - *Reading*: [`handle`](Self::handle) for other tasks; here, the [`PeerSampling`] methods,
+/// - *Reading*: [`handle`](Self::handle) for other tasks; here, the methods of
+///   [`PeerSampling`](crate::PeerSampling),
 ///   [`neighbours`](Self::neighbours), [`contacted`](Self::contacted),
 ///   [`local_record`](Self::local_record).
 /// - *Steering*: [`add_seed`](Self::add_seed), [`remove`](Self::remove), [`leave`](Self::leave),
@@ -402,26 +401,6 @@ pub struct Restored {
     pub entered: usize,
     /// The envelopes that are not valid records: which of those given, from 0, and why.
     pub refused: Vec<(usize, RecordError)>,
-}
-
-impl<O: Overlay<Record>> PeerSampling for Behaviour<O> {
-    type Peer = Record;
-
-    fn view(&self) -> Vec<Record> {
-        self.driver.publisher.handle().view()
-    }
-
-    fn view_len(&self) -> usize {
-        self.driver.sampler.view().len()
-    }
-
-    fn select_peer(&mut self, selection: Selection) -> Option<Record> {
-        self.driver.publisher.handle().select_peer(selection)
-    }
-
-    fn broadcast(&mut self, send: impl FnMut(Record)) -> usize {
-        self.handle().broadcast(send)
-    }
 }
 
 impl<O> fmt::Debug for Behaviour<O> {

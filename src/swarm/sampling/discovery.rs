@@ -15,7 +15,7 @@ use crate::{
     sampling::{overlay::Overlay, sampler::Sampler, view::View},
     swarm::{
         exchanger::Exchanger,
-        handle::Publisher,
+        handle::publisher::Publisher,
         limits::Limits,
         rate::{Bucket, Rate},
         record::Record,

@@ -25,7 +25,7 @@ use crate::{
             Exchanger,
             outcome::{Outcome, is_sign_of_life},
         },
-        handle::{Handle, Publisher},
+        handle::{Handle, publisher::Publisher},
         handler::{OutboundError, OutboundId},
         node::{
             holder::Holder,

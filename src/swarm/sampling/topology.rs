@@ -10,7 +10,7 @@ use crate::{
     sampling::{overlay::Overlay, sampler::Sampler},
     swarm::{
         exchanger::Exchanger,
-        handle::{Handle, Publisher},
+        handle::{Handle, publisher::Publisher},
         record::Record,
         sampling::{event::Event, neighbourhood::Neighbourhood, targets::Targets},
         wire::sampling::Sampling,
@@ -53,7 +53,7 @@ impl Topology {
         let Some(feed) = self.feed.as_ref().filter(|_| self.feed_at <= now) else {
             return;
         };
-        let candidates = feed.view();
+        let candidates: Vec<Record> = feed.view().peers().cloned().collect();
         sampler.set_candidates(candidates.clone());
         if sampler.view().is_empty() {
             sampler.init(candidates);

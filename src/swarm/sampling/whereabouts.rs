@@ -10,7 +10,7 @@ use crate::{
     sampling::view::View,
     swarm::{
         exchanger::actions::Way,
-        handle::Publisher,
+        handle::publisher::Publisher,
         node::{
             budget::{Addresses, Choice, NotDialled},
             holder::Holder,

@@ -17,7 +17,7 @@ use crate::{
     sampling::view::{Descriptor, View},
     swarm::{
         exchanger::Exchanger,
-        handle::Publisher,
+        handle::publisher::Publisher,
         handler::{InboundId, OutboundError, OutboundId},
         node::holder::Holder,
         record::Record,

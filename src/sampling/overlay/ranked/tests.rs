@@ -254,7 +254,6 @@ fn a_dead_peer_is_no_candidate_and_comes_back_by_its_own_word() {
     node.set_candidates(vec![51]);
     node.handle_request(&60, request([60]), at(6));
     assert!(!node.view().contains(&51));
-    node.poll_round(at(6)).expect("due");
     node.handle_request(&51, request([51]), at(6));
     assert!(node.view().contains(&51));
 }

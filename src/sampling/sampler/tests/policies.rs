@@ -5,6 +5,7 @@ use rand::Rng;
 
 use super::*;
 use crate::sampling::{
+    mode::selection::Selection,
     overlay::{
         Choice, Outcome, Overlay, OverlayError,
         exchange::{Merge, Outgoing},
@@ -31,6 +32,8 @@ impl Ring {
 }
 
 impl Overlay<u32> for Ring {
+    type Mode = Selection;
+
     fn check(&self, _view_size: usize) -> Result<(), OverlayError> {
         match self.apart.contains(&self.own) {
             true => Err(OverlayError::new("a node cannot be apart from itself")),

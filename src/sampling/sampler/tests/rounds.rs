@@ -112,8 +112,42 @@ fn newcomers_are_handed_out_first() {
 
     let mut sent = Vec::new();
     assert_eq!(a.broadcast(|peer| sent.push(peer)), 10);
-    assert_eq!(sent, PeerSampling::view(&a));
+    assert!(a.view().peers().eq(&sent));
     assert_eq!(a.view_len(), 10);
+}
+
+#[test]
+fn a_sampler_is_a_service_in_the_modes_of_its_overlay() {
+    let mut a = full_node(config());
+    assert_eq!(a.select_peer(Selection::Tail), Some(1));
+    let head = PeerSampling::select_peer(&mut a, &Selection::Head);
+    assert_eq!(head.into_inner(), Some(10));
+}
+
+/// Contacts count only if the configuration says so.
+#[test]
+fn recency_counts_exchanges_of_either_side() {
+    let second = |seconds| Time::new(Duration::from_secs(seconds));
+    for remembers in [false, true] {
+        let mut a = full_node(config().with_contact_times(remembers));
+        for peer in 1..=9_u32 {
+            let request = Request {
+                descriptors: Vec::new(),
+                pull: false,
+                room: usize::MAX,
+            };
+            a.handle_request(&peer, request, second(peer.into()));
+        }
+        let exchange = a.exchange_with(10, second(20)).expect("it is free");
+        a.handle_response(exchange.id, empty(), second(20))
+            .expect("in flight");
+        // All were handed out, or those that were not come first.
+        a.broadcast(drop);
+        let drawn: Vec<_> = (0..10)
+            .filter_map(|_| a.select_peer(Recency::LeastRecent))
+            .collect();
+        assert_eq!(drawn == [1; 10], remembers, "{drawn:?}");
+    }
 }
 
 #[test]

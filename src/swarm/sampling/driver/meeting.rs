@@ -9,7 +9,7 @@ use crate::{
     swarm::{
         address::split_peer,
         exchanger::Exchanger,
-        handle::Publisher,
+        handle::publisher::Publisher,
         record::Record,
         sampling::{event::Event, neighbourhood::Neighbourhood},
         wire::sampling::Sampling,

@@ -13,7 +13,7 @@ use libp2p_swarm::{
 };
 
 use crate::{
-    sampling::{PeerSampling, view::Descriptor},
+    sampling::view::Descriptor,
     swarm::{
         handler::InboundId,
         logged::logged,

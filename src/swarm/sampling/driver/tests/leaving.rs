@@ -5,7 +5,7 @@ use libp2p_swarm::{ConnectionId, ToSwarm};
 use rand::{SeedableRng, rngs::StdRng};
 
 use crate::{
-    sampling::{Selection, overlay::basalt::Basalt},
+    sampling::{mode::selection::Selection, overlay::basalt::Basalt},
     swarm::{
         handler::InboundId,
         record::Record,
