@@ -11,12 +11,13 @@ pub(crate) mod strain;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
+use libp2p_swarm::StreamProtocol;
 
 use crate::{
     swarm::{
@@ -42,6 +43,8 @@ pub(crate) struct Node {
     pub(crate) limits: Limits,
     pub(crate) gate: Arc<Gate>,
     pub(crate) tally: Arc<Tally>,
+    /// The name of the first sampler's protocol, which all profiles are signed for.
+    profiled: OnceLock<StreamProtocol>,
     clock: Clock,
     /// How much later than that it is said to be.
     #[cfg(test)]
@@ -70,6 +73,12 @@ pub(crate) struct Announcement {
 }
 
 impl Node {
+    /// What profiles are signed for: the protocol of the node's first sampler, so that another one
+    /// can take candidates from it. `protocol`: of the sampler that asks.
+    pub(crate) fn profiled(&self, protocol: &StreamProtocol) -> &str {
+        self.profiled.get_or_init(|| protocol.clone()).as_ref()
+    }
+
     /// For a peer whose time `clock` tells. `period`: of its sampler's rounds. `backoff`: how
     /// long an address is left alone after a dial in vain, at first and at most.
     pub(crate) fn new(
@@ -82,6 +91,7 @@ impl Node {
             local,
             gate: Arc::new(Gate::new(&limits, period)),
             tally: Arc::new(Tally::default()),
+            profiled: OnceLock::new(),
             clock,
             #[cfg(test)]
             later: Mutex::default(),

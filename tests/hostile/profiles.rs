@@ -65,7 +65,7 @@ fn unusable(keypair: &Keypair) -> Vec<(&'static str, Vec<u8>, Reason)> {
 fn said(victim: &Victim) -> BTreeMap<PeerId, Option<String>> {
     let view = victim.sampling.handle.view();
     let said = |record: &Record| (record.peer_id(), record.profile_as::<String>());
-    view.iter().map(said).collect()
+    view.peers().map(said).collect()
 }
 
 #[tokio::test]

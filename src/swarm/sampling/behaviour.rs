@@ -159,6 +159,10 @@ impl<O: Overlay<Record>> Behaviour<O> {
     /// counters. The [`Limits`](crate::Limits) on dials, and on the requests of all peers together,
     /// are those of the first.
     ///
+    /// Profiles of both are signed for the network of the first, so that one can pass on what it
+    /// has from the other. So the first one must be the same on all nodes. Each has the profile
+    /// that its own configuration says.
+    ///
     /// A ranked overlay ([`Ranked`](crate::overlay::Ranked)) takes the view of the first for its
     /// candidates, anew in each round. Peers that do not speak its protocol leave it again.
     ///
@@ -204,11 +208,12 @@ impl<O: Overlay<Record>> Behaviour<O> {
             None => rand::make_rng(),
         };
         let protocol = config.protocol()?;
+        let profiled = node.profiled(&protocol).to_owned();
         let mut local = LocalRecord::new(
             keypair.clone(),
             config.addresses().clone(),
             config.advertises_listen_addresses(),
-            protocol.as_ref(),
+            &profiled,
         );
         local.set_profile(config.profile().to_vec())?;
         let holder = Holder::join(&node, protocol.clone());
@@ -217,7 +222,7 @@ impl<O: Overlay<Record>> Behaviour<O> {
         let (limits, clock) = (*config.limits(), node.clock());
         let (gate, tally) = (node.gate.clone(), node.tally.clone());
         let policy = config.addresses().clone();
-        let verifier = Verifier::new(policy, limits, protocol.as_ref(), tally.clone());
+        let verifier = Verifier::new(policy, limits, &profiled, tally.clone());
         let wire = Sampling::new(verifier, limits, tally.clone(), clock);
         let shared = Shared::new(wire, limits, (gate, caller), tally, clock);
         let mut behaviour = Self {
