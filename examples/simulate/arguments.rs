@@ -37,8 +37,8 @@ pub struct Arguments {
     pub view: usize,
 
     /// The overlay: which peers survive a merge. Those from ring on are topologies, T-Man: beside
-    /// each is a random overlay with views of C, and what is reported is the topology. missing_links
-    /// is the share of its links, from 0 to 1, that nodes do not have
+    /// each is a random overlay with views of C, and what is reported is the topology.
+    /// missing_links is the share of its links, from 0 to 1, that nodes do not have
     #[arg(long, value_name = "NAME", default_value = "random")]
     pub overlay: OverlayName,
 

@@ -12,6 +12,7 @@ mod literature {
     pub mod runner;
     pub mod study;
     pub mod text;
+    pub mod tman;
     pub mod tocs;
 }
 
@@ -27,7 +28,7 @@ use literature::{
     check::Line,
     cyclon, failures, runner,
     study::{Paper, Study},
-    text, tocs,
+    text, tman, tocs,
 };
 
 /// Runs the papers' experiments, and compares our figures with the published ones.
@@ -75,7 +76,12 @@ fn run(arguments: &Arguments) -> io::Result<bool> {
         let only = arguments.only.as_deref().unwrap_or_default();
         (study.quick || !arguments.quick) && described.contains(only)
     };
-    let studies = [tocs::studies(), failures::studies(), cyclon::studies()];
+    let studies = [
+        tocs::studies(),
+        failures::studies(),
+        cyclon::studies(),
+        tman::studies(),
+    ];
     let studies: Vec<Study> = studies.into_iter().flatten().filter(chosen).collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(cores, usize::from);

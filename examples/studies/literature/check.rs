@@ -11,6 +11,9 @@ pub enum Kind {
     /// Printed in the text or a table.
     #[serde(rename = "T")]
     Printed,
+    /// Not published: of an independent simulation of the same protocol, in synchronous cycles.
+    #[serde(rename = "S")]
+    Simulated,
     /// Recollected: shown, and never counted.
     #[serde(rename = "R")]
     Recollected,
@@ -24,6 +27,7 @@ impl Kind {
         match self {
             Self::Plot => "D",
             Self::Printed => "T",
+            Self::Simulated => "S",
             Self::Recollected => "R",
             Self::Unlisted => "-",
         }
@@ -37,6 +41,8 @@ pub enum Tolerance {
     Percent(f64),
     /// In its own unit.
     Absolute(f64),
+    /// Up to so many times the published figure, or the other way round.
+    Factor(f64),
     /// In percent of the published figure, but no less than so much in its own unit: where a plot
     /// comes near to 0, one can read no more off it.
     PercentOrAbsolute(f64, f64),
@@ -46,9 +52,11 @@ pub enum Tolerance {
 pub const PLOT: Tolerance = Tolerance::Percent(5.0);
 
 impl Tolerance {
-    /// The same in the unit of `published`.
-    fn of(self, published: f64) -> f64 {
+    /// The same in the unit of `published`, on the side where ours lies.
+    fn of(self, published: f64, ours: f64) -> f64 {
         match self {
+            Self::Factor(factor) if ours < published => (1.0 - 1.0 / factor) * published.abs(),
+            Self::Factor(factor) => (factor - 1.0) * published.abs(),
             Self::Percent(percent) => percent / 100.0 * published.abs(),
             Self::Absolute(absolute) => absolute,
             Self::PercentOrAbsolute(percent, absolute) => {
@@ -102,6 +110,11 @@ impl Line {
     pub fn printed(what: impl Into<String>, published: f64, ours: f64) -> Self {
         Self::new(what, Kind::Printed, Some((published, published)), ours)
             .allowing(Tolerance::Absolute(0.0))
+    }
+
+    /// A figure of another simulation.
+    pub fn simulated(what: impl Into<String>, figure: f64, ours: f64) -> Self {
+        Self::new(what, Kind::Simulated, Some((figure, figure)), ours)
     }
 
     /// A lower bound that is printed.
@@ -158,7 +171,7 @@ impl Line {
 
     /// The tolerance, in the unit of the figure.
     pub fn allowed(&self) -> Option<f64> {
-        Some(self.tolerance.of(self.nearest()?))
+        Some(self.tolerance.of(self.nearest()?, self.ours))
     }
 
     pub fn published_text(&self) -> String {
@@ -187,7 +200,7 @@ impl Line {
         let Some(nearest) = self.nearest().filter(|_| self.within().is_some()) else {
             return "-".to_owned();
         };
-        let allowed = self.tolerance.of(nearest);
+        let allowed = self.tolerance.of(nearest, self.ours);
         match self.in_percent() {
             true => format!("{:.0} %", 100.0 * allowed / nearest.abs()),
             false => self.number(allowed),
@@ -197,7 +210,7 @@ impl Line {
     fn in_percent(&self) -> bool {
         match (self.tolerance, self.nearest()) {
             (Tolerance::Absolute(_), _) | (_, None) => false,
-            (Tolerance::Percent(_), _) => true,
+            (Tolerance::Percent(_) | Tolerance::Factor(_), _) => true,
             (Tolerance::PercentOrAbsolute(percent, absolute), Some(nearest)) => {
                 percent / 100.0 * nearest.abs() >= absolute
             }
@@ -237,6 +250,12 @@ mod tests {
         assert_eq!(range(35.0), (Some(false), "+3".to_owned(), "OUTSIDE"));
         let bound = |ours| Line::at_least("", 11.0, ours).within();
         assert_eq!((bound(11.0), bound(10.9)), (Some(true), Some(false)));
+        let factor = |ours| {
+            let line = Line::simulated("", 3.0, ours);
+            line.allowing(Tolerance::Factor(1.5)).within()
+        };
+        assert_eq!((factor(4.4), factor(4.6)), (Some(true), Some(false)));
+        assert_eq!((factor(2.1), factor(1.9)), (Some(true), Some(false)));
         let small = |published, ours| {
             let line = Line::plot("", published, ours);
             line.allowing(Tolerance::PercentOrAbsolute(5.0, 1.0))

@@ -19,6 +19,10 @@ pub fn header() -> String {
         (Kind::Plot, "read off a plot"),
         (Kind::Printed, "printed in the text or a table"),
         (
+            Kind::Simulated,
+            "not published: of an independent simulation, in synchronous cycles",
+        ),
+        (
             Kind::Recollected,
             "recalled from memory: shown, not counted",
         ),
@@ -175,7 +179,7 @@ pub fn json(study: &Study, lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::literature::{check::Tolerance, cyclon, failures, tocs};
+    use crate::literature::{check::Tolerance, cyclon, failures, tman, tocs};
 
     #[test]
     fn a_line() {
@@ -196,7 +200,12 @@ mod tests {
 
     #[test]
     fn headings_fit() {
-        let studies = [tocs::studies(), failures::studies(), cyclon::studies()];
+        let studies = [
+            tocs::studies(),
+            failures::studies(),
+            cyclon::studies(),
+            tman::studies(),
+        ];
         for study in studies.iter().flatten() {
             for text in [paper(study.paper), place(study), set_up(study, &[])] {
                 let fits = |line: &str| line.chars().count() <= WIDTH;

@@ -5,13 +5,16 @@ use std::{cell::Cell, collections::BTreeSet};
 use proptest::{collection::vec, prelude::*};
 use rand::{SeedableRng, rngs::SmallRng};
 
-use super::*;
 use crate::{
     gossip::Failure,
-    sampling::sampler::{
-        Sampler,
-        config::Config,
-        message::{Request, Response},
+    sampling::{
+        overlay::ranked::{Ranked, distance::Distance, order::MAX_SIDES},
+        sampler::{
+            Sampler,
+            config::Config,
+            message::{Request, Response},
+        },
+        view::Descriptor,
     },
     time::Time,
 };
