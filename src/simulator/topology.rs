@@ -28,7 +28,7 @@ use crate::{
 /// Two networks of the same nodes in lockstep: in one, views are random, in the other they are
 /// ranked, and form a topology. In each round a node of the second is told of some peers that the
 /// same node has in its view in the first: they are the candidates of
-/// [`Ranked`](crate::overlay::Ranked).
+/// [`Ranked`].
 ///
 /// Who joins, vanishes or crashes does so in both. Messages are lost in both, each for itself. As a
 /// driver it shows the ranked network alone: its views, its messages.
@@ -86,6 +86,11 @@ impl Topology {
 
     /// The share of the peers among the first K of honest nodes' views that are liars: see
     /// [`Shape::with_liars`].
+    ///
+    /// Measured, 2^12 nodes of which a tenth lie, 8 links, 15 rounds: 10.6 % in
+    /// [`Kind::Proximity`](shape::Kind::Proximity), 10.2 % in [`Kind::Ring`](shape::Kind::Ring).
+    /// So liars with a victim each gain nothing beyond their number, and caps of 4 or 1 per narrow
+    /// network change nothing. What all of them together do to one victim was not measured.
     pub fn liars_share(&self) -> f64 {
         self.target.liars(self.ranked.network())
     }

@@ -6,8 +6,8 @@ use siphasher::sip::SipHasher13;
 
 use crate::peer::Peer;
 
-/// The key of the hash: 16 letters. It is no secret.
-/// With another one, nodes would disagree about who is near.
+/// The key of the hash: 16 letters, and no secret. With another one, nodes would disagree about who
+/// is near.
 const KEY: [u8; 16] = *b"libp2p-peer-samp";
 
 /// Where an identity lies in the space of 2^64 places: SipHash-1-3 of what the identity gives its
