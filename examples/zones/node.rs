@@ -119,7 +119,7 @@ impl Node {
         partners.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Chooses whom an application would send a message to, in each of three ways.
+    /// Chooses the peer that an application would send a message to, in each of three ways.
     pub fn send(&mut self, share: f64, sent: &mut Traffic) -> Result<(), Failure> {
         let aware = ZoneAware::new(self.zone.to_owned(), share, zone_of)?;
         let chosen = [
