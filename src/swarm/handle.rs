@@ -284,6 +284,8 @@ impl PeerSampling for Handle {
         Handle::view_len(self)
     }
 
+    // A call of it would copy the record once more.
+    #[inline]
     fn select_peer(&mut self, mode: &Selection) -> Ready<Option<Record>> {
         ready(Handle::select_peer(self, mode))
     }
