@@ -22,13 +22,14 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const COMPOSING: &str = include_str!("../docs/composing.md");
 
 /// The code in there, in its order.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     include_str!("compose/gossipsub.rs"),
     include_str!("compose/kademlia.rs"),
     include_str!("compose/request_response.rs"),
     include_str!("compose/discovery.rs"),
     include_str!("compose/nat.rs"),
     include_str!("compose/overlays.rs"),
+    include_str!("compose/topology.rs"),
     include_str!("compose/profiles.rs"),
     include_str!("compose/guards.rs"),
 ];
@@ -327,6 +328,34 @@ mod overlays {
     async fn node_with_two_overlays_joins_both() {
         let handles = |node: &Node| vec![node.everybody.handle(), node.archive.handle()];
         super::stop(super::joined(node, handles).await).await;
+    }
+}
+
+mod topology {
+    include!("compose/topology.rs");
+
+    #[tokio::test]
+    async fn nodes_find_each_other_on_the_ring_and_stay_connected() {
+        use libp2p_peer_sampling::Event;
+
+        let handles = |node: &Node| vec![node.everybody.handle(), node.ring.handle()];
+        let [mut first, second] = super::joined(node, handles).await;
+        let up = first.event("a target", |event| match event {
+            NodeEvent::Ring(Event::TargetUp { peer }) => Some(peer),
+            _ => None,
+        });
+        assert_eq!(up.await, second.peer_id);
+        super::common::swarms::eventually_async("a connection for the ring", async || {
+            let ask = |swarm: &mut libp2p::Swarm<Node>| {
+                let ring = &swarm.behaviour().ring;
+                (ring.neighbours().to_vec(), successor(&ring.handle()))
+            };
+            let (neighbours, successor) = first.ask(ask).await;
+            let successor = successor.map(|record| record.peer_id());
+            neighbours == [second.peer_id] && successor == Some(second.peer_id)
+        })
+        .await;
+        super::stop([first, second]).await;
     }
 }
 
