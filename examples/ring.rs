@@ -49,7 +49,7 @@ struct Arguments {
 }
 
 /// After which rounds the ring is drawn, beside the last one of each part.
-const DRAWN: [u32; 4] = [1, 2, 4, 8];
+const DRAWN: [u32; 3] = [1, 2, 3];
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {

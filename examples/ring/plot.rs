@@ -21,7 +21,7 @@ pub struct Frame {
 const FRAME: i32 = 320;
 const RADIUS: f64 = 125.0;
 /// How many frames stand side by side.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 4;
 const LINK: RGBColor = RGBColor(0, 114, 178);
 
 /// Draws the frames, one beside the other.

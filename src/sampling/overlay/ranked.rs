@@ -179,7 +179,8 @@ impl<D: Distance<P>, P: Peer> Ranked<D, P> {
         self.id.as_ref() == Some(id)
     }
 
-    /// Puts the view into the order of the ranking, and keeps the best that there is room for.
+    /// Puts the view into the order of the ranking, and keeps the best that there is room for. Of
+    /// equals, links stay links: a connection is kept to each.
     fn rank<R: Rng + ?Sized>(&self, view: &mut View<P>, view_size: usize, rng: &mut R) {
         // A node that has not said who it is has nothing to rank by.
         let Some(local) = &self.local else {
@@ -187,7 +188,7 @@ impl<D: Distance<P>, P: Peer> Ranked<D, P> {
             return;
         };
         let peers: Vec<&P> = view.iter().map(|d| &d.peer).collect();
-        let order = best(&self.distance, local, &peers, view_size, rng);
+        let order = best(&self.distance, local, (&peers, self.target), view_size, rng);
         view.arrange(&order);
     }
 }
@@ -267,7 +268,7 @@ impl<D: Distance<P>, P: Peer> Overlay<P> for Ranked<D, P> {
         let from = from.or(self.local.as_ref());
         let count = self.message + known.len();
         let order = match from {
-            Some(from) => best(&self.distance, from, &peers, count, rng),
+            Some(from) => best(&self.distance, from, (&peers, 0), count, rng),
             None => (0..peers.len()).collect(),
         };
         outgoing.push_local();

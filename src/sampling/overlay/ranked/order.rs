@@ -13,11 +13,11 @@ type Key = (u64, u32, usize);
 /// The places of the `count` best of `peers` as seen from `from`, the best first.
 ///
 /// T-Man 2005: "the ranking function orders a list of nodes according to preference from a given
-/// node". Equals come in random order.
+/// node". Equals come in random order, the first `kept` of the peers before the others.
 pub(super) fn best<P, D: Distance<P> + ?Sized, R: Rng + ?Sized>(
     distance: &D,
     from: &P,
-    peers: &[&P],
+    (peers, kept): (&[&P], usize),
     count: usize,
     rng: &mut R,
 ) -> Vec<usize> {
@@ -27,7 +27,11 @@ pub(super) fn best<P, D: Distance<P> + ?Sized, R: Rng + ?Sized>(
     let side = |side| {
         let key = |(at, to): (usize, &&P)| -> Key {
             let distance = distance.distance(side, from, to);
-            (sortable(distance), chance(salt, at), at)
+            let lot = match at < kept {
+                true => 0,
+                false => chance(salt, at),
+            };
+            (sortable(distance), lot, at)
         };
         let mut keys: Vec<Key> = peers.iter().enumerate().map(key).collect();
         // Of each side, no more can be taken than in all.
@@ -96,7 +100,13 @@ mod tests {
 
     fn order<D: Distance<i32>>(distance: &D, peers: &[i32], count: usize) -> Vec<i32> {
         let peers: Vec<&i32> = peers.iter().collect();
-        let order = best(distance, &0, &peers, count, &mut StdRng::seed_from_u64(1));
+        let order = best(
+            distance,
+            &0,
+            (&peers, 0),
+            count,
+            &mut StdRng::seed_from_u64(1),
+        );
         order.into_iter().map(|at| *peers[at]).collect()
     }
 
@@ -151,13 +161,25 @@ mod tests {
     }
 
     #[test]
+    fn of_equals_those_that_are_kept_come_first() {
+        let peers = [5, 6, 7, 8, 2];
+        let peers: Vec<&i32> = peers.iter().collect();
+        let far = |_: &i32, to: &i32| if *to > 4 { 1.0 } else { 0.0 };
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..20 {
+            let order = best(&far, &0, (&peers, 2), 3, &mut rng);
+            assert_eq!(order, [4, 0, 1], "seed 1");
+        }
+    }
+
+    #[test]
     fn equals_come_in_random_order() {
         let peers: Vec<i32> = (0..10).collect();
         let peers: Vec<&i32> = peers.iter().collect();
         let mut first = [0_u32; 10];
         let mut rng = StdRng::seed_from_u64(2);
         for _ in 0..10_000 {
-            let order = best(&|_: &i32, _: &i32| 1.0, &0, &peers, 3, &mut rng);
+            let order = best(&|_: &i32, _: &i32| 1.0, &0, (&peers, 0), 3, &mut rng);
             first[order[0]] += 1;
         }
         let even = first.iter().all(|times| (850..1_150).contains(times));
