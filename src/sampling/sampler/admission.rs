@@ -1,5 +1,14 @@
 //! Which peers a node takes in: not those that have just failed, and not too many from one hand.
 
+/// The network that counts for the cap of one network.
+fn narrow<P: Peer>(peer: &P) -> Option<u64> {
+    peer.prefixes().map(|prefixes| prefixes.narrow())
+}
+
+fn count(prefixes: &[u64], narrow: u64) -> usize {
+    prefixes.iter().filter(|other| **other == narrow).count()
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -143,7 +152,7 @@ impl<P: Peer> Admission<P> {
     }
 
     /// Whether the peer failed so shortly ago that it is not taken in.
-    pub(super) fn in_quarantine(&self, peer: &P, now: Time, config: &Config) -> bool {
+    fn in_quarantine(&self, peer: &P, now: Time, config: &Config) -> bool {
         let failed = self.0.as_ref().map_or(&[][..], |state| &state.failed);
         let pauses = config.quarantine().filter(|_| !failed.is_empty());
         pauses.is_some_and(|pauses| {
@@ -188,17 +197,14 @@ impl<P: Peer> Admission<P> {
             Side::Active => usize::MAX,
             Side::Passive => per_round.saturating_sub(state.map_or(0, |state| state.entered)),
         };
-        let prefix = |peer: &P| peer.prefixes().map(|prefixes| prefixes.narrow());
-        let mut prefixes: Vec<u64> = view.iter().filter_map(|d| prefix(&d.peer)).collect();
+        let mut prefixes: Vec<u64> = view.iter().filter_map(|d| narrow(&d.peer)).collect();
         let mut newcomers: Vec<P::Id> = Vec::new();
         received.retain(|d| {
             if view.contains(d.peer.id()) || newcomers.contains(d.peer.id()) {
                 return true;
             }
-            let narrow = prefix(&d.peer);
-            let crowded = narrow.is_some_and(|narrow| {
-                prefixes.iter().filter(|other| **other == narrow).count() >= per_prefix
-            });
+            let narrow = narrow(&d.peer);
+            let crowded = narrow.is_some_and(|narrow| count(&prefixes, narrow) >= per_prefix);
             // A peer speaks for itself without a source's help.
             let own = d.peer.id() == partner;
             if crowded || of_round == 0 || (!own && of_source == 0) {
@@ -210,6 +216,41 @@ impl<P: Peer> Admission<P> {
             newcomers.push(d.peer.id().clone());
             true
         });
+    }
+
+    /// Whether this node is to take in a peer known from elsewhere now, beside those that are in the
+    /// view or `received`, and those that it was asked about before. No source has told of such a
+    /// peer, so only its own failures count, and its network.
+    pub(super) fn admits_candidate<'a>(
+        &'a self,
+        view: &'a View<P>,
+        received: &'a [Descriptor<P>],
+        (now, config): (Time, &'a Config),
+    ) -> impl FnMut(&P) -> bool {
+        let per_prefix = config.diversity().map(|diversity| diversity.per_prefix);
+        let known = view
+            .iter()
+            .chain(received.iter().filter(|d| !view.contains(d.peer.id())));
+        let mut prefixes: Vec<u64> = match per_prefix {
+            Some(_) => known.filter_map(|d| narrow(&d.peer)).collect(),
+            None => Vec::new(),
+        };
+        move |peer| {
+            if self.in_quarantine(peer, now, config) {
+                return false;
+            }
+            let id = peer.id();
+            let is_known = view.contains(id) || received.iter().any(|d| d.peer.id() == id);
+            let (Some(per_prefix), Some(narrow), false) = (per_prefix, narrow(peer), is_known)
+            else {
+                return true;
+            };
+            let has_room = count(&prefixes, narrow) < per_prefix;
+            if has_room {
+                prefixes.push(narrow);
+            }
+            has_room
+        }
     }
 
     /// Notes who came into the view by a merge: those of `received` that `view` did not hold

@@ -162,7 +162,7 @@ impl<P: Peer> Marks<P> {
     }
 
     /// Keeps the peers known from elsewhere that `keep` says.
-    pub(super) fn retain_candidates(&mut self, keep: impl Fn(&P) -> bool) {
+    pub(super) fn retain_candidates(&mut self, keep: impl FnMut(&P) -> bool) {
         if let Some(marked) = &mut self.0 {
             marked.candidates.retain(keep);
         }

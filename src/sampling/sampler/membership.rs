@@ -309,9 +309,10 @@ impl<P: Peer, O: Overlay<P>, R: Rng> Membership<P, O, R> {
         self.admission
             .filter(&self.view, (partner, side), &mut received, settings);
         // What comes from elsewhere passes no such filter there.
-        let admission = &self.admission;
-        self.marks
-            .retain_candidates(|peer| !admission.in_quarantine(peer, now, &self.config));
+        let admits = self
+            .admission
+            .admits_candidate(&self.view, &received, settings);
+        self.marks.retain_candidates(admits);
         let newcomers = self.config.diversity().map(|_| {
             let ids = received.iter().map(|d| d.peer.id());
             let new = ids.filter(|id| !self.view.contains(id));

@@ -109,6 +109,11 @@ fn a_narrow_network_has_no_more_places_than_its_cap() {
         [2, 1, 4, 5, 7, 8, 9],
         "without a network nobody is counted"
     );
+    // Candidates come beside those: known ones pass, and one more of network 9 than has room.
+    let mut admits = admission.admits_candidate(&view, &received, settings);
+    let candidates = [(1, 7), (4, 8), (10, 7), (11, 9), (12, 9), (13, 9), (14, 0)];
+    let taken = candidates.map(|(id, at)| admits(&Host(id, at)));
+    assert_eq!(taken, [true, true, false, true, true, false, true]);
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
