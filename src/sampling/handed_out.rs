@@ -141,13 +141,13 @@ mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
     use super::*;
-    use crate::sampling::mode::testing::view;
+    use crate::sampling::view::Descriptor;
 
     #[test]
     fn many_are_different_and_new_ones_come_first() {
         let mut rng = StdRng::seed_from_u64(6);
         let mut sampler = HandedOut::default();
-        let view = view(0..10);
+        let view: View<u32> = (0..10).map(Descriptor::fresh).collect();
         let first = sampler.select_many(&view, 7, &mut rng);
         let second = sampler.select_many(&view, 7, &mut rng);
         assert_eq!((first.len(), second.len()), (7, 7));
