@@ -47,7 +47,11 @@ impl Node {
         quic: bool,
     ) -> Result<Self, Failure> {
         let keypair = Keypair::generate_ed25519();
-        let config = Config::local().with_period(period);
+        // On one machine nobody needs longer. QUIC does not tell that a process is gone, so there a
+        // dead node is found out by its silence alone.
+        let config = Config::local()
+            .with_period(period)
+            .with_exchange_timeout(2 * period);
         let everybody = config
             .clone()
             .with_network("example")
