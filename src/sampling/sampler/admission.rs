@@ -218,9 +218,9 @@ impl<P: Peer> Admission<P> {
         });
     }
 
-    /// Whether this node is to take in a peer known from elsewhere now, beside those that are in the
-    /// view or `received`, and those that it was asked about before. No source has told of such a
-    /// peer, so only its own failures count, and its network.
+    /// Whether this node is to take in a peer known from elsewhere now, beside those that are in
+    /// the view or `received`, and those that it was asked about before. No source has told of such
+    /// a peer, so only its own failures count, and its network.
     pub(super) fn admits_candidate<'a>(
         &'a self,
         view: &'a View<P>,
