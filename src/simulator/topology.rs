@@ -89,8 +89,9 @@ impl Topology {
     ///
     /// Measured, 2^12 nodes of which a tenth lie, 8 links, 15 rounds: 10.6 % in
     /// [`Kind::Proximity`](shape::Kind::Proximity), 10.2 % in [`Kind::Ring`](shape::Kind::Ring).
-    /// So liars with a victim each gain nothing beyond their number, and caps of 4 or 1 per narrow
-    /// network change nothing. What all of them together do to one victim was not measured.
+    /// So liars with a victim each gain nothing beyond their number. Caps of 4 or 1 per narrow
+    /// network changed nothing, when candidates did not pass them; they do now, and that was not
+    /// measured again. What all liars together do to one victim was not measured either.
     pub fn liars_share(&self) -> f64 {
         self.target.liars(self.ranked.network())
     }

@@ -15,8 +15,8 @@ pub(crate) fn is_blocked(cause: &ConnectionDenied) -> bool {
 }
 
 /// The text of a dial error in one line: for each address its innermost cause, since libp2p's own
-/// text repeats every layer's. The address stands before it only where there were more than one:
-/// who reads it has been told of one.
+/// text repeats every layer's. The address stands before it only where there were more than one: a
+/// caller names a single one itself.
 pub(crate) fn one_line(error: &DialError) -> String {
     let text = match error {
         DialError::Denied { cause } => innermost(cause),

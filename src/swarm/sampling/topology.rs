@@ -54,10 +54,10 @@ impl Topology {
             return;
         };
         let candidates: Vec<Record> = feed.view().peers().cloned().collect();
-        sampler.set_candidates(candidates.clone());
         if sampler.view().is_empty() {
-            sampler.init(candidates);
+            sampler.init(candidates.iter().cloned());
         }
+        sampler.set_candidates(candidates);
         let pause = match sampler.view().is_empty() {
             true => self.period.min(HASTE),
             false => self.period,
